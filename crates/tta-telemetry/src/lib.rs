@@ -1,1 +1,64 @@
-//! Placeholder.
+//! The engine of `tta`: records every run, decides once per trace, counts exactly.
+//!
+//! A run is one trace. Every run is recorded in memory from start to end, whatever is kept in the
+//! end; when its root has ended one decision is made for the whole trace, and kept traces go to
+//! [`Sink`]s, each on a thread of its own. Telemetry never fails, blocks or panics the caller.
+//!
+//! ```
+//! use std::time::Duration;
+//! use tta_telemetry::{MemorySink, Telemetry};
+//!
+//! let memory = MemorySink::new();
+//! let telemetry = Telemetry::builder().sink(memory.clone()).build()?;
+//! let run = telemetry.start_trace("import");
+//! let mut step = run.span("parse", "lambda");
+//! step.set("rows", 3);
+//! step.end();
+//! run.end();
+//! assert!(telemetry.shutdown_blocking(Duration::from_secs(5)).complete);
+//! # #[cfg(feature = "record")]
+//! assert_eq!(memory.traces()[0].spans.len(), 2);
+//! # Ok::<(), tta_telemetry::BuildError>(())
+//! ```
+//!
+//! This crate knows no primitives, sockets, files, environment, signals, HTTP or async runtime.
+//!
+//! # Features
+//! - `record` (default): the recorder. Without it the same API compiles to nothing.
+#![deny(missing_docs)]
+#![cfg_attr(not(feature = "record"), allow(dead_code))]
+
+mod blocking;
+mod clock;
+mod counters;
+mod deadline;
+mod engine;
+pub mod format;
+mod id;
+mod limits;
+mod metrics;
+mod model;
+pub mod panic;
+#[cfg(feature = "record")]
+mod record;
+#[cfg(not(feature = "record"))]
+#[path = "record_off.rs"]
+mod record;
+mod recorder;
+mod sink;
+mod thread_index;
+mod tree;
+
+pub use clock::{Clock, ManualClock, ManualSleep, Ticks};
+pub use counters::RecorderCounters;
+pub use engine::{BuildError, ShutdownReport, Telemetry, TelemetryBuilder};
+pub use id::{IdSource, ParseIdError, SpanId, TraceId};
+pub use limits::{LimitError, Limits};
+pub use metrics::{Histogram, StepInstruments, StepStatistics};
+pub use model::{
+    Attribute, DecisionReason, Name, NameRef, Sampling, SamplingDecision, SpanEvent, SpanRecord, SpanStatus, Trace,
+    TraceClass, TraceCounts, Value, ValueRef,
+};
+pub use record::{ActiveTrace, Span, TraceHandle};
+pub use sink::{MemorySink, Sink, SinkError, SinkStatus, TextSink};
+pub use tree::TraceTree;

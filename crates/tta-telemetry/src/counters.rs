@@ -1,0 +1,39 @@
+//! What the recorder counts about itself.
+
+/// Counters of one engine since its start. Every bound of [`Limits`](crate::Limits) has one that
+/// tells how often it bit.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RecorderCounters {
+    /// Traces decided to be kept, early decisions included.
+    pub traces_kept: u64,
+    /// Traces decided to be dropped, early decisions included.
+    pub traces_dropped: u64,
+    /// Traces decided early because memory ran out (`live_bytes`).
+    pub traces_evicted: u64,
+    /// Traces decided early because `decision_wait` had passed or the engine shut down.
+    pub traces_incomplete: u64,
+    /// Runs that were not recorded at all: no memory could be freed, or the engine was shut down.
+    pub runs_unrecorded: u64,
+    /// Spans, events and annotations refused at `spans_per_trace`.
+    pub spans_over_limit: u64,
+    /// Spans, events and annotations refused at `live_bytes`.
+    pub spans_over_bytes: u64,
+    /// Attributes refused at `attributes_per_span`.
+    pub attributes_dropped: u64,
+    /// Attribute values cut at `attribute_bytes`.
+    pub attributes_truncated: u64,
+    /// Events refused at `events_per_span`, in kept traces.
+    pub events_dropped: u64,
+    /// Records that came after the decision and followed it to the sinks.
+    pub late_kept: u64,
+    /// Records that came after the decision to drop their trace.
+    pub late_dropped: u64,
+    /// Late records of kept traces that found the waiting list full.
+    pub late_lost: u64,
+    /// Failed spans among `late_dropped`: errors that the decision could not know of.
+    pub missed_error_spans: u64,
+    /// Steps counted under `other` because too many different ones exist.
+    pub steps_overflowed: u64,
+    /// Memory in use for traces now, in bytes.
+    pub live_bytes: u64,
+}

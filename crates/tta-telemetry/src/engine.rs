@@ -1,0 +1,273 @@
+//! The engine: one `Telemetry` per process, or as many as tests want.
+//!
+//! Owns building, the process default, flushing and shutting down. The recording itself lives in
+//! `record`, or nowhere when that feature is off.
+
+use std::future::Future;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use thiserror::Error;
+
+use crate::clock::Clock;
+use crate::counters::RecorderCounters;
+use crate::id::{IdSource, SpanId, TraceId};
+use crate::limits::{LimitError, Limits};
+use crate::metrics::{StepInstruments, StepStatistics};
+use crate::model::{Name, Sampling};
+use crate::record::ActiveTrace;
+use crate::recorder::{Parts, Recorder};
+use crate::sink::{Sink, SinkStatus};
+
+static DEFAULT: OnceLock<Telemetry> = OnceLock::new();
+static DISABLED: OnceLock<Telemetry> = OnceLock::new();
+
+/// A handle to an engine. Cheap to clone; the engine lives as long as a handle or a run does.
+///
+/// Dropping the last handle stops the background threads without waiting for them; call
+/// [`Telemetry::shutdown`] to lose nothing.
+#[derive(Clone, Debug)]
+pub struct Telemetry(Arc<Recorder>);
+
+/// Builds an engine. See [`Telemetry::builder`].
+#[must_use]
+pub struct TelemetryBuilder {
+    clock: Option<Clock>,
+    ids: IdSource,
+    limits: Limits,
+    sampling: Sampling,
+    sinks: Vec<Box<dyn Sink>>,
+    enabled: bool,
+    by_hand: bool,
+}
+
+/// Why an engine could not be built.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// A limit is outside its range.
+    #[error(transparent)]
+    Limit(#[from] LimitError),
+    /// The operating system refused a background thread.
+    #[error("cannot start a background thread of the telemetry engine")]
+    Thread(#[source] std::io::Error),
+    /// `install` was called while a process default exists.
+    #[error("a process-wide telemetry engine is installed already, accepted is one per process")]
+    AlreadyInstalled,
+}
+
+/// What a shutdown or flush achieved.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[must_use]
+pub struct ShutdownReport {
+    /// Everything kept reached its sink, or failed there and was counted, before the deadline.
+    pub complete: bool,
+    /// Runs that had not ended and were decided as they stood.
+    pub open_runs: u64,
+    /// Each sink's counters; `waiting_traces` were not flushed.
+    pub sinks: Vec<SinkStatus>,
+}
+
+impl Telemetry {
+    /// Starts building an engine.
+    pub fn builder() -> TelemetryBuilder {
+        TelemetryBuilder {
+            clock: None,
+            ids: IdSource::random(),
+            limits: Limits::default(),
+            sampling: Sampling::default(),
+            sinks: Vec::new(),
+            enabled: true,
+            by_hand: false,
+        }
+    }
+
+    /// An engine that records nothing and has no threads. Ids still come from it.
+    #[must_use]
+    pub fn disabled() -> Self {
+        // One for the process: nothing in it can be told apart.
+        DISABLED.get_or_init(|| Self(Recorder::off(Clock::system(), IdSource::random()))).clone()
+    }
+
+    /// The process default: the installed engine, or a disabled one while none is installed.
+    #[must_use]
+    pub fn global() -> Self {
+        DEFAULT.get().cloned().unwrap_or_else(Self::disabled)
+    }
+
+    /// Makes this engine the process default that new contexts use.
+    ///
+    /// # Errors
+    /// [`BuildError::AlreadyInstalled`] when there is one: engines are not exchanged under runs.
+    pub fn install(&self) -> Result<(), BuildError> {
+        DEFAULT.set(self.clone()).map_err(|_| BuildError::AlreadyInstalled)
+    }
+
+    /// Whether runs are recorded.
+    #[inline]
+    #[must_use]
+    pub fn is_enabled(&self) -> bool {
+        self.0.is_enabled()
+    }
+
+    /// Whether both handles are of the same engine.
+    #[must_use]
+    pub fn same_engine(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// A number that no other engine of this process has.
+    #[inline]
+    #[must_use]
+    pub fn engine_id(&self) -> u64 {
+        self.0.engine_id()
+    }
+
+    /// The engine's clock.
+    #[inline]
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        self.0.clock()
+    }
+
+    /// The engine's source of ids and random numbers.
+    #[inline]
+    #[must_use]
+    pub fn ids(&self) -> &IdSource {
+        self.0.ids()
+    }
+
+    /// Starts a run whose trace id is new. It ends when the returned root does.
+    #[inline]
+    pub fn start_trace(&self, name: impl Into<Name>) -> ActiveTrace {
+        self.0.start_trace(name.into(), "workflow", None, None)
+    }
+
+    /// Starts a run of a given kind that continues a trace begun elsewhere, or a new one where
+    /// `trace_id` is `None`.
+    #[inline]
+    pub fn start_trace_in(
+        &self,
+        name: impl Into<Name>,
+        kind: &'static str,
+        trace_id: Option<TraceId>,
+        parent: Option<SpanId>,
+    ) -> ActiveTrace {
+        self.0.start_trace(name.into(), kind, trace_id, parent)
+    }
+
+    /// The cells of a step; resolve once and keep. `None` when nothing is recorded.
+    #[must_use]
+    pub fn instruments(&self, workflow: &Name, name: &Name, kind: &Name) -> Option<Arc<StepInstruments>> {
+        self.0.instruments(workflow, name, kind)
+    }
+
+    /// Exact statistics of every step since the start, in the order in which they were first met.
+    #[must_use]
+    pub fn step_statistics(&self) -> Vec<StepStatistics> {
+        self.0.step_statistics()
+    }
+
+    /// What the recorder has counted about itself.
+    #[must_use]
+    pub fn counters(&self) -> RecorderCounters {
+        self.0.counters()
+    }
+
+    /// What each sink has done so far.
+    #[must_use]
+    pub fn sinks(&self) -> Vec<SinkStatus> {
+        self.0.sinks()
+    }
+
+    /// Decides what is due, sends every kept trace to its sinks and flushes them, waiting up to
+    /// `deadline`. Blocks the calling thread; see [`Telemetry::flush`].
+    pub fn flush_blocking(&self, deadline: Duration) -> ShutdownReport {
+        self.0.flush(deadline)
+    }
+
+    /// [`Telemetry::flush_blocking`] for async code: waits on a thread of its own, so it works on
+    /// any runtime, or none.
+    ///
+    /// # Cancel safety
+    /// Dropping the future does not stop the flush.
+    pub fn flush(&self, deadline: Duration) -> impl Future<Output = ShutdownReport> + Send + 'static {
+        let recorder = Arc::clone(&self.0);
+        crate::blocking::run(move || recorder.flush(deadline))
+    }
+
+    /// Ends the engine: refuses new runs, decides about those still open as they stand, sends what
+    /// is kept, and stops the threads, waiting up to `deadline` in all. Runs go on unrecorded. A
+    /// second call reports the state as it is then.
+    pub fn shutdown_blocking(&self, deadline: Duration) -> ShutdownReport {
+        self.0.shutdown(deadline)
+    }
+
+    /// [`Telemetry::shutdown_blocking`] for async code, on any runtime or none.
+    ///
+    /// # Cancel safety
+    /// Dropping the future does not stop the shutdown.
+    pub fn shutdown(&self, deadline: Duration) -> impl Future<Output = ShutdownReport> + Send + 'static {
+        let recorder = Arc::clone(&self.0);
+        crate::blocking::run(move || recorder.shutdown(deadline))
+    }
+}
+
+impl TelemetryBuilder {
+    /// The time source. Default: the system's.
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+
+    /// Where ids and random numbers come from. Default: random.
+    pub fn ids(mut self, ids: IdSource) -> Self {
+        self.ids = ids;
+        self
+    }
+
+    /// The engine's bounds. Default: [`Limits::default`].
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Which traces are kept. Default: all.
+    pub fn sampling(mut self, sampling: Sampling) -> Self {
+        self.sampling = sampling;
+        self
+    }
+
+    /// Adds a destination of kept traces. Default: none.
+    pub fn sink(mut self, sink: impl Sink) -> Self {
+        self.sinks.push(Box::new(sink));
+        self
+    }
+
+    /// Whether anything is recorded. Default: true. When off, ids still propagate.
+    pub fn enabled(mut self, enabled: bool) -> Self {
+        self.enabled = enabled;
+        self
+    }
+
+    /// Starts no threads: nothing happens in the background, and `flush` does all of it on the
+    /// calling thread. For tests that must be deterministic.
+    pub fn by_hand(mut self) -> Self {
+        self.by_hand = true;
+        self
+    }
+
+    /// Builds the engine and starts its threads.
+    ///
+    /// # Errors
+    /// A limit outside its range, or a thread that the operating system refuses.
+    pub fn build(self) -> Result<Telemetry, BuildError> {
+        self.limits.check()?;
+        let clock = self.clock.unwrap_or_else(Clock::system);
+        if !self.enabled {
+            return Ok(Telemetry(Recorder::off(clock, self.ids)));
+        }
+        let parts = Parts { clock, ids: self.ids, limits: self.limits, sampling: self.sampling, sinks: self.sinks };
+        Recorder::start(parts, self.by_hand).map(Telemetry).map_err(BuildError::Thread)
+    }
+}

@@ -1,0 +1,16 @@
+//! What a finished trace looks like: the one record type of the workspace and its parts.
+//!
+//! Plain data, read by sinks, the store, exporters and tests. Wire and disk forms live with those
+//! who need them and convert at their boundary; nothing here is `Serialize`.
+
+mod decision;
+mod name;
+mod span;
+mod trace;
+mod value;
+
+pub use decision::{DecisionReason, Sampling, SamplingDecision};
+pub use name::{Name, NameRef};
+pub use span::{SpanEvent, SpanRecord, SpanStatus};
+pub use trace::{Trace, TraceClass, TraceCounts};
+pub use value::{Attribute, Value, ValueRef};

@@ -1,0 +1,227 @@
+//! The recorder's centre: what every trace of one engine shares.
+//!
+//! Owns the decision about a finished trace and the byte bound. The life of one trace is in
+//! `live`, memory reuse in `pool`, early decisions in `evict`, the background in `housekeeping`.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use crossbeam_queue::ArrayQueue;
+
+use super::late::LateRecords;
+use super::live::{FIRST_CHUNK_BYTES, LiveTrace};
+use super::pool::{self, Registry};
+use super::span::ActiveTrace;
+use super::sync::Mutex;
+use super::words::Attributes;
+use crate::clock::Clock;
+use crate::counters::RecorderCounters;
+use crate::id::{IdSource, SpanId, TraceId};
+use crate::limits::Limits;
+use crate::metrics::{InstrumentRegistry, ShardedCounter};
+use crate::model::{DecisionReason, Name, Sampling, SamplingDecision, TraceClass};
+use crate::sink::SinkWorker;
+
+/// Idle traces kept for any thread; more are freed.
+const SHARED_POOL: usize = 256;
+
+/// The cells behind [`RecorderCounters`].
+#[derive(Debug, Default)]
+pub(crate) struct CounterCells {
+    pub(crate) kept: ShardedCounter,
+    pub(crate) dropped: ShardedCounter,
+    pub(crate) evicted: ShardedCounter,
+    pub(crate) incomplete: ShardedCounter,
+    pub(crate) unrecorded: ShardedCounter,
+    pub(crate) over_span_limit: ShardedCounter,
+    pub(crate) over_byte_limit: ShardedCounter,
+    pub(crate) attributes_dropped: ShardedCounter,
+    pub(crate) attributes_truncated: ShardedCounter,
+    pub(crate) events_dropped: ShardedCounter,
+    pub(crate) late_kept: ShardedCounter,
+    pub(crate) late_dropped: ShardedCounter,
+    pub(crate) late_lost: ShardedCounter,
+    pub(crate) missed_errors: ShardedCounter,
+}
+
+impl CounterCells {
+    #[inline]
+    pub(crate) fn note_attributes(&self, attributes: &Attributes) {
+        if attributes.dropped() != 0 {
+            self.attributes_dropped.add(attributes.dropped().into());
+        }
+        if attributes.truncated() != 0 {
+            self.attributes_truncated.add(attributes.truncated().into());
+        }
+    }
+}
+
+/// What the recorder is built from.
+pub(crate) struct Settings {
+    pub(crate) clock: Clock,
+    pub(crate) ids: IdSource,
+    pub(crate) limits: Limits,
+    pub(crate) sampling: Sampling,
+    pub(crate) sinks: Vec<SinkWorker>,
+    pub(crate) enabled: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub(crate) clock: Clock,
+    pub(crate) ids: IdSource,
+    pub(crate) limits: Limits,
+    pub(crate) sampling: Sampling,
+    pub(crate) enabled: bool,
+    pub(crate) counters: CounterCells,
+    pub(crate) instruments: InstrumentRegistry,
+    pub(crate) late: LateRecords,
+    pub(crate) registry: Registry,
+    pub(crate) shared_pool: ArrayQueue<Arc<LiveTrace>>,
+    /// Traces to be decoded; each holds at least a first chunk, so the byte bound bounds it.
+    pub(crate) kept: ArrayQueue<Arc<LiveTrace>>,
+    allocated: AtomicUsize,
+    pub(crate) evicting: Mutex<()>,
+    pub(crate) sinks: Vec<SinkWorker>,
+    pub(crate) closed: AtomicBool,
+}
+
+impl Core {
+    pub(crate) fn new(settings: Settings) -> Arc<Self> {
+        let most_traces = (settings.limits.live_bytes / FIRST_CHUNK_BYTES).clamp(1, 1 << 20);
+        Arc::new(Self {
+            clock: settings.clock,
+            ids: settings.ids,
+            limits: settings.limits,
+            sampling: settings.sampling,
+            enabled: settings.enabled,
+            counters: CounterCells::default(),
+            instruments: InstrumentRegistry::default(),
+            late: LateRecords::new(),
+            registry: Registry::new(),
+            shared_pool: ArrayQueue::new(SHARED_POOL.min(most_traces)),
+            kept: ArrayQueue::new(most_traces),
+            allocated: AtomicUsize::new(0),
+            evicting: Mutex::new(()),
+            sinks: settings.sinks,
+            closed: AtomicBool::new(false),
+        })
+    }
+
+    /// Starts recording a run; `None` records nothing.
+    #[inline]
+    pub(crate) fn start_trace(
+        self: &Arc<Self>,
+        name: Name,
+        kind: &'static str,
+        trace_id: Option<TraceId>,
+        parent: Option<SpanId>,
+    ) -> ActiveTrace {
+        if !self.enabled {
+            return ActiveTrace::off();
+        }
+        let Some(live) = pool::take(self) else {
+            self.counters.unrecorded.add(1);
+            return ActiveTrace::off();
+        };
+        let root = self.ids.span_id();
+        let start = self.clock.ticks();
+        live.begin(trace_id.unwrap_or_else(|| self.ids.trace_id()), root, start);
+        ActiveTrace::new(live, name, kind, (root, parent), start)
+    }
+
+    /// The decision about a trace of this class. One rule for every way a trace can end.
+    pub(crate) fn decide(&self, class: TraceClass) -> SamplingDecision {
+        let (keep, reason, sampler) = match (self.sampling, class) {
+            (Sampling::KeepNone, _) => (false, DecisionReason::RateZero, "keep_none"),
+            (Sampling::KeepFailed, TraceClass::Normal) => (false, DecisionReason::TailNormal, "keep_failed"),
+            (_, TraceClass::Failed) => (true, DecisionReason::TailError, self.sampler_name()),
+            (_, TraceClass::Cancelled) => (true, DecisionReason::Cancelled, self.sampler_name()),
+            (Sampling::KeepAll, TraceClass::Normal) => (true, DecisionReason::RateOne, "keep_all"),
+        };
+        SamplingDecision { keep, rate: if keep { 1.0 } else { 0.0 }, reason, sampler }
+    }
+
+    const fn sampler_name(&self) -> &'static str {
+        match self.sampling {
+            Sampling::KeepAll => "keep_all",
+            Sampling::KeepNone => "keep_none",
+            Sampling::KeepFailed => "keep_failed",
+        }
+    }
+
+    /// Asks for memory within the byte bound, making room at the expense of others if need be.
+    pub(crate) fn reserve(&self, bytes: usize, on_behalf_of: Option<usize>) -> bool {
+        self.try_reserve(bytes) || (self.make_room(bytes, on_behalf_of) && self.try_reserve(bytes))
+    }
+
+    fn try_reserve(&self, bytes: usize) -> bool {
+        let before = self.allocated.fetch_add(bytes, Ordering::Relaxed);
+        if before + bytes <= self.limits.live_bytes {
+            return true;
+        }
+        self.allocated.fetch_sub(bytes, Ordering::Relaxed);
+        false
+    }
+
+    pub(crate) fn give_back(&self, bytes: usize) {
+        self.allocated.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// Bytes held by live, undecided, kept-but-not-sent and pooled traces.
+    pub(crate) fn allocated_bytes(&self) -> usize {
+        self.allocated.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn read_counters(&self) -> RecorderCounters {
+        let cells = &self.counters;
+        RecorderCounters {
+            traces_kept: cells.kept.get(),
+            traces_dropped: cells.dropped.get(),
+            traces_evicted: cells.evicted.get(),
+            traces_incomplete: cells.incomplete.get(),
+            runs_unrecorded: cells.unrecorded.get(),
+            spans_over_limit: cells.over_span_limit.get(),
+            spans_over_bytes: cells.over_byte_limit.get(),
+            attributes_dropped: cells.attributes_dropped.get(),
+            attributes_truncated: cells.attributes_truncated.get(),
+            events_dropped: cells.events_dropped.get(),
+            late_kept: cells.late_kept.get(),
+            late_dropped: cells.late_dropped.get(),
+            late_lost: cells.late_lost.get(),
+            missed_error_spans: cells.missed_errors.get(),
+            steps_overflowed: self.instruments.overflow(),
+            live_bytes: self.allocated_bytes() as u64,
+        }
+    }
+}
+
+/// Decides about a trace whose last handle is gone, and passes its memory on.
+pub(crate) fn finish(live: Arc<LiveTrace>) {
+    if !live.start_deciding() {
+        // Decided early by another thread, which may still be at it.
+        live.wait_for_decision();
+        live.clear_decision();
+        pool::give(live);
+        return;
+    }
+    let decision = live.core.decide(live.class());
+    if !decision.keep {
+        live.core.counters.dropped.add(1);
+        pool::give(live);
+        return;
+    }
+    live.core.counters.kept.add(1);
+    live.set_decision(decision);
+    let core = Arc::clone(&live.core);
+    if let Err(live) = core.kept.push(live) {
+        // Cannot happen while every trace holds its first chunk: the queue has a place for each.
+        debug_assert!(false, "the kept queue is full");
+        live.clear_decision();
+        pool::give(live);
+    }
+}

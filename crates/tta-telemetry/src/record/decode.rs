@@ -1,0 +1,137 @@
+//! From words to the trace that sinks receive.
+
+use std::collections::HashMap;
+use std::sync::atomic::Ordering;
+
+use super::core::Core;
+use super::late::LateRecord;
+use super::live::LiveTrace;
+use super::log::Extent;
+use super::words::{self, Reader};
+use crate::id::SpanId;
+use crate::model::{Attribute, SamplingDecision, SpanEvent, SpanRecord, Trace, TraceClass, TraceCounts};
+
+/// Decodes a closed log.
+pub(crate) fn trace(live: &LiveTrace, extent: Extent, decision: SamplingDecision, incomplete: bool) -> Trace {
+    let mut parts = Parts::new(&live.core);
+    live.log.read(extent, |record| parts.add(record));
+    if let Some(root) = live.root_record.lock().as_deref() {
+        parts.add(root);
+    }
+    let root_span_id = live.root_span_id();
+    Trace {
+        trace_id: live.trace_id(),
+        root_span_id,
+        spans: parts.finish(root_span_id),
+        decision,
+        class: live.class(),
+        dropped: TraceCounts {
+            over_span_limit: live.over_span_limit.load(Ordering::Relaxed),
+            over_byte_limit: live.over_byte_limit.load(Ordering::Relaxed),
+        },
+        incomplete,
+        late: false,
+    }
+}
+
+/// Decodes the late records of one trace.
+pub(crate) fn late(core: &Core, records: &[LateRecord]) -> Option<Trace> {
+    let first = records.first()?;
+    let mut parts = Parts::new(core);
+    for record in records {
+        parts.add(&record.words);
+    }
+    let spans = parts.finish(first.root_span_id);
+    let failed = spans.iter().any(|span| span.status == crate::model::SpanStatus::Error && !span.handled);
+    // Events and annotations of spans that were sent before have nothing left to hang on.
+    (!spans.is_empty()).then(|| Trace {
+        trace_id: first.trace_id,
+        root_span_id: first.root_span_id,
+        spans,
+        decision: first.decision,
+        class: if failed { TraceClass::Failed } else { TraceClass::Normal },
+        dropped: TraceCounts::default(),
+        incomplete: false,
+        late: true,
+    })
+}
+
+/// Records in any order, put together by span.
+struct Parts<'a> {
+    core: &'a Core,
+    spans: Vec<SpanRecord>,
+    events: HashMap<SpanId, Vec<SpanEvent>>,
+    annotations: HashMap<SpanId, Vec<Attribute>>,
+}
+
+impl<'a> Parts<'a> {
+    fn new(core: &'a Core) -> Self {
+        Self { core, spans: Vec::new(), events: HashMap::new(), annotations: HashMap::new() }
+    }
+
+    fn add(&mut self, record: &[u64]) {
+        let mut reader = Reader(record);
+        let header = reader.word();
+        let Some(span_id) = SpanId::new(reader.word()) else { return };
+        match words::kind_of(header) {
+            words::KIND_SPAN => self.add_span(header, span_id, reader),
+            words::KIND_EVENT => {
+                let unix_ns = self.core.clock.unix_ns(reader.word());
+                let part = reader.name();
+                let name = reader.finish_name(part);
+                let mut attributes = Vec::new();
+                reader.attributes(&mut attributes);
+                self.events.entry(span_id).or_default().push(SpanEvent { name, unix_ns, attributes });
+            }
+            _ => reader.attributes(self.annotations.entry(span_id).or_default()),
+        }
+    }
+
+    fn add_span(&mut self, header: u64, span_id: SpanId, mut reader: Reader<'_>) {
+        let parent_span_id = SpanId::new(reader.word());
+        let (start, end) = (reader.word(), reader.word());
+        let (name, kind) = (reader.name(), reader.name());
+        let counters = reader.word();
+        let name = reader.finish_name(name);
+        let kind = reader.finish_name(kind);
+        let mut attributes = Vec::with_capacity((counters & 0xffff) as usize);
+        reader.attributes(&mut attributes);
+        self.spans.push(SpanRecord {
+            span_id,
+            parent_span_id,
+            name,
+            kind,
+            start_unix_ns: self.core.clock.unix_ns(start),
+            duration_ns: self.core.clock.nanos_between(start, end),
+            status: words::status_of(header),
+            handled: words::handled_of(header),
+            attributes,
+            events: Vec::new(),
+            dropped_attributes: ((counters >> 16) & 0xffff) as u32,
+            truncated_attributes: ((counters >> 32) & 0xffff) as u32,
+            dropped_events: 0,
+        });
+    }
+
+    fn finish(mut self, root: SpanId) -> Vec<SpanRecord> {
+        for span in &mut self.spans {
+            for attribute in self.annotations.remove(&span.span_id).unwrap_or_default() {
+                match span.attributes.iter_mut().find(|known| known.key == attribute.key) {
+                    Some(known) => known.value = attribute.value,
+                    None => span.attributes.push(attribute),
+                }
+            }
+            let Some(mut events) = self.events.remove(&span.span_id) else { continue };
+            events.sort_by_key(|event| event.unix_ns);
+            let over = events.len().saturating_sub(self.core.limits.events_per_span as usize);
+            events.truncate(events.len() - over);
+            span.dropped_events = over as u32;
+            span.events = events;
+            if over > 0 {
+                self.core.counters.events_dropped.add(over as u64);
+            }
+        }
+        self.spans.sort_by_key(|span| (span.span_id != root, span.start_unix_ns));
+        self.spans
+    }
+}

@@ -1,0 +1,104 @@
+//! Decisions before a run's end: for lack of memory, after `decision_wait`, at shutdown.
+//!
+//! The trace is decided as it stands, with the same rule as every other, and its memory is given
+//! back while its handles live on; what they record later follows the decision.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::core::Core;
+use super::decode;
+use super::live::LiveTrace;
+use super::pool;
+use crate::model::DecisionReason;
+
+/// Making room frees at least this part of the bound at once, so that its cost (a look at every
+/// trace) is shared by many allocations.
+const ROOM_PART: usize = 16;
+
+impl Core {
+    /// Frees at least `bytes`: idle traces first, then live ones, oldest first, failed ones last.
+    pub(super) fn make_room(&self, bytes: usize, on_behalf_of: Option<usize>) -> bool {
+        let _one_at_a_time = self.evicting.lock();
+        let target = (self.limits.live_bytes - self.limits.live_bytes / ROOM_PART).saturating_sub(bytes);
+        while self.allocated_bytes() > target {
+            match self.shared_pool.pop() {
+                Some(idle) => pool::free(idle),
+                None => break,
+            }
+        }
+        if self.allocated_bytes() <= target {
+            return true;
+        }
+        let mut victims = self.registry.live();
+        victims.retain(|live| Some(live.slot) != on_behalf_of);
+        victims.sort_by_cached_key(|live| (live.saw_error(), live.started()));
+        for victim in victims {
+            if self.allocated_bytes() <= target {
+                break;
+            }
+            if decide_early(&victim, Some(DecisionReason::Evicted)) {
+                self.counters.evicted.add(1);
+            }
+        }
+        true
+    }
+
+    /// Decides about traces whose root ended longer than `decision_wait` ago.
+    pub(super) fn decide_overdue(&self) {
+        let now = self.clock.ticks();
+        for live in self.registry.live() {
+            let overdue =
+                live.root_ended().is_some_and(|ended| self.clock.between(ended, now) >= self.limits.decision_wait);
+            if overdue && decide_early(&live, None) {
+                self.counters.incomplete.add(1);
+            }
+        }
+    }
+
+    /// Decides about everything that is still running and refuses new runs. Returns how many runs
+    /// were cut short.
+    pub(crate) fn close(&self) -> u64 {
+        self.closed.store(true, Ordering::SeqCst);
+        let mut cut_short = 0;
+        for live in self.registry.live() {
+            let open = live.root_ended().is_none();
+            if decide_early(&live, None) {
+                self.counters.incomplete.add(1);
+                cut_short += u64::from(open);
+            }
+        }
+        cut_short
+    }
+
+    /// Breaks the cycle between the engine and its traces once nothing is left to decide.
+    pub(crate) fn forget_traces(&self) {
+        while self.shared_pool.pop().is_some() {}
+        self.registry.clear();
+    }
+}
+
+/// Decides about one trace now. `false` when somebody else decides or has decided.
+fn decide_early(live: &Arc<LiveTrace>, reason: Option<DecisionReason>) -> bool {
+    if !live.start_deciding() {
+        return false;
+    }
+    let class = live.class();
+    let mut decision = live.core.decide(class);
+    if let Some(reason) = reason {
+        decision.reason = reason;
+    }
+    live.set_decision(decision);
+    let Some(extent) = live.log.close() else { return false };
+    if decision.keep {
+        live.core.counters.kept.add(1);
+        let trace = decode::trace(live, extent, decision, true);
+        live.core.dispatch(Arc::new(trace));
+    } else {
+        live.core.counters.dropped.add(1);
+        // Wait for writers in the middle of a record before the memory goes.
+        live.log.read(extent, |_| {});
+    }
+    live.finish_early(extent);
+    true
+}

@@ -1,0 +1,73 @@
+//! What happens in the background: decoding kept traces, late parts, overdue decisions.
+//!
+//! Runs on one thread per engine, or by hand in tests. Callers never wake it: it looks every few
+//! milliseconds while there is work and ten times less often while there is none.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use super::core::Core;
+use super::decode;
+use super::pool;
+use crate::clock::Ticks;
+use crate::model::Trace;
+
+const BUSY_INTERVAL: Duration = Duration::from_millis(10);
+const IDLE_INTERVAL: Duration = Duration::from_millis(100);
+/// Slow chores (re-anchoring the clock, overdue decisions) run this often.
+const SLOW_INTERVAL: Duration = Duration::from_secs(1);
+
+impl Core {
+    /// One round. Returns whether there was work.
+    pub(crate) fn housekeep(&self) -> bool {
+        let mut worked = false;
+        // Bounded by what was there at the start, so that a round ends under any load.
+        for _ in 0..self.kept.len() {
+            let Some(live) = self.kept.pop() else { break };
+            worked = true;
+            if let (Some(decision), Some(extent)) = (live.decision(), live.log.close()) {
+                let trace = decode::trace(&live, extent, decision, false);
+                self.dispatch(Arc::new(trace));
+            }
+            live.clear_decision();
+            pool::give_to_shared(live);
+        }
+        for group in self.late.take() {
+            if let Some(trace) = decode::late(self, &group) {
+                self.dispatch(Arc::new(trace));
+            }
+        }
+        for sink in &self.sinks {
+            sink.wake();
+        }
+        worked
+    }
+
+    /// The slow chores; also part of a flush.
+    pub(crate) fn housekeep_slowly(&self) {
+        self.clock.re_anchor();
+        self.decide_overdue();
+    }
+
+    /// Hands a kept trace to every sink's queue.
+    pub(crate) fn dispatch(&self, trace: Arc<Trace>) {
+        for sink in &self.sinks {
+            sink.offer(&trace);
+        }
+    }
+
+    /// The loop of the housekeeping thread; ends when the engine closes.
+    pub(crate) fn housekeeping_loop(&self, stop: &super::Stop) {
+        let last_slow: AtomicU64 = AtomicU64::new(self.clock.ticks());
+        let due = |last: Ticks| self.clock.elapsed(last) >= SLOW_INTERVAL;
+        let mut interval = IDLE_INTERVAL;
+        while !stop.wait(interval) {
+            interval = if self.housekeep() { BUSY_INTERVAL } else { IDLE_INTERVAL };
+            if due(last_slow.load(Ordering::Relaxed)) {
+                last_slow.store(self.clock.ticks(), Ordering::Relaxed);
+                self.housekeep_slowly();
+            }
+        }
+    }
+}

@@ -1,0 +1,306 @@
+//! A trace while its run is alive: the log and the few facts the decision needs.
+//!
+//! Owns the stages of a trace's life and who may do what in each:
+//! `free` (in a pool) → `live` (recording) → `deciding` (one thread, exclusively) → `decided`
+//! (memory given back; late spans follow the decision) → `free`.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+
+use super::core::Core;
+use super::late::LateRecord;
+use super::log::{Count, Extent, FIRST_CHUNK_WORDS, Memory, Refused, SpanLog};
+use super::sync::{Mutex, wait_a_moment};
+use super::words::{self, Attributes};
+use crate::clock::Ticks;
+use crate::id::{SpanId, TraceId};
+use crate::model::{SamplingDecision, SpanStatus, TraceClass};
+
+const FREE: u8 = 0;
+const LIVE: u8 = 1;
+const DECIDING: u8 = 2;
+const DECIDED: u8 = 3;
+
+/// What a trace costs before its first large chunk.
+pub(crate) const FIRST_CHUNK_BYTES: usize = FIRST_CHUNK_WORDS * 8;
+
+#[derive(Debug)]
+pub(crate) struct LiveTrace {
+    pub(crate) core: Arc<Core>,
+    /// Where the registry keeps this trace.
+    pub(crate) slot: usize,
+    pub(crate) log: SpanLog,
+    stage: AtomicU8,
+    /// Guards that may still append: the root and every handle.
+    handles: AtomicU32,
+    trace_id: [AtomicU64; 2],
+    root_span: AtomicU64,
+    started: AtomicU64,
+    /// Ticks at the root's end, 0 while it runs.
+    root_ended: AtomicU64,
+    root_status: AtomicU8,
+    /// A span failed: at the byte bound this trace is evicted last.
+    saw_error: AtomicBool,
+    /// A detached span failed after or beside the root: the run counts as failed.
+    detached_failed: AtomicBool,
+    pub(crate) over_span_limit: AtomicU32,
+    pub(crate) over_byte_limit: AtomicU32,
+    decision: Mutex<Option<SamplingDecision>>,
+    /// The root's record when the log had no room left for it.
+    pub(crate) root_record: Mutex<Option<Vec<u64>>>,
+}
+
+impl LiveTrace {
+    /// A free trace; its first chunk is already accounted for.
+    pub(crate) fn new(core: Arc<Core>, slot: usize) -> Self {
+        Self {
+            core,
+            slot,
+            log: SpanLog::new(FIRST_CHUNK_WORDS),
+            stage: AtomicU8::new(FREE),
+            handles: AtomicU32::new(0),
+            trace_id: [AtomicU64::new(0), AtomicU64::new(0)],
+            root_span: AtomicU64::new(0),
+            started: AtomicU64::new(0),
+            root_ended: AtomicU64::new(0),
+            root_status: AtomicU8::new(0),
+            saw_error: AtomicBool::new(false),
+            detached_failed: AtomicBool::new(false),
+            over_span_limit: AtomicU32::new(0),
+            over_byte_limit: AtomicU32::new(0),
+            decision: Mutex::new(None),
+            root_record: Mutex::new(None),
+        }
+    }
+
+    /// Starts a run in a free trace. The caller took it from the pool, so nobody else uses it.
+    pub(crate) fn begin(&self, trace_id: TraceId, root: SpanId, started: Ticks) {
+        let id = trace_id.get();
+        for (cell, half) in self.trace_id.iter().zip([(id >> 64) as u64, id as u64]) {
+            cell.store(half, Ordering::Relaxed);
+        }
+        self.root_span.store(root.get(), Ordering::Relaxed);
+        self.started.store(started, Ordering::Relaxed);
+        self.handles.store(1, Ordering::Relaxed);
+        self.stage.store(LIVE, Ordering::Release);
+    }
+
+    /// Makes the trace free again. Only for the exclusive owner. `false`: its memory is gone.
+    pub(crate) fn recycle(&self) -> bool {
+        let Some(freed) = self.log.reset() else { return false };
+        if freed > 0 {
+            self.core.give_back(freed);
+        }
+        self.root_ended.store(0, Ordering::Relaxed);
+        if self.saw_error.load(Ordering::Relaxed) {
+            self.saw_error.store(false, Ordering::Relaxed);
+            self.detached_failed.store(false, Ordering::Relaxed);
+        }
+        if self.over_span_limit.load(Ordering::Relaxed) | self.over_byte_limit.load(Ordering::Relaxed) != 0 {
+            self.over_span_limit.store(0, Ordering::Relaxed);
+            self.over_byte_limit.store(0, Ordering::Relaxed);
+            *self.root_record.lock() = None;
+        }
+        self.stage.store(FREE, Ordering::Release);
+        true
+    }
+
+    pub(crate) fn trace_id(&self) -> TraceId {
+        let [high, low] = &self.trace_id;
+        let value = (u128::from(high.load(Ordering::Relaxed)) << 64) | u128::from(low.load(Ordering::Relaxed));
+        TraceId::new(value).unwrap_or_else(|| self.core.ids.trace_id())
+    }
+
+    pub(crate) fn root_span_id(&self) -> SpanId {
+        SpanId::new(self.root_span.load(Ordering::Relaxed)).unwrap_or_else(|| self.core.ids.span_id())
+    }
+
+    pub(crate) fn started(&self) -> Ticks {
+        self.started.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn root_ended(&self) -> Option<Ticks> {
+        Some(self.root_ended.load(Ordering::Acquire)).filter(|ticks| *ticks != 0)
+    }
+
+    pub(crate) fn is_live(&self) -> bool {
+        self.stage.load(Ordering::Acquire) == LIVE
+    }
+
+    pub(crate) fn saw_error(&self) -> bool {
+        self.saw_error.load(Ordering::Relaxed)
+    }
+
+    /// What the content makes this trace, as far as it is known.
+    pub(crate) fn class(&self) -> TraceClass {
+        if self.detached_failed.load(Ordering::Relaxed) {
+            return TraceClass::Failed;
+        }
+        match (self.root_ended(), self.root_status.load(Ordering::Relaxed)) {
+            (Some(_), 1) => TraceClass::Failed,
+            (Some(_), 2) => TraceClass::Cancelled,
+            (Some(_), _) => TraceClass::Normal,
+            (None, _) if self.saw_error() => TraceClass::Failed,
+            (None, _) => TraceClass::Normal,
+        }
+    }
+
+    pub(crate) fn note_error(&self, detached: bool) {
+        self.saw_error.store(true, Ordering::Relaxed);
+        if detached {
+            self.detached_failed.store(true, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn note_root_end(&self, status: SpanStatus, ended: Ticks) {
+        let status = match status {
+            SpanStatus::Ok => 0,
+            SpanStatus::Error => {
+                self.note_error(false);
+                1
+            }
+            SpanStatus::Cancelled => 2,
+        };
+        self.root_status.store(status, Ordering::Relaxed);
+        self.root_ended.store(ended.max(1), Ordering::Release);
+    }
+
+    /// Appends one record, counting what is refused.
+    #[inline]
+    pub(crate) fn append(&self, head: &[u64], tail: &[u64], count: Count) -> Result<(), Refused> {
+        // One place is kept for the root, which comes last and must not be the one to go.
+        let limit = self.core.limits.spans_per_trace - 1;
+        let result = self.log.append(head, tail, count, limit, &Accounted(self));
+        if let Err(refused) = result {
+            self.refused(refused, head, tail);
+        }
+        result
+    }
+
+    #[cold]
+    fn refused(&self, refused: Refused, head: &[u64], tail: &[u64]) {
+        match refused {
+            Refused::Limit => {
+                self.over_span_limit.fetch_add(1, Ordering::Relaxed);
+                self.core.counters.over_span_limit.add(1);
+            }
+            Refused::Memory => {
+                self.over_byte_limit.fetch_add(1, Ordering::Relaxed);
+                self.core.counters.over_byte_limit.add(1);
+            }
+            Refused::Closed => self.late(head, tail),
+        }
+    }
+
+    /// A record that came after the decision follows it.
+    fn late(&self, head: &[u64], tail: &[u64]) {
+        while self.stage.load(Ordering::Acquire) == DECIDING {
+            wait_a_moment();
+        }
+        let decision = *self.decision.lock();
+        let failed = head.first().is_some_and(|header| {
+            words::kind_of(*header) == words::KIND_SPAN && words::status_of(*header) == SpanStatus::Error
+        });
+        match decision {
+            Some(decision) if decision.keep => self.core.late.push(
+                LateRecord {
+                    trace_id: self.trace_id(),
+                    root_span_id: self.root_span_id(),
+                    decision,
+                    words: head.iter().chain(tail).copied().collect(),
+                },
+                &self.core.counters,
+            ),
+            _ => {
+                self.core.counters.late_dropped.add(1);
+                if failed {
+                    self.core.counters.missed_errors.add(1);
+                }
+            }
+        }
+    }
+
+    /// Stores the root's record, past every limit.
+    pub(crate) fn append_root(&self, head: &[u64], tail: &[u64]) {
+        match self.log.append(head, tail, Count::Span, u32::MAX, &Accounted(self)) {
+            Ok(()) => {}
+            Err(Refused::Closed) => self.late(head, tail),
+            Err(_) => {
+                // Rare: memory ran out before the end of the run. Bounded by one record per trace;
+                // the flag makes `recycle` clear it.
+                self.over_byte_limit.fetch_max(1, Ordering::Relaxed);
+                *self.root_record.lock() = Some(head.iter().chain(tail).copied().collect());
+            }
+        }
+    }
+
+    pub(crate) fn add_handle(&self) {
+        // Relaxed as for `Arc`: a new handle is made from one that exists.
+        self.handles.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Gives up one handle; `true` for the last, whose owner must finish the trace.
+    pub(crate) fn drop_handle(&self) -> bool {
+        // A lone handle cannot be cloned by anybody else, so no locked instruction is needed.
+        if self.handles.load(Ordering::Acquire) == 1 {
+            self.handles.store(0, Ordering::Relaxed);
+            return true;
+        }
+        self.handles.fetch_sub(1, Ordering::AcqRel) == 1
+    }
+
+    /// Becomes the one that decides. `false`: somebody else is, or has.
+    pub(crate) fn start_deciding(&self) -> bool {
+        self.stage.compare_exchange(LIVE, DECIDING, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
+    /// Waits until another thread, which decides about this trace early, has finished.
+    pub(crate) fn wait_for_decision(&self) {
+        while self.stage.load(Ordering::Acquire) != DECIDED {
+            wait_a_moment();
+        }
+    }
+
+    pub(crate) fn set_decision(&self, decision: SamplingDecision) {
+        *self.decision.lock() = Some(decision);
+    }
+
+    pub(crate) fn decision(&self) -> Option<SamplingDecision> {
+        *self.decision.lock()
+    }
+
+    pub(crate) fn clear_decision(&self) {
+        *self.decision.lock() = None;
+    }
+
+    /// Ends an early decision: frees the memory and lets late records through.
+    pub(crate) fn finish_early(&self, extent: Extent) -> usize {
+        let freed = self.log.release(extent);
+        self.core.give_back(freed);
+        self.stage.store(DECIDED, Ordering::Release);
+        freed
+    }
+}
+
+/// Builds the head of an event or annotation and appends it.
+pub(crate) fn append_auxiliary(live: &LiveTrace, head: &mut [u64], kind: u64, attributes: &Attributes) {
+    let words = head.len() + attributes.words().len();
+    if let Some(first) = head.first_mut() {
+        *first = words::header(words, kind, SpanStatus::Ok, false);
+    }
+    let _ = live.append(head, attributes.words(), Count::Auxiliary);
+    live.core.counters.note_attributes(attributes);
+}
+
+/// The engine's byte bound, seen from one trace: it never makes room by evicting itself.
+struct Accounted<'a>(&'a LiveTrace);
+
+impl Memory for Accounted<'_> {
+    fn reserve(&self, bytes: usize) -> bool {
+        self.0.core.reserve(bytes, Some(self.0.slot))
+    }
+
+    fn give_back(&self, bytes: usize) {
+        self.0.core.give_back(bytes);
+    }
+}

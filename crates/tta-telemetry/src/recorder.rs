@@ -1,0 +1,37 @@
+//! What an engine handle points to: the recorder with its threads, or nothing but clock and ids.
+
+#[cfg(feature = "record")]
+mod on;
+#[cfg(feature = "record")]
+pub(crate) use on::Recorder;
+
+#[cfg(not(feature = "record"))]
+mod off;
+#[cfg(not(feature = "record"))]
+pub(crate) use off::Recorder;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::clock::Clock;
+use crate::id::IdSource;
+use crate::limits::Limits;
+use crate::model::Sampling;
+use crate::sink::Sink;
+
+/// What an engine is built from.
+pub(crate) struct Parts {
+    pub(crate) clock: Clock,
+    pub(crate) ids: IdSource,
+    #[cfg_attr(not(feature = "record"), allow(dead_code))]
+    pub(crate) limits: Limits,
+    #[cfg_attr(not(feature = "record"), allow(dead_code))]
+    pub(crate) sampling: Sampling,
+    #[cfg_attr(not(feature = "record"), allow(dead_code))]
+    pub(crate) sinks: Vec<Box<dyn Sink>>,
+}
+
+/// A number for the next engine. It tells engines apart and means nothing else.
+fn next_engine_id() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}

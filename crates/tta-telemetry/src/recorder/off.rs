@@ -1,0 +1,80 @@
+//! The engine without its recorder: clock and ids only.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Parts, next_engine_id};
+use crate::clock::Clock;
+use crate::counters::RecorderCounters;
+use crate::engine::ShutdownReport;
+use crate::id::{IdSource, SpanId, TraceId};
+use crate::metrics::{StepInstruments, StepStatistics};
+use crate::model::Name;
+use crate::record::ActiveTrace;
+use crate::sink::SinkStatus;
+
+#[derive(Debug)]
+pub(crate) struct Recorder {
+    id: u64,
+    clock: Clock,
+    ids: IdSource,
+}
+
+impl Recorder {
+    pub(crate) fn off(clock: Clock, ids: IdSource) -> Arc<Self> {
+        Arc::new(Self { id: next_engine_id(), clock, ids })
+    }
+
+    pub(crate) fn start(parts: Parts, _by_hand: bool) -> Result<Arc<Self>, std::io::Error> {
+        Ok(Self::off(parts.clock, parts.ids))
+    }
+
+    #[inline]
+    pub(crate) fn is_enabled(&self) -> bool {
+        false
+    }
+
+    #[inline]
+    pub(crate) fn engine_id(&self) -> u64 {
+        self.id
+    }
+
+    #[inline]
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    #[inline]
+    pub(crate) fn ids(&self) -> &IdSource {
+        &self.ids
+    }
+
+    #[inline]
+    pub(crate) fn start_trace(&self, _: Name, _: &'static str, _: Option<TraceId>, _: Option<SpanId>) -> ActiveTrace {
+        ActiveTrace::off()
+    }
+
+    pub(crate) fn instruments(&self, _: &Name, _: &Name, _: &Name) -> Option<Arc<StepInstruments>> {
+        None
+    }
+
+    pub(crate) fn step_statistics(&self) -> Vec<StepStatistics> {
+        Vec::new()
+    }
+
+    pub(crate) fn counters(&self) -> RecorderCounters {
+        RecorderCounters::default()
+    }
+
+    pub(crate) fn sinks(&self) -> Vec<SinkStatus> {
+        Vec::new()
+    }
+
+    pub(crate) fn flush(&self, _: Duration) -> ShutdownReport {
+        ShutdownReport { complete: true, ..ShutdownReport::default() }
+    }
+
+    pub(crate) fn shutdown(&self, _: Duration) -> ShutdownReport {
+        ShutdownReport { complete: true, ..ShutdownReport::default() }
+    }
+}

@@ -1,0 +1,141 @@
+//! The recorder and its housekeeping thread.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::{Parts, next_engine_id};
+use crate::clock::Clock;
+use crate::counters::RecorderCounters;
+use crate::deadline::Deadline;
+use crate::engine::ShutdownReport;
+use crate::id::{IdSource, SpanId, TraceId};
+use crate::limits::Limits;
+use crate::metrics::{StepInstruments, StepStatistics};
+use crate::model::{Name, Sampling};
+use crate::record::core::{Core, Settings};
+use crate::record::{ActiveTrace, Stop};
+use crate::sink::{SinkStatus, SinkWorker};
+
+#[derive(Debug)]
+pub(crate) struct Recorder {
+    id: u64,
+    core: Arc<Core>,
+    stop: Arc<Stop>,
+}
+
+impl Recorder {
+    pub(crate) fn off(clock: Clock, ids: IdSource) -> Arc<Self> {
+        let settings = Settings {
+            clock,
+            ids,
+            limits: Limits::default(),
+            sampling: Sampling::KeepNone,
+            sinks: Vec::new(),
+            enabled: false,
+        };
+        Arc::new(Self { id: next_engine_id(), core: Core::new(settings), stop: Arc::default() })
+    }
+
+    pub(crate) fn start(parts: Parts, by_hand: bool) -> Result<Arc<Self>, std::io::Error> {
+        let sinks: Vec<_> = parts.sinks.into_iter().map(|sink| SinkWorker::new(sink, &parts.limits)).collect();
+        let core = Core::new(Settings {
+            clock: parts.clock,
+            ids: parts.ids,
+            limits: parts.limits,
+            sampling: parts.sampling,
+            sinks,
+            enabled: true,
+        });
+        let recorder = Arc::new(Self { id: next_engine_id(), core, stop: Arc::default() });
+        if !by_hand {
+            for sink in &recorder.core.sinks {
+                sink.start()?;
+            }
+            let (core, stop) = (Arc::clone(&recorder.core), Arc::clone(&recorder.stop));
+            std::thread::Builder::new()
+                .name("tta-housekeeping".to_owned())
+                .spawn(move || core.housekeeping_loop(&stop))?;
+        }
+        Ok(recorder)
+    }
+
+    #[inline]
+    pub(crate) fn is_enabled(&self) -> bool {
+        self.core.enabled
+    }
+
+    #[inline]
+    pub(crate) fn engine_id(&self) -> u64 {
+        self.id
+    }
+
+    #[inline]
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.core.clock
+    }
+
+    #[inline]
+    pub(crate) fn ids(&self) -> &IdSource {
+        &self.core.ids
+    }
+
+    #[inline]
+    pub(crate) fn start_trace(
+        &self,
+        name: Name,
+        kind: &'static str,
+        trace_id: Option<TraceId>,
+        parent: Option<SpanId>,
+    ) -> ActiveTrace {
+        self.core.start_trace(name, kind, trace_id, parent)
+    }
+
+    pub(crate) fn instruments(&self, workflow: &Name, name: &Name, kind: &Name) -> Option<Arc<StepInstruments>> {
+        self.core.enabled.then(|| self.core.instruments.resolve(workflow, name, kind))
+    }
+
+    pub(crate) fn step_statistics(&self) -> Vec<StepStatistics> {
+        self.core.instruments.read()
+    }
+
+    pub(crate) fn counters(&self) -> RecorderCounters {
+        self.core.read_counters()
+    }
+
+    pub(crate) fn sinks(&self) -> Vec<SinkStatus> {
+        self.core.sinks.iter().map(SinkWorker::status).collect()
+    }
+
+    pub(crate) fn flush(&self, deadline: Duration) -> ShutdownReport {
+        let deadline = Deadline::after(deadline);
+        self.core.housekeep_slowly();
+        self.core.housekeep();
+        let flushed: Vec<bool> = self.core.sinks.iter().map(|sink| sink.flush(deadline)).collect();
+        ShutdownReport { complete: !flushed.contains(&false), open_runs: 0, sinks: self.sinks() }
+    }
+
+    pub(crate) fn shutdown(&self, deadline: Duration) -> ShutdownReport {
+        let deadline = Deadline::after(deadline);
+        let open_runs = self.core.close();
+        self.stop.stop();
+        self.core.housekeep();
+        // All are told first, so that they finish side by side within the one deadline.
+        self.core.sinks.iter().for_each(SinkWorker::stop);
+        let finished: Vec<bool> = self.core.sinks.iter().map(|sink| sink.join(deadline)).collect();
+        self.core.forget_traces();
+        ShutdownReport { complete: !finished.contains(&false), open_runs, sinks: self.sinks() }
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        if !self.core.closed.load(Ordering::SeqCst) {
+            self.core.close();
+            self.core.housekeep();
+            self.core.sinks.iter().for_each(SinkWorker::stop);
+            self.core.forget_traces();
+        }
+        self.stop.stop();
+    }
+}

@@ -1,0 +1,258 @@
+//! A sink with its queue and its thread.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::queue::Queue;
+use super::{Sink, SinkError};
+use crate::deadline::Deadline;
+use crate::limits::Limits;
+use crate::model::Trace;
+
+/// Spans handed to a sink at once.
+const BATCH_SPANS: usize = 512;
+
+/// What a sink has done so far.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SinkStatus {
+    /// The sink's name.
+    pub name: String,
+    /// Traces it took.
+    pub exported_traces: u64,
+    /// Spans it took.
+    pub exported_spans: u64,
+    /// Traces lost because its queue was full.
+    pub lost_queue_full: u64,
+    /// Traces lost because it failed or panicked.
+    pub lost_failed: u64,
+    /// Calls that failed or panicked.
+    pub failures: u64,
+    /// Traces waiting, or being exported, now.
+    pub waiting_traces: u64,
+    /// The last failure's message.
+    pub last_error: Option<String>,
+}
+
+/// The engine's side of a sink.
+#[derive(Debug)]
+pub(crate) struct SinkWorker(Arc<Shared>);
+
+struct Shared {
+    name: String,
+    state: Mutex<State>,
+    changed: Condvar,
+    /// Taken out while it is being called.
+    sink: Mutex<Box<dyn Sink>>,
+    exported_traces: AtomicU64,
+    exported_spans: AtomicU64,
+    lost_queue_full: AtomicU64,
+    lost_failed: AtomicU64,
+    failures: AtomicU64,
+}
+
+struct State {
+    queue: Queue,
+    /// Traces in the sink's hands.
+    exporting: usize,
+    flush_wanted: u64,
+    flush_done: u64,
+    stop: bool,
+    finished: bool,
+    threaded: bool,
+    last_error: Option<String>,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sink").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl SinkWorker {
+    pub(crate) fn new(sink: Box<dyn Sink>, limits: &Limits) -> Self {
+        let state = State {
+            queue: Queue::new(limits.queue_spans, limits.queue_bytes),
+            exporting: 0,
+            flush_wanted: 0,
+            flush_done: 0,
+            stop: false,
+            finished: false,
+            threaded: false,
+            last_error: None,
+        };
+        Self(Arc::new(Shared {
+            name: sink.name().to_owned(),
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+            sink: Mutex::new(sink),
+            exported_traces: AtomicU64::new(0),
+            exported_spans: AtomicU64::new(0),
+            lost_queue_full: AtomicU64::new(0),
+            lost_failed: AtomicU64::new(0),
+            failures: AtomicU64::new(0),
+        }))
+    }
+
+    /// Starts the sink's thread. Without it the sink is called by [`SinkWorker::flush`] alone.
+    pub(crate) fn start(&self) -> std::io::Result<()> {
+        let shared = Arc::clone(&self.0);
+        self.0.state().threaded = true;
+        let spawned = std::thread::Builder::new().name(format!("tta-sink-{}", self.0.name)).spawn(move || shared.run());
+        if spawned.is_err() {
+            self.0.state().threaded = false;
+        }
+        spawned.map(drop)
+    }
+
+    /// Queues a kept trace, or counts it as lost. Never waits for the sink.
+    pub(crate) fn offer(&self, trace: &Arc<Trace>) {
+        let lost = self.0.state().queue.offer(trace);
+        self.0.lost_queue_full.fetch_add(lost.len() as u64, Ordering::Relaxed);
+    }
+
+    /// Tells the sink's thread that there may be work.
+    pub(crate) fn wake(&self) {
+        if self.0.state().queue.len() > 0 {
+            self.0.changed.notify_all();
+        }
+    }
+
+    /// Waits until everything queued so far was exported and the sink flushed. `false` when the
+    /// deadline came first.
+    pub(crate) fn flush(&self, deadline: Deadline) -> bool {
+        let mut state = self.0.state();
+        if !state.threaded {
+            drop(state);
+            self.0.drain();
+            self.0.flush_sink();
+            return true;
+        }
+        state.flush_wanted += 1;
+        let ticket = state.flush_wanted;
+        self.0.changed.notify_all();
+        self.wait_until(state, deadline, |state| state.flush_done >= ticket || state.finished)
+    }
+
+    /// Asks the thread to export what is queued, flush and end. See [`SinkWorker::join`].
+    pub(crate) fn stop(&self) {
+        self.0.state().stop = true;
+        self.0.changed.notify_all();
+    }
+
+    /// Waits for the end of a stopped thread. `false` when the deadline came first; the thread is
+    /// then left to itself.
+    pub(crate) fn join(&self, deadline: Deadline) -> bool {
+        let state = self.0.state();
+        if !state.threaded {
+            drop(state);
+            self.0.drain();
+            self.0.flush_sink();
+            return true;
+        }
+        self.wait_until(state, deadline, |state| state.finished)
+    }
+
+    fn wait_until(&self, mut state: MutexGuard<'_, State>, deadline: Deadline, done: impl Fn(&State) -> bool) -> bool {
+        while !done(&state) {
+            let left = deadline.remaining();
+            if left.is_zero() {
+                return false;
+            }
+            let wait = left.min(Duration::from_millis(100));
+            state = self.0.changed.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        true
+    }
+
+    pub(crate) fn status(&self) -> SinkStatus {
+        let state = self.0.state();
+        SinkStatus {
+            name: self.0.name.clone(),
+            exported_traces: self.0.exported_traces.load(Ordering::Relaxed),
+            exported_spans: self.0.exported_spans.load(Ordering::Relaxed),
+            lost_queue_full: self.0.lost_queue_full.load(Ordering::Relaxed),
+            lost_failed: self.0.lost_failed.load(Ordering::Relaxed),
+            failures: self.0.failures.load(Ordering::Relaxed),
+            waiting_traces: (state.queue.len() + state.exporting) as u64,
+            last_error: state.last_error.clone(),
+        }
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn run(&self) {
+        loop {
+            let stop = self.wait_for_work();
+            self.drain();
+            let wanted = self.state().flush_wanted;
+            if stop || wanted > self.state().flush_done {
+                self.flush_sink();
+            }
+            let mut state = self.state();
+            state.flush_done = state.flush_done.max(wanted);
+            state.finished = stop && state.queue.len() == 0;
+            self.changed.notify_all();
+            if state.finished {
+                return;
+            }
+        }
+    }
+
+    fn wait_for_work(&self) -> bool {
+        let mut state = self.state();
+        while state.queue.len() == 0 && !state.stop && state.flush_wanted == state.flush_done {
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.stop
+    }
+
+    /// Exports until the queue is empty.
+    fn drain(&self) {
+        loop {
+            let batch = {
+                let mut state = self.state();
+                let batch = state.queue.take_batch(BATCH_SPANS);
+                state.exporting = batch.len();
+                batch
+            };
+            if batch.is_empty() {
+                return;
+            }
+            let result = self.call(|sink| sink.export(&batch));
+            self.state().exporting = 0;
+            let traces = batch.len() as u64;
+            if result {
+                let spans = batch.iter().map(|trace| trace.spans.len() as u64).sum();
+                self.exported_traces.fetch_add(traces, Ordering::Relaxed);
+                self.exported_spans.fetch_add(spans, Ordering::Relaxed);
+            } else {
+                self.lost_failed.fetch_add(traces, Ordering::Relaxed);
+            }
+        }
+    }
+
+    fn flush_sink(&self) {
+        self.call(|sink| sink.flush());
+    }
+
+    /// Calls the sink, turning a panic into an error. Whether it succeeded.
+    fn call(&self, f: impl FnOnce(&mut dyn Sink) -> Result<(), SinkError>) -> bool {
+        let mut sink = self.sink.lock().unwrap_or_else(PoisonError::into_inner);
+        let outcome = catch_unwind(AssertUnwindSafe(|| f(&mut **sink)));
+        drop(sink);
+        let message = match outcome {
+            Ok(Ok(())) => return true,
+            Ok(Err(error)) => error.to_string(),
+            Err(panic) => format!("sink panicked: {}", crate::panic::message(&*panic)),
+        };
+        self.failures.fetch_add(1, Ordering::Relaxed);
+        self.state().last_error = Some(message);
+        false
+    }
+}
