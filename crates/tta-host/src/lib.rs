@@ -1,1 +1,33 @@
-//! Placeholder.
+//! What `tta` needs from the operating system.
+//!
+//! Owns trace files: the JSON of a trace ([`trace_json`]), a sink that appends it to a file with
+//! rotation ([`TraceFileSink`]), and reading it back ([`read_traces`], [`find_trace`]). Does not
+//! decide which traces are kept, and knows neither HTTP nor primitives.
+//!
+//! ```
+//! use std::time::Duration;
+//! use tta_host::{TraceFileSink, find_trace};
+//! use tta_telemetry::Telemetry;
+//!
+//! # let directory = tempfile::tempdir()?;
+//! # let path = directory.path().join("traces.jsonl");
+//! let sink = TraceFileSink::builder(&path).rotate_at_bytes(1024 * 1024).keep_files(3).open()?;
+//! let telemetry = Telemetry::builder().sink(sink).build()?;
+//! let run = telemetry.start_trace("import");
+//! let id = run.handle().trace_id().ok_or("not recorded")?;
+//! run.end();
+//! assert!(telemetry.shutdown_blocking(Duration::from_secs(5)).complete);
+//! let trace = find_trace(&path, id)?.ok_or("not found")?;
+//! assert_eq!(trace.spans[0].name, "import");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+mod siblings;
+mod trace_file;
+pub mod trace_json;
+mod trace_reader;
+
+pub use trace_file::{TraceFileBuilder, TraceFileError, TraceFileSink};
+pub use trace_reader::{ReadError, TraceReader, find_trace, find_trace_by_prefix, read_traces, trace_files};

@@ -74,6 +74,13 @@ impl ActiveTrace {
     /// Does nothing.
     #[inline]
     pub fn end(self) {}
+
+    /// Always `None` in this build.
+    #[inline]
+    #[must_use]
+    pub fn end_decided(self) -> Option<SamplingDecision> {
+        None
+    }
 }
 
 impl TraceHandle {

@@ -1,11 +1,12 @@
 //! A trace as a tree of text: what ran under what, how long, and why it failed.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use crate::format::{clip, duration};
 use crate::id::SpanId;
-use crate::model::{Attribute, SpanRecord, SpanStatus, Trace};
+use crate::model::{Attribute, SpanRecord, SpanStatus, Trace, Value};
 
 /// Columns of a line; texts are clipped to fit.
 const WIDTH: usize = 80;
@@ -13,18 +14,23 @@ const WIDTH: usize = 80;
 const BAR: usize = 20;
 /// Columns of a duration, with the blank before it.
 const DURATION: usize = 10;
+/// Levels that are indented. Deeper spans stand below each other and say how deep they are, so
+/// that a line has room for its name and a trace that nests thousands deep takes no more memory
+/// than a flat one.
+const MAX_INDENT: usize = 10;
 
 /// Shows a trace as a tree, 80 columns wide.
 ///
 /// Every span is one line: its name, what kind of primitive it is unless that says nothing new,
 /// its duration, and where in the run it lies. Failed spans carry a cross and their error below;
-/// what was lost is said at the end.
+/// what was lost is said at the end. Below the tenth level the indentation stops and the level is
+/// written instead: `⋮12 name`.
 ///
 /// ```text
-/// triage                                           3.00 ms ████████████████████
-/// ├─ validate                                      1.00 ms ██████▋
-/// ╰─ fetch ✗                                       2.00 ms       ▕█████████████
-///    │  timeout: step took longer than 2 ms
+/// triage                                              3.00 ms ████████████████████
+/// ├─ validate                                         1.00 ms ██████▋
+/// ╰─ fetch ✗                                          2.00 ms       ██████████████
+///       timeout: step took longer than 2 ms
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct TraceTree<'a> {
@@ -83,12 +89,13 @@ impl<'a> TraceTree<'a> {
         }
         let below = format!("{}{}", line.indent, line.continuation());
         // Below a span with children the rule goes on down to them.
-        let below = format!("{below}{}", if line.has_children { "│  " } else { "   " });
+        let rule = line.has_children && line.depth < MAX_INDENT;
+        let below = format!("{below}{}", if rule { "│  " } else { "   " });
         for text in error_lines(span) {
             writeln!(f, "{}", clip(&format!("{below}{text}"), WIDTH))?;
         }
         if self.attributes {
-            for Attribute { key, value } in span.attributes.iter().filter(|attribute| !is_error(attribute)) {
+            for Attribute { key, value } in span.attributes.iter().filter(|attribute| !is_shown(span, attribute)) {
                 writeln!(f, "{}", clip(&format!("{below}{key} = {value}"), WIDTH))?;
             }
             for event in &span.events {
@@ -131,24 +138,27 @@ struct Line<'a> {
     span: &'a SpanRecord,
     indent: String,
     last: bool,
-    top: bool,
+    /// 0 at the top.
+    depth: usize,
     has_children: bool,
 }
 
 impl Line<'_> {
-    fn branch(&self) -> &'static str {
-        match (self.top, self.last) {
-            (true, _) => "",
-            (false, true) => "╰─ ",
-            (false, false) => "├─ ",
+    fn branch(&self) -> Cow<'static, str> {
+        match (self.depth, self.last) {
+            (0, _) => "".into(),
+            (depth, _) if depth > MAX_INDENT => format!("⋮{depth} ").into(),
+            (_, true) => "╰─ ".into(),
+            (_, false) => "├─ ".into(),
         }
     }
 
     fn continuation(&self) -> &'static str {
-        match (self.top, self.last) {
-            (true, _) => "",
-            (false, true) => "   ",
-            (false, false) => "│  ",
+        match (self.depth, self.last) {
+            (0, _) => "",
+            (depth, _) if depth > MAX_INDENT => "",
+            (_, true) => "   ",
+            (_, false) => "│  ",
         }
     }
 }
@@ -168,38 +178,50 @@ fn lines(trace: &Trace) -> Vec<Line<'_>> {
     }
     let mut lines = Vec::with_capacity(trace.spans.len());
     let mut seen = HashSet::new();
-    let mut stack: Vec<(&SpanRecord, String, bool, bool)> =
-        tops.iter().rev().map(|span| (*span, String::new(), true, true)).collect();
+    let mut stack: Vec<(&SpanRecord, String, bool, usize)> =
+        tops.iter().rev().map(|span| (*span, String::new(), true, 0)).collect();
+    let mut rest = trace.spans.iter();
     loop {
-        while let Some((span, indent, last, top)) = stack.pop() {
+        while let Some((span, indent, last, depth)) = stack.pop() {
             if !seen.insert(span.span_id) {
                 continue;
             }
             let below = children.get(&span.span_id).map(Vec::as_slice).unwrap_or_default();
-            let line = Line { span, indent, last, top, has_children: !below.is_empty() };
+            let line = Line { span, indent, last, depth, has_children: !below.is_empty() };
             let indent = format!("{}{}", line.indent, line.continuation());
-            stack.extend(below.iter().rev().enumerate().map(|(at, child)| (*child, indent.clone(), at == 0, false)));
+            let children = below.iter().rev().enumerate();
+            stack.extend(children.map(|(at, child)| (*child, indent.clone(), at == 0, depth + 1)));
             lines.push(line);
         }
-        match trace.spans.iter().find(|span| !seen.contains(&span.span_id)) {
-            Some(cut) => stack.push((cut, String::new(), true, true)),
+        match rest.find(|span| !seen.contains(&span.span_id)) {
+            Some(cut) => stack.push((cut, String::new(), true, 0)),
             None => return lines,
         }
     }
 }
 
-fn is_error(attribute: &Attribute) -> bool {
-    attribute.key.starts_with("error.")
+/// Whether [`error_lines`] says this already.
+fn is_shown(span: &SpanRecord, attribute: &Attribute) -> bool {
+    span.status == SpanStatus::Error
+        && match attribute.key.as_str() {
+            "error.type" | "error.message" => true,
+            "error.chain" => matches!(attribute.value, Value::List(_)),
+            _ => false,
+        }
 }
 
-/// `kind: message`, then what caused it.
+/// `type: message`, then what caused it.
 fn error_lines(span: &SpanRecord) -> Vec<String> {
     if span.status != SpanStatus::Error {
         return Vec::new();
     }
-    let text = |key| span.attribute(key).map(ToString::to_string).unwrap_or_default();
-    let mut lines = vec![format!("{}: {}", text("error.type"), text("error.message"))];
-    if let Some(crate::model::Value::List(causes)) = span.attribute("error.chain") {
+    let texts = ["error.type", "error.message"].map(|key| span.attribute(key).map(ToString::to_string));
+    let known: Vec<String> = texts.into_iter().flatten().collect();
+    let mut lines = Vec::new();
+    if !known.is_empty() {
+        lines.push(known.join(": "));
+    }
+    if let Some(Value::List(causes)) = span.attribute("error.chain") {
         lines.extend(causes.iter().map(|cause| format!("caused by: {cause}")));
     }
     lines
@@ -223,3 +245,6 @@ fn bar(span: &SpanRecord, (start, end): (u64, u64)) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,53 @@
-//! Placeholder.
+//! Compose async work from small primitives; see, measure and explain every step of every run.
+//!
+//! ```
+//! use tta::prelude::*;
+//!
+//! async fn validate(text: String) -> Result<String, String> {
+//!     if text.trim().is_empty() { Err("the text is empty".into()) } else { Ok(text) }
+//! }
+//! async fn words(text: String) -> Result<usize, String> { Ok(text.split_whitespace().count()) }
+//! async fn longest(text: String) -> Result<String, String> {
+//!     Ok(text.split_whitespace().max_by_key(|word| word.len()).unwrap_or_default().to_owned())
+//! }
+//! async fn report((words, longest): (usize, String)) -> Result<String, String> {
+//!     Ok(format!("{words} words, the longest is `{longest}`"))
+//! }
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+//! let triage = workflow("triage", validate) >> (step(words) | longest) >> report;
+//! let telemetry = Telemetry::builder().sink(TextSink::new(std::io::stderr())).build()?;
+//! let said = triage.run("compose and see".to_owned(), &Context::on(telemetry.clone())).await?;
+//! assert_eq!(said, "3 words, the longest is `compose`");
+//! let report = telemetry.shutdown(std::time::Duration::from_secs(5)).await; // prints the trace
+//! assert!(report.complete);
+//! # anyhow::Ok(()) }).unwrap();
+//! ```
+//!
+//! This crate is a facade without logic: the primitives live in `tta-primitives`, the engine in
+//! `tta-telemetry`, files in `tta-host`.
+//!
+//! # Features
+//! - `record` (default): recording. Without it primitives run, ids propagate, and the recorder is
+//!   not compiled in.
+//! - `host` (default): trace files, [`host`].
+//! - `test-util`: the test kit, `tta::testing`.
+#![deny(missing_docs)]
+#![forbid(unsafe_code)]
+
+#[cfg(feature = "host")]
+pub use tta_host as host;
+#[cfg(feature = "test-util")]
+pub use tta_primitives::testing;
+pub use tta_primitives::*;
+pub use tta_telemetry as telemetry;
+pub use tta_telemetry::{MemorySink, Name, Sampling, Telemetry, TextSink, Value, ValueRef};
+
+/// What most programs need: `use tta::prelude::*;`.
+pub mod prelude {
+    pub use tta_primitives::{
+        Context, Error, ErrorKind, IntoError, Primitive, Retry, Timeout, Workflow, blocking, either, parallel, step,
+        sync, when, with_context, workflow,
+    };
+    pub use tta_telemetry::{MemorySink, Sampling, Telemetry, TextSink};
+}

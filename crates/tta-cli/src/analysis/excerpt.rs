@@ -24,7 +24,7 @@ const PROSE_SHARE: f64 = 0.6;
 /// Phrases of licence notices, which open most source files and summarise none.
 const BOILERPLATE: &[&str] = &[
     "all rights reserved",
-    "as is",
+    "\"as is\"",
     "copied, modified",
     "copyright",
     "licensed under",
@@ -175,6 +175,7 @@ mod tests {
     #[test]
     fn sentences_inform_and_headings_code_and_licences_do_not() {
         assert!(is_informative("The queue is drained before the server stops.", Language::English));
+        assert!(is_informative("A new key was issued to the copy of the server.", Language::English));
         for text in [
             "Getting started",
             "cargo install path ripgrep locked",

@@ -28,8 +28,8 @@ const PHRASE_LIMIT_WORDS: usize = 3;
 /// The most characters in a word of a candidate; longer ones are hashes, keys or encoded data.
 const WORD_LIMIT_CHARACTERS: usize = 40;
 
-/// How many different candidates are counted at a time, which bounds the memory used to about
-/// 20 MB whatever the document; an ordinary megabyte of prose has fewer.
+/// How many different candidates are counted at a time, which bounds the memory used whatever the
+/// document: to 40 MB if every word is as long as it may be, to a tenth of that for usual words.
 const CANDIDATE_LIMIT: usize = 65_536;
 
 /// Chinese characters that stand for grammar, the stop words of Chinese.

@@ -1,6 +1,7 @@
 //! The decision about a whole trace: keep or drop, at what rate, and why.
 
 use std::fmt;
+use std::str::FromStr;
 
 /// Which traces the engine keeps.
 ///
@@ -65,5 +66,56 @@ impl DecisionReason {
 impl fmt::Display for DecisionReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for DecisionReason {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "sampling_rate_zero" => Ok(DecisionReason::RateZero),
+            "sampling_rate_one" => Ok(DecisionReason::RateOne),
+            "tail_error" => Ok(DecisionReason::TailError),
+            "tail_normal" => Ok(DecisionReason::TailNormal),
+            "cancelled" => Ok(DecisionReason::Cancelled),
+            "evicted" => Ok(DecisionReason::Evicted),
+            other => Err(format!(
+                "`{other}` is not a decision reason: expected sampling_rate_zero, sampling_rate_one, tail_error, \
+                 tail_normal, cancelled or evicted"
+            )),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The reason after this one. A new variant has to be put into the chain, and is then checked.
+    fn next(reason: DecisionReason) -> Option<DecisionReason> {
+        match reason {
+            DecisionReason::RateZero => Some(DecisionReason::RateOne),
+            DecisionReason::RateOne => Some(DecisionReason::TailError),
+            DecisionReason::TailError => Some(DecisionReason::TailNormal),
+            DecisionReason::TailNormal => Some(DecisionReason::Cancelled),
+            DecisionReason::Cancelled => Some(DecisionReason::Evicted),
+            DecisionReason::Evicted => None,
+        }
+    }
+
+    #[test]
+    fn every_reason_reads_back_from_its_stable_string() {
+        let reasons: Vec<_> = std::iter::successors(Some(DecisionReason::RateZero), |reason| next(*reason)).collect();
+        assert_eq!(reasons.len(), 6);
+        for reason in reasons {
+            assert_eq!(reason.as_str().parse(), Ok(reason));
+        }
+    }
+
+    #[test]
+    fn an_unknown_reason_is_refused_with_the_known_ones() {
+        let error = "why_not".parse::<DecisionReason>().unwrap_err();
+        assert!(error.starts_with("`why_not` is not a decision reason: expected sampling_rate_zero, "), "{error}");
     }
 }

@@ -82,6 +82,8 @@ pub(crate) struct Core {
     pub(crate) kept: ArrayQueue<Arc<LiveTrace>>,
     allocated: AtomicUsize,
     pub(crate) evicting: Mutex<()>,
+    /// Held during a round of housekeeping: whoever flushes waits for one under way.
+    pub(crate) housekeeping: Mutex<()>,
     pub(crate) sinks: Vec<SinkWorker>,
     pub(crate) closed: AtomicBool,
 }
@@ -92,17 +94,18 @@ impl Core {
         Arc::new(Self {
             clock: settings.clock,
             ids: settings.ids,
+            late: LateRecords::new(settings.limits.live_bytes),
             limits: settings.limits,
             sampling: settings.sampling,
             enabled: settings.enabled,
             counters: CounterCells::default(),
             instruments: InstrumentRegistry::default(),
-            late: LateRecords::new(),
             registry: Registry::new(),
             shared_pool: ArrayQueue::new(SHARED_POOL.min(most_traces)),
             kept: ArrayQueue::new(most_traces),
             allocated: AtomicUsize::new(0),
             evicting: Mutex::new(()),
+            housekeeping: Mutex::new(()),
             sinks: settings.sinks,
             closed: AtomicBool::new(false),
         })
@@ -156,12 +159,9 @@ impl Core {
     }
 
     fn try_reserve(&self, bytes: usize) -> bool {
-        let before = self.allocated.fetch_add(bytes, Ordering::Relaxed);
-        if before + bytes <= self.limits.live_bytes {
-            return true;
-        }
-        self.allocated.fetch_sub(bytes, Ordering::Relaxed);
-        false
+        // Not added first and taken back: that would refuse others who still fit.
+        let within = |used: usize| used.checked_add(bytes).filter(|total| *total <= self.limits.live_bytes);
+        self.allocated.fetch_update(Ordering::Relaxed, Ordering::Relaxed, within).is_ok()
     }
 
     pub(crate) fn give_back(&self, bytes: usize) {
@@ -201,19 +201,20 @@ impl Core {
 }
 
 /// Decides about a trace whose last handle is gone, and passes its memory on.
-pub(crate) fn finish(live: Arc<LiveTrace>) {
-    if !live.start_deciding() {
+pub(crate) fn finish(live: Arc<LiveTrace>) -> SamplingDecision {
+    if !live.seen().is_some_and(|seen| live.start_deciding(seen)) {
         // Decided early by another thread, which may still be at it.
         live.wait_for_decision();
+        let decision = live.decision().unwrap_or_else(|| live.core.decide(live.class()));
         live.clear_decision();
         pool::give(live);
-        return;
+        return decision;
     }
     let decision = live.core.decide(live.class());
     if !decision.keep {
         live.core.counters.dropped.add(1);
         pool::give(live);
-        return;
+        return decision;
     }
     live.core.counters.kept.add(1);
     live.set_decision(decision);
@@ -224,4 +225,9 @@ pub(crate) fn finish(live: Arc<LiveTrace>) {
         live.clear_decision();
         pool::give(live);
     }
+    if core.closed.load(Ordering::SeqCst) {
+        // This run was missed when the engine ended; nobody else will send it.
+        core.housekeep();
+    }
+    decision
 }

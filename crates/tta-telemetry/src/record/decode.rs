@@ -114,11 +114,16 @@ impl<'a> Parts<'a> {
     }
 
     fn finish(mut self, root: SpanId) -> Vec<SpanRecord> {
+        let most_attributes = usize::from(self.core.limits.attributes_per_span);
         for span in &mut self.spans {
             for attribute in self.annotations.remove(&span.span_id).unwrap_or_default() {
-                match span.attributes.iter_mut().find(|known| known.key == attribute.key) {
-                    Some(known) => known.value = attribute.value,
-                    None => span.attributes.push(attribute),
+                if let Some(known) = span.attributes.iter_mut().find(|known| known.key == attribute.key) {
+                    known.value = attribute.value;
+                } else if span.attributes.len() < most_attributes {
+                    span.attributes.push(attribute);
+                } else {
+                    span.dropped_attributes += 1;
+                    self.core.counters.attributes_dropped.add(1);
                 }
             }
             let Some(mut events) = self.events.remove(&span.span_id) else { continue };

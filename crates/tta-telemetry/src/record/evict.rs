@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 
 use super::core::Core;
 use super::decode;
-use super::live::LiveTrace;
+use super::live::{LiveTrace, Seen};
 use super::pool;
 use crate::model::DecisionReason;
 
@@ -17,7 +17,8 @@ use crate::model::DecisionReason;
 const ROOM_PART: usize = 16;
 
 impl Core {
-    /// Frees at least `bytes`: idle traces first, then live ones, oldest first, failed ones last.
+    /// Frees at least `bytes`: idle traces first, then kept ones that only wait to be sent, then
+    /// live ones, oldest first, failed ones last.
     pub(super) fn make_room(&self, bytes: usize, on_behalf_of: Option<usize>) -> bool {
         let _one_at_a_time = self.evicting.lock();
         let target = (self.limits.live_bytes - self.limits.live_bytes / ROOM_PART).saturating_sub(bytes);
@@ -27,17 +28,26 @@ impl Core {
                 None => break,
             }
         }
+        while self.allocated_bytes() > target {
+            match self.kept.pop() {
+                Some(finished) => {
+                    self.send(&finished);
+                    pool::free(finished);
+                }
+                None => break,
+            }
+        }
         if self.allocated_bytes() <= target {
             return true;
         }
         let mut victims = self.registry.live();
-        victims.retain(|live| Some(live.slot) != on_behalf_of);
-        victims.sort_by_cached_key(|live| (live.saw_error(), live.started()));
-        for victim in victims {
+        victims.retain(|(live, _)| Some(live.slot) != on_behalf_of);
+        victims.sort_by_cached_key(|(live, _)| (live.saw_error(), live.started()));
+        for (victim, seen) in victims {
             if self.allocated_bytes() <= target {
                 break;
             }
-            if decide_early(&victim, Some(DecisionReason::Evicted)) {
+            if decide_early(&victim, seen, Some(DecisionReason::Evicted)) {
                 self.counters.evicted.add(1);
             }
         }
@@ -47,10 +57,10 @@ impl Core {
     /// Decides about traces whose root ended longer than `decision_wait` ago.
     pub(super) fn decide_overdue(&self) {
         let now = self.clock.ticks();
-        for live in self.registry.live() {
+        for (live, seen) in self.registry.live() {
             let overdue =
                 live.root_ended().is_some_and(|ended| self.clock.between(ended, now) >= self.limits.decision_wait);
-            if overdue && decide_early(&live, None) {
+            if overdue && decide_early(&live, seen, None) {
                 self.counters.incomplete.add(1);
             }
         }
@@ -61,26 +71,34 @@ impl Core {
     pub(crate) fn close(&self) -> u64 {
         self.closed.store(true, Ordering::SeqCst);
         let mut cut_short = 0;
-        for live in self.registry.live() {
+        for (live, seen) in self.registry.live() {
             let open = live.root_ended().is_none();
-            if decide_early(&live, None) {
+            if decide_early(&live, seen, None) {
                 self.counters.incomplete.add(1);
                 cut_short += u64::from(open);
             }
         }
+        self.late.refuse();
         cut_short
+    }
+
+    /// Waits for a thread that is making room: what it took is in the sinks' queues then.
+    pub(crate) fn wait_for_eviction(&self) {
+        drop(self.evicting.lock());
     }
 
     /// Breaks the cycle between the engine and its traces once nothing is left to decide.
     pub(crate) fn forget_traces(&self) {
         while self.shared_pool.pop().is_some() {}
         self.registry.clear();
+        pool::forget_ended();
     }
 }
 
-/// Decides about one trace now. `false` when somebody else decides or has decided.
-fn decide_early(live: &Arc<LiveTrace>, reason: Option<DecisionReason>) -> bool {
-    if !live.start_deciding() {
+/// Decides about one trace now. `false` when somebody else decides or has decided, or the run that
+/// was seen has ended.
+fn decide_early(live: &Arc<LiveTrace>, seen: Seen, reason: Option<DecisionReason>) -> bool {
+    if !live.start_deciding(seen) {
         return false;
     }
     let class = live.class();

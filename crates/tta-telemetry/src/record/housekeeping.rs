@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::core::Core;
 use super::decode;
+use super::live::LiveTrace;
 use super::pool;
 use crate::clock::Ticks;
 use crate::model::Trace;
@@ -21,15 +22,13 @@ const SLOW_INTERVAL: Duration = Duration::from_secs(1);
 impl Core {
     /// One round. Returns whether there was work.
     pub(crate) fn housekeep(&self) -> bool {
+        let _one_at_a_time = self.housekeeping.lock();
         let mut worked = false;
         // Bounded by what was there at the start, so that a round ends under any load.
         for _ in 0..self.kept.len() {
             let Some(live) = self.kept.pop() else { break };
             worked = true;
-            if let (Some(decision), Some(extent)) = (live.decision(), live.log.close()) {
-                let trace = decode::trace(&live, extent, decision, false);
-                self.dispatch(Arc::new(trace));
-            }
+            self.send(&live);
             live.clear_decision();
             pool::give_to_shared(live);
         }
@@ -44,8 +43,17 @@ impl Core {
         worked
     }
 
+    /// Hands a finished trace that is kept to the sinks. Its memory is still its own.
+    pub(super) fn send(&self, live: &LiveTrace) {
+        if let (Some(decision), Some(extent)) = (live.decision(), live.log.close()) {
+            let trace = decode::trace(live, extent, decision, false);
+            self.dispatch(Arc::new(trace));
+        }
+    }
+
     /// The slow chores; also part of a flush.
     pub(crate) fn housekeep_slowly(&self) {
+        let _one_at_a_time = self.housekeeping.lock();
         self.clock.re_anchor();
         self.decide_overdue();
     }

@@ -10,6 +10,8 @@ use crate::model::SamplingDecision;
 
 /// Late records waiting for the next housekeeping.
 const MAX_WAITING: usize = 10_000;
+/// They may hold this part of what live traces may hold, beside them.
+const BYTES_PART: usize = 8;
 
 #[derive(Debug)]
 pub(crate) struct LateRecord {
@@ -20,26 +22,49 @@ pub(crate) struct LateRecord {
 }
 
 #[derive(Debug)]
-pub(crate) struct LateRecords(Mutex<Vec<LateRecord>>);
+pub(crate) struct LateRecords {
+    waiting: Mutex<Waiting>,
+    max_bytes: usize,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    records: Vec<LateRecord>,
+    bytes: usize,
+    refused: bool,
+}
 
 impl LateRecords {
-    pub(crate) fn new() -> Self {
-        Self(Mutex::new(Vec::new()))
+    pub(crate) fn new(live_bytes: usize) -> Self {
+        Self { waiting: Mutex::new(Waiting::default()), max_bytes: live_bytes / BYTES_PART }
     }
 
     pub(crate) fn push(&self, record: LateRecord, counters: &CounterCells) {
-        let mut waiting = self.0.lock();
-        if waiting.len() >= MAX_WAITING {
+        let mut waiting = self.waiting.lock();
+        let bytes = record.words.len() * 8;
+        // A record larger than the bound could otherwise never be sent.
+        let over = !waiting.records.is_empty() && waiting.bytes + bytes > self.max_bytes;
+        if waiting.refused || waiting.records.len() >= MAX_WAITING || over {
             counters.late_lost.add(1);
             return;
         }
         counters.late_kept.add(1);
-        waiting.push(record);
+        waiting.bytes += bytes;
+        waiting.records.push(record);
+    }
+
+    /// Refuses all further records: nobody will take them.
+    pub(crate) fn refuse(&self) {
+        self.waiting.lock().refused = true;
     }
 
     /// Takes everything, grouped by trace in order of arrival.
     pub(crate) fn take(&self) -> Vec<Vec<LateRecord>> {
-        let mut records = std::mem::take(&mut *self.0.lock());
+        let mut records = {
+            let mut waiting = self.waiting.lock();
+            waiting.bytes = 0;
+            std::mem::take(&mut waiting.records)
+        };
         records.sort_by_key(|record| record.trace_id);
         let mut groups: Vec<Vec<LateRecord>> = Vec::new();
         for record in records {

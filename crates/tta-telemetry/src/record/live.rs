@@ -16,10 +16,17 @@ use crate::clock::Ticks;
 use crate::id::{SpanId, TraceId};
 use crate::model::{SamplingDecision, SpanStatus, TraceClass};
 
-const FREE: u8 = 0;
-const LIVE: u8 = 1;
-const DECIDING: u8 = 2;
-const DECIDED: u8 = 3;
+const FREE: u32 = 0;
+const LIVE: u32 = 1;
+const DECIDING: u32 = 2;
+const DECIDED: u32 = 3;
+const STAGE_MASK: u32 = 3;
+const NEXT_RUN: u32 = 4;
+
+/// A run that was seen alive. Whoever decides early looks at many traces first; by the time it
+/// comes to one of them, that trace may have ended and hold another run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seen(u32);
 
 /// What a trace costs before its first large chunk.
 pub(crate) const FIRST_CHUNK_BYTES: usize = FIRST_CHUNK_WORDS * 8;
@@ -30,7 +37,8 @@ pub(crate) struct LiveTrace {
     /// Where the registry keeps this trace.
     pub(crate) slot: usize,
     pub(crate) log: SpanLog,
-    stage: AtomicU8,
+    /// `number of the run | stage: 2`.
+    stage: AtomicU32,
     /// Guards that may still append: the root and every handle.
     handles: AtomicU32,
     trace_id: [AtomicU64; 2],
@@ -48,6 +56,7 @@ pub(crate) struct LiveTrace {
     decision: Mutex<Option<SamplingDecision>>,
     /// The root's record when the log had no room left for it.
     pub(crate) root_record: Mutex<Option<Vec<u64>>>,
+    has_root_record: AtomicBool,
 }
 
 impl LiveTrace {
@@ -57,7 +66,7 @@ impl LiveTrace {
             core,
             slot,
             log: SpanLog::new(FIRST_CHUNK_WORDS),
-            stage: AtomicU8::new(FREE),
+            stage: AtomicU32::new(FREE),
             handles: AtomicU32::new(0),
             trace_id: [AtomicU64::new(0), AtomicU64::new(0)],
             root_span: AtomicU64::new(0),
@@ -70,7 +79,18 @@ impl LiveTrace {
             over_byte_limit: AtomicU32::new(0),
             decision: Mutex::new(None),
             root_record: Mutex::new(None),
+            has_root_record: AtomicBool::new(false),
         }
+    }
+
+    fn stage(&self) -> u32 {
+        self.stage.load(Ordering::Acquire) & STAGE_MASK
+    }
+
+    /// Goes to another stage of the same run. Only for the exclusive owner.
+    fn set_stage(&self, stage: u32) {
+        let run = self.stage.load(Ordering::Relaxed) & !STAGE_MASK;
+        self.stage.store(run | stage, Ordering::Release);
     }
 
     /// Starts a run in a free trace. The caller took it from the pool, so nobody else uses it.
@@ -82,7 +102,8 @@ impl LiveTrace {
         self.root_span.store(root.get(), Ordering::Relaxed);
         self.started.store(started, Ordering::Relaxed);
         self.handles.store(1, Ordering::Relaxed);
-        self.stage.store(LIVE, Ordering::Release);
+        let run = self.stage.load(Ordering::Relaxed) & !STAGE_MASK;
+        self.stage.store(run.wrapping_add(NEXT_RUN) | LIVE, Ordering::Release);
     }
 
     /// Makes the trace free again. Only for the exclusive owner. `false`: its memory is gone.
@@ -92,6 +113,7 @@ impl LiveTrace {
             self.core.give_back(freed);
         }
         self.root_ended.store(0, Ordering::Relaxed);
+        self.root_status.store(0, Ordering::Relaxed);
         if self.saw_error.load(Ordering::Relaxed) {
             self.saw_error.store(false, Ordering::Relaxed);
             self.detached_failed.store(false, Ordering::Relaxed);
@@ -99,9 +121,12 @@ impl LiveTrace {
         if self.over_span_limit.load(Ordering::Relaxed) | self.over_byte_limit.load(Ordering::Relaxed) != 0 {
             self.over_span_limit.store(0, Ordering::Relaxed);
             self.over_byte_limit.store(0, Ordering::Relaxed);
+        }
+        if self.has_root_record.load(Ordering::Relaxed) {
+            self.has_root_record.store(false, Ordering::Relaxed);
             *self.root_record.lock() = None;
         }
-        self.stage.store(FREE, Ordering::Release);
+        self.set_stage(FREE);
         true
     }
 
@@ -123,8 +148,10 @@ impl LiveTrace {
         Some(self.root_ended.load(Ordering::Acquire)).filter(|ticks| *ticks != 0)
     }
 
-    pub(crate) fn is_live(&self) -> bool {
-        self.stage.load(Ordering::Acquire) == LIVE
+    /// The run that is being recorded here, if one is.
+    pub(crate) fn seen(&self) -> Option<Seen> {
+        let stage = self.stage.load(Ordering::Acquire);
+        (stage & STAGE_MASK == LIVE).then_some(Seen(stage))
     }
 
     pub(crate) fn saw_error(&self) -> bool {
@@ -137,11 +164,10 @@ impl LiveTrace {
             return TraceClass::Failed;
         }
         match (self.root_ended(), self.root_status.load(Ordering::Relaxed)) {
-            (Some(_), 1) => TraceClass::Failed,
-            (Some(_), 2) => TraceClass::Cancelled,
-            (Some(_), _) => TraceClass::Normal,
+            (_, 1) => TraceClass::Failed,
+            (_, 2) => TraceClass::Cancelled,
             (None, _) if self.saw_error() => TraceClass::Failed,
-            (None, _) => TraceClass::Normal,
+            _ => TraceClass::Normal,
         }
     }
 
@@ -152,7 +178,8 @@ impl LiveTrace {
         }
     }
 
-    pub(crate) fn note_root_end(&self, status: SpanStatus, ended: Ticks) {
+    /// Comes before the root's record, so that no decision can have seen the one without the other.
+    pub(crate) fn note_root_status(&self, status: SpanStatus) {
         let status = match status {
             SpanStatus::Ok => 0,
             SpanStatus::Error => {
@@ -162,6 +189,10 @@ impl LiveTrace {
             SpanStatus::Cancelled => 2,
         };
         self.root_status.store(status, Ordering::Relaxed);
+    }
+
+    /// Comes after the root's record, so that an overdue trace has it.
+    pub(crate) fn note_root_end(&self, ended: Ticks) {
         self.root_ended.store(ended.max(1), Ordering::Release);
     }
 
@@ -194,12 +225,14 @@ impl LiveTrace {
 
     /// A record that came after the decision follows it.
     fn late(&self, head: &[u64], tail: &[u64]) {
-        while self.stage.load(Ordering::Acquire) == DECIDING {
+        while self.stage() == DECIDING {
             wait_a_moment();
         }
         let decision = *self.decision.lock();
         let failed = head.first().is_some_and(|header| {
-            words::kind_of(*header) == words::KIND_SPAN && words::status_of(*header) == SpanStatus::Error
+            words::kind_of(*header) == words::KIND_SPAN
+                && words::status_of(*header) == SpanStatus::Error
+                && !words::handled_of(*header)
         });
         match decision {
             Some(decision) if decision.keep => self.core.late.push(
@@ -225,11 +258,16 @@ impl LiveTrace {
         match self.log.append(head, tail, Count::Span, u32::MAX, &Accounted(self)) {
             Ok(()) => {}
             Err(Refused::Closed) => self.late(head, tail),
+            // Rare: memory ran out before the end of the run. Bounded by one record per trace.
             Err(_) => {
-                // Rare: memory ran out before the end of the run. Bounded by one record per trace;
-                // the flag makes `recycle` clear it.
-                self.over_byte_limit.fetch_max(1, Ordering::Relaxed);
-                *self.root_record.lock() = Some(head.iter().chain(tail).copied().collect());
+                let mut place = self.root_record.lock();
+                // Whoever decides closes the log before it looks here.
+                if self.log.is_closed() {
+                    drop(place);
+                    return self.late(head, tail);
+                }
+                *place = Some(head.iter().chain(tail).copied().collect());
+                self.has_root_record.store(true, Ordering::Relaxed);
             }
         }
     }
@@ -250,13 +288,14 @@ impl LiveTrace {
     }
 
     /// Becomes the one that decides. `false`: somebody else is, or has.
-    pub(crate) fn start_deciding(&self) -> bool {
-        self.stage.compare_exchange(LIVE, DECIDING, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    pub(crate) fn start_deciding(&self, Seen(live): Seen) -> bool {
+        let deciding = live & !STAGE_MASK | DECIDING;
+        self.stage.compare_exchange(live, deciding, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
     /// Waits until another thread, which decides about this trace early, has finished.
     pub(crate) fn wait_for_decision(&self) {
-        while self.stage.load(Ordering::Acquire) != DECIDED {
+        while self.stage() != DECIDED {
             wait_a_moment();
         }
     }
@@ -277,8 +316,14 @@ impl LiveTrace {
     pub(crate) fn finish_early(&self, extent: Extent) -> usize {
         let freed = self.log.release(extent);
         self.core.give_back(freed);
-        self.stage.store(DECIDED, Ordering::Release);
+        self.set_stage(DECIDED);
         freed
+    }
+}
+
+impl Drop for LiveTrace {
+    fn drop(&mut self) {
+        self.core.give_back(self.log.allocated_bytes());
     }
 }
 

@@ -22,8 +22,12 @@
 
 use super::sync::{AtomicPtr, AtomicU32, AtomicU64, Mutex, Ordering, wait_a_moment};
 
-/// Each chunk doubles: 16 chunks from 4 KiB reach 256 MiB, beyond any sensible byte bound.
+/// Each chunk doubles up to [`MAX_CHUNK_WORDS`]: 16 chunks from 4 KiB reach 128 MiB, beyond any
+/// sensible size of one trace.
 pub(crate) const MAX_CHUNKS: usize = 16;
+/// A quarter of what a position can count: the rest is for reservations beyond a chunk's end, of
+/// which every waiting writer makes one (192 of the largest record fit).
+const MAX_CHUNK_WORDS: usize = 1 << (POSITION_BITS - 2);
 /// Words of the first chunk: 4 KiB, about 25 spans with three attributes.
 pub(crate) const FIRST_CHUNK_WORDS: usize = 512;
 /// Chunks beyond this many are given back to the allocator when a trace ends.
@@ -85,6 +89,9 @@ pub(crate) struct SpanLog {
     chunks: [AtomicPtr<AtomicU64>; MAX_CHUNKS],
     lengths: [AtomicU32; MAX_CHUNKS],
     ends: [AtomicU32; MAX_CHUNKS],
+    /// Held by the one writer that asks for the memory of the next chunk.
+    asking: Mutex<()>,
+    /// Held while chunks are installed or freed.
     growing: Mutex<()>,
 }
 
@@ -117,6 +124,7 @@ impl SpanLog {
             chunks: std::array::from_fn(|_| AtomicPtr::new(std::ptr::null_mut())),
             lengths: std::array::from_fn(|_| AtomicU32::new(0)),
             ends: std::array::from_fn(|_| AtomicU32::new(END_UNKNOWN)),
+            asking: Mutex::new(()),
             growing: Mutex::new(()),
         };
         log.install(0, first_words);
@@ -215,8 +223,10 @@ impl SpanLog {
 
     /// Moves the cursor from a full chunk to the next one, unless somebody else already has.
     ///
-    /// Memory is asked for before the mutex is taken: making room may close and release another
-    /// trace's log, whose writer may be here too, waiting for the same room.
+    /// One writer asks for memory and the others wait for what it gets, so that a trace with many
+    /// writers asks for no more than it needs. It does not hold `growing` meanwhile: making room
+    /// may close and release another trace's log, whose writer may be here too, waiting for the
+    /// same room.
     #[cold]
     fn roll_over(
         &self,
@@ -230,29 +240,33 @@ impl SpanLog {
                 end.store(start as u32, Ordering::Release);
             }
         }
-        let next = chunk + 1;
-        let wanted = (length * 2).max(words);
-        let granted = self.length(next) < words && next < MAX_CHUNKS && memory.reserve(wanted * 8);
-        let _growing = self.growing.lock();
+        let _asking = self.asking.lock();
         let cursor = self.cursor.load(Ordering::Acquire);
-        let moved_on = chunk_of(cursor) != chunk;
-        let installed = self.length(next) >= words;
-        if granted && (cursor & (CLOSED | FULL) != 0 || moved_on || installed) {
-            memory.give_back(wanted * 8);
-        }
         if cursor & (CLOSED | FULL) != 0 {
             return Err(Self::refusal(cursor));
         }
-        if moved_on {
+        if chunk_of(cursor) != chunk {
             return Ok(());
         }
-        if !installed && !granted {
-            let before = self.cursor.fetch_or(FULL, Ordering::AcqRel);
-            return Err(Self::refusal(before | FULL));
+        let next = chunk + 1;
+        let wanted = (length * 2).min(MAX_CHUNK_WORDS).max(words);
+        let installed = self.length(next) >= words;
+        let granted = !installed && next < MAX_CHUNKS && memory.reserve(wanted * 8);
+        let _growing = self.growing.lock();
+        // From here on the log can be closed but no longer released.
+        let cursor = self.cursor.load(Ordering::Acquire);
+        if cursor & CLOSED != 0 {
+            if granted {
+                memory.give_back(wanted * 8);
+            }
+            return Err(Refused::Closed);
         }
-        if !installed {
+        if granted {
             let replaced = self.install(next, wanted);
             memory.give_back(replaced);
+        } else if !installed {
+            let before = self.cursor.fetch_or(FULL, Ordering::AcqRel);
+            return Err(Self::refusal(before | FULL));
         }
         let _ = self.cursor.fetch_update(Ordering::AcqRel, Ordering::Acquire, |cursor| {
             let kept = cursor & !(POSITION_MASK | (CHUNK_MASK << CHUNK_SHIFT));
@@ -317,6 +331,11 @@ impl SpanLog {
                 end => return end as usize,
             }
         }
+    }
+
+    /// Whether [`SpanLog::close`] was called since the log was last empty.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.cursor.load(Ordering::Acquire) & CLOSED != 0
     }
 
     /// Bytes of all installed chunks.

@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use super::core::Core;
-use super::live::{FIRST_CHUNK_BYTES, LiveTrace};
+use super::live::{FIRST_CHUNK_BYTES, LiveTrace, Seen};
 use super::sync::Mutex;
 
 /// Idle traces a thread keeps for itself, over all engines.
@@ -39,7 +39,7 @@ pub(crate) fn take(core: &Arc<Core>) -> Option<Arc<LiveTrace>> {
 fn take_own(core: &Arc<Core>) -> Option<Arc<LiveTrace>> {
     OWN.try_with(|own| {
         let mut own = own.0.try_borrow_mut().ok()?;
-        if own.last().is_some_and(|live| Arc::ptr_eq(&live.core, core)) {
+        if own.last().is_some_and(|live| Arc::ptr_eq(&live.core, core)) && !core.is_closed() {
             return own.pop();
         }
         // Several engines on this thread, or one that has ended.
@@ -56,7 +56,13 @@ fn take_shared(core: &Arc<Core>) -> Option<Arc<LiveTrace>> {
     if core.is_closed() {
         return None;
     }
-    core.shared_pool.pop().or_else(|| core.reserve(FIRST_CHUNK_BYTES, None).then(|| core.registry.add(core)))
+    if let Some(live) = core.shared_pool.pop() {
+        return Some(live);
+    }
+    if !core.reserve(FIRST_CHUNK_BYTES, None) {
+        return None;
+    }
+    core.registry.add(core)
 }
 
 /// Takes back a trace that nobody else uses.
@@ -92,10 +98,18 @@ fn give_shared(live: Arc<LiveTrace>) {
     }
 }
 
-/// Forgets a trace and gives its memory back.
+/// Forgets a trace; its memory goes with the last reference to it.
 pub(crate) fn free(live: Arc<LiveTrace>) {
-    let core = Arc::clone(&live.core);
-    core.registry.remove(live.slot);
+    live.core.registry.remove(live.slot);
+}
+
+/// Frees this thread's idle traces of engines that have ended, which they would keep in memory.
+pub(crate) fn forget_ended() {
+    let _ = OWN.try_with(|own| {
+        if let Ok(mut own) = own.0.try_borrow_mut() {
+            own.retain(|live| !live.core.is_closed());
+        }
+    });
 }
 
 /// Every trace of an engine, at a fixed place each.
@@ -106,6 +120,7 @@ pub(crate) struct Registry(Mutex<Slots>);
 struct Slots {
     traces: Vec<Option<Arc<LiveTrace>>>,
     free: Vec<usize>,
+    closed: bool,
 }
 
 impl Registry {
@@ -113,8 +128,13 @@ impl Registry {
         Self(Mutex::new(Slots::default()))
     }
 
-    fn add(&self, core: &Arc<Core>) -> Arc<LiveTrace> {
+    /// A new trace, whose first chunk is accounted for. `None` once the engine has ended.
+    fn add(&self, core: &Arc<Core>) -> Option<Arc<LiveTrace>> {
         let mut slots = self.0.lock();
+        if slots.closed {
+            core.give_back(FIRST_CHUNK_BYTES);
+            return None;
+        }
         let slot = slots.free.pop().unwrap_or(slots.traces.len());
         let live = Arc::new(LiveTrace::new(Arc::clone(core), slot));
         let entry = Some(Arc::clone(&live));
@@ -122,33 +142,27 @@ impl Registry {
             Some(place) => *place = entry,
             None => slots.traces.push(entry),
         }
-        live
+        Some(live)
     }
 
-    /// Forgets a trace; its memory counts as given back.
     fn remove(&self, slot: usize) {
-        let removed = {
-            let mut slots = self.0.lock();
-            let removed = slots.traces.get_mut(slot).and_then(Option::take);
-            if removed.is_some() {
-                slots.free.push(slot);
-            }
-            removed
-        };
-        if let Some(live) = removed {
-            live.core.give_back(live.log.allocated_bytes());
+        let mut slots = self.0.lock();
+        if slots.traces.get_mut(slot).and_then(Option::take).is_some() {
+            slots.free.push(slot);
         }
     }
 
     /// All traces that are being recorded.
-    pub(crate) fn live(&self) -> Vec<Arc<LiveTrace>> {
+    pub(crate) fn live(&self) -> Vec<(Arc<LiveTrace>, Seen)> {
         let slots = self.0.lock();
-        slots.traces.iter().flatten().filter(|live| live.is_live()).cloned().collect()
+        slots.traces.iter().flatten().filter_map(|live| Some((Arc::clone(live), live.seen()?))).collect()
     }
 
     /// Forgets every trace, so that the engine and its traces do not keep each other alive.
+    /// There will be no new ones.
     pub(crate) fn clear(&self) {
-        let slots = std::mem::take(&mut *self.0.lock());
+        let ended = Slots { closed: true, ..Slots::default() };
+        let slots = std::mem::replace(&mut *self.0.lock(), ended);
         drop(slots);
     }
 }

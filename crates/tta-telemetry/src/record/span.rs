@@ -9,7 +9,7 @@ use super::log::Count;
 use super::words::{self, AttributeLimits, Attributes, SPAN_HEAD_WORDS};
 use crate::clock::Ticks;
 use crate::id::{SpanId, TraceId};
-use crate::model::{Name, NameRef, SpanStatus, ValueRef};
+use crate::model::{Name, NameRef, SamplingDecision, SpanStatus, ValueRef};
 
 /// What a span knows of itself until it is written.
 #[derive(Debug)]
@@ -156,14 +156,23 @@ impl ActiveTrace {
         drop(self);
     }
 
+    /// Ends the run now and tells what was decided about its trace; `None` when it is not recorded
+    /// or when other handles keep it open.
+    #[must_use]
+    pub fn end_decided(mut self) -> Option<SamplingDecision> {
+        let end = self.live.as_ref()?.core.clock.ticks();
+        self.finish(end)
+    }
+
     #[inline]
-    fn finish(&mut self, end: Ticks) {
-        let Some(live) = self.live.take() else { return };
+    fn finish(&mut self, end: Ticks) -> Option<SamplingDecision> {
+        let live = self.live.take()?;
         let draft = &self.draft;
+        live.note_root_status(draft.status);
         live.append_root(&draft.head(self.name.as_ref(), self.kind, end), draft.attributes.words());
         live.core.counters.note_attributes(&draft.attributes);
-        live.note_root_end(draft.status, end);
-        release(live);
+        live.note_root_end(end);
+        release(live)
     }
 }
 
@@ -179,10 +188,8 @@ impl Drop for ActiveTrace {
 
 /// Gives up a handle and finishes the trace when it was the last.
 #[inline]
-fn release(live: Arc<LiveTrace>) {
-    if live.drop_handle() {
-        super::core::finish(live);
-    }
+fn release(live: Arc<LiveTrace>) -> Option<SamplingDecision> {
+    live.drop_handle().then(|| super::core::finish(live))
 }
 
 /// Keeps a trace open and records into it from anywhere: other tasks, other threads, after the
@@ -230,7 +237,7 @@ impl TraceHandle {
 
     /// The decision, once it is made.
     #[must_use]
-    pub fn decision(&self) -> Option<crate::model::SamplingDecision> {
+    pub fn decision(&self) -> Option<SamplingDecision> {
         self.live.as_ref().and_then(|live| live.decision())
     }
 
@@ -408,8 +415,8 @@ impl<'t> Span<'t> {
     fn finish(&mut self, end: Ticks) {
         let Some(live) = self.live.take() else { return };
         let draft = &self.draft;
-        if draft.status == SpanStatus::Error {
-            live.note_error(self.detached && !draft.handled);
+        if draft.status == SpanStatus::Error && !draft.handled {
+            live.note_error(self.detached);
         }
         let head = draft.head(self.name, self.kind, end);
         let _ = live.append(&head, draft.attributes.words(), Count::Span);

@@ -31,6 +31,10 @@ pub(crate) const SPAN_HEAD_WORDS: usize = 10;
 /// `attribute_bytes` still fits.
 const MAX_ATTRIBUTE_WORDS: usize = MAX_RECORD_WORDS / 2;
 
+/// Bytes of a name that is not a literal; longer ones are cut at a character and counted as a
+/// truncated attribute.
+const MAX_NAME_BYTES: usize = 4 * 1024;
+
 const TAG_BOOL: u64 = 1;
 const TAG_I64: u64 = 2;
 const TAG_F64: u64 = 3;
@@ -41,12 +45,20 @@ const TAG_LIST: u64 = 6;
 /// A name that is not a literal is marked by this bit in its length word.
 const TEXT_FOLLOWS: u64 = 1 << 63;
 
+#[inline]
+fn clip_name(text: &str) -> &str {
+    if text.len() <= MAX_NAME_BYTES {
+        return text;
+    }
+    text.get(..text.floor_char_boundary(MAX_NAME_BYTES)).unwrap_or_default()
+}
+
 /// The two words of a name.
 #[inline]
 pub(crate) fn name_words(name: NameRef<'_>) -> [u64; 2] {
     match name {
         NameRef::Static(text) => [text.as_ptr().expose_provenance() as u64, text.len() as u64],
-        NameRef::Text(text) => [0, text.len() as u64 | TEXT_FOLLOWS],
+        NameRef::Text(text) => [0, clip_name(text).len() as u64 | TEXT_FOLLOWS],
     }
 }
 
@@ -121,7 +133,9 @@ impl Attributes {
     #[inline]
     pub(crate) fn push_name(&mut self, name: NameRef<'_>) {
         if let NameRef::Text(text) = name {
-            self.push_bytes(text.as_bytes());
+            let clipped = clip_name(text);
+            self.truncated += u16::from(clipped.len() < text.len());
+            self.push_bytes(clipped.as_bytes());
         }
     }
 

@@ -111,7 +111,11 @@ impl Recorder {
         let deadline = Deadline::after(deadline);
         self.core.housekeep_slowly();
         self.core.housekeep();
-        let flushed: Vec<bool> = self.core.sinks.iter().map(|sink| sink.flush(deadline)).collect();
+        self.core.wait_for_eviction();
+        // All are asked first, so that one that stalls does not use up the others' time.
+        let tickets: Vec<u64> = self.core.sinks.iter().map(SinkWorker::ask_flush).collect();
+        let waits = self.core.sinks.iter().zip(tickets);
+        let flushed: Vec<bool> = waits.map(|(sink, ticket)| sink.wait_flush(ticket, deadline)).collect();
         ShutdownReport { complete: !flushed.contains(&false), open_runs: 0, sinks: self.sinks() }
     }
 
@@ -120,6 +124,7 @@ impl Recorder {
         let open_runs = self.core.close();
         self.stop.stop();
         self.core.housekeep();
+        self.core.wait_for_eviction();
         // All are told first, so that they finish side by side within the one deadline.
         self.core.sinks.iter().for_each(SinkWorker::stop);
         let finished: Vec<bool> = self.core.sinks.iter().map(|sink| sink.join(deadline)).collect();
@@ -133,6 +138,7 @@ impl Drop for Recorder {
         if !self.core.closed.load(Ordering::SeqCst) {
             self.core.close();
             self.core.housekeep();
+            self.core.wait_for_eviction();
             self.core.sinks.iter().for_each(SinkWorker::stop);
             self.core.forget_traces();
         }

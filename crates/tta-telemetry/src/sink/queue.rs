@@ -46,7 +46,9 @@ impl Queue {
     }
 
     fn fits(&self, spans: usize, bytes: usize, percent: usize) -> bool {
-        let within = |used: usize, more: usize, bound: usize| used + more <= (bound * percent / 100).max(1);
+        // Wide, because a bound may be as large as the type allows.
+        let share = |bound: usize| (bound as u128 * percent as u128 / 100).max(1);
+        let within = |used: usize, more: usize, bound: usize| used as u128 + more as u128 <= share(bound);
         within(self.spans, spans, self.max_spans) && within(self.bytes, bytes, self.max_bytes)
     }
 
@@ -126,7 +128,7 @@ mod tests {
 
     #[test]
     fn ordinary_traces_leave_a_quarter_of_the_queue_to_failed_ones() {
-        let mut queue = Queue::new(8, usize::MAX / 200);
+        let mut queue = Queue::new(8, usize::MAX);
         let lost: Vec<_> = (1..=8).flat_map(|id| queue.offer(&trace(id, 1, TraceClass::Normal))).collect();
         assert_eq!(ids(&lost), [7, 8]);
         assert!(queue.offer(&trace(9, 2, TraceClass::Failed)).is_empty());
@@ -135,7 +137,7 @@ mod tests {
 
     #[test]
     fn a_failed_trace_pushes_out_the_oldest_ordinary_ones() {
-        let mut queue = Queue::new(8, usize::MAX / 200);
+        let mut queue = Queue::new(8, usize::MAX);
         for id in 1..=6 {
             queue.offer(&trace(id, 1, TraceClass::Normal));
         }
@@ -146,7 +148,7 @@ mod tests {
 
     #[test]
     fn failed_traces_are_lost_only_when_nothing_else_is_left_to_lose() {
-        let mut queue = Queue::new(2, usize::MAX / 200);
+        let mut queue = Queue::new(2, usize::MAX);
         assert!(queue.offer(&trace(1, 1, TraceClass::Failed)).is_empty());
         assert!(queue.offer(&trace(2, 1, TraceClass::Failed)).is_empty());
         assert_eq!(ids(&queue.offer(&trace(3, 1, TraceClass::Failed))), [3]);
@@ -164,7 +166,7 @@ mod tests {
 
     #[test]
     fn batches_keep_the_order_and_the_size() {
-        let mut queue = Queue::new(100, usize::MAX / 200);
+        let mut queue = Queue::new(100, usize::MAX);
         for id in 1..=5 {
             queue.offer(&trace(id, 2, TraceClass::Normal));
         }

@@ -43,8 +43,8 @@ struct Shared {
     name: String,
     state: Mutex<State>,
     changed: Condvar,
-    /// Taken out while it is being called.
-    sink: Mutex<Box<dyn Sink>>,
+    /// Locked while it is called; dropped on its thread when that ends.
+    sink: Mutex<Option<Box<dyn Sink>>>,
     exported_traces: AtomicU64,
     exported_spans: AtomicU64,
     lost_queue_full: AtomicU64,
@@ -86,7 +86,7 @@ impl SinkWorker {
             name: sink.name().to_owned(),
             state: Mutex::new(state),
             changed: Condvar::new(),
-            sink: Mutex::new(sink),
+            sink: Mutex::new(Some(sink)),
             exported_traces: AtomicU64::new(0),
             exported_spans: AtomicU64::new(0),
             lost_queue_full: AtomicU64::new(0),
@@ -95,7 +95,7 @@ impl SinkWorker {
         }))
     }
 
-    /// Starts the sink's thread. Without it the sink is called by [`SinkWorker::flush`] alone.
+    /// Starts the sink's thread. Without it the sink is called by [`SinkWorker::ask_flush`] alone.
     pub(crate) fn start(&self) -> std::io::Result<()> {
         let shared = Arc::clone(&self.0);
         self.0.state().threaded = true;
@@ -119,19 +119,24 @@ impl SinkWorker {
         }
     }
 
-    /// Waits until everything queued so far was exported and the sink flushed. `false` when the
-    /// deadline came first.
-    pub(crate) fn flush(&self, deadline: Deadline) -> bool {
+    /// Asks the sink to export everything queued so far and to flush. Without a thread it is done
+    /// here.
+    pub(crate) fn ask_flush(&self) -> u64 {
         let mut state = self.0.state();
         if !state.threaded {
             drop(state);
             self.0.drain();
             self.0.flush_sink();
-            return true;
+            return 0;
         }
         state.flush_wanted += 1;
-        let ticket = state.flush_wanted;
         self.0.changed.notify_all();
+        state.flush_wanted
+    }
+
+    /// Waits until the flush that was asked for is done. `false` when the deadline came first.
+    pub(crate) fn wait_flush(&self, ticket: u64, deadline: Deadline) -> bool {
+        let state = self.0.state();
         self.wait_until(state, deadline, |state| state.flush_done >= ticket || state.finished)
     }
 
@@ -151,7 +156,8 @@ impl SinkWorker {
             self.0.flush_sink();
             return true;
         }
-        self.wait_until(state, deadline, |state| state.finished)
+        // What was queued after the thread had ended stays there.
+        self.wait_until(state, deadline, |state| state.finished) && self.0.state().queue.len() == 0
     }
 
     fn wait_until(&self, mut state: MutexGuard<'_, State>, deadline: Deadline, done: impl Fn(&State) -> bool) -> bool {
@@ -188,28 +194,38 @@ impl Shared {
 
     fn run(&self) {
         loop {
-            let stop = self.wait_for_work();
+            let (stop, wanted) = self.wait_for_work();
             self.drain();
-            let wanted = self.state().flush_wanted;
             if stop || wanted > self.state().flush_done {
                 self.flush_sink();
             }
             let mut state = self.state();
             state.flush_done = state.flush_done.max(wanted);
-            state.finished = stop && state.queue.len() == 0;
             self.changed.notify_all();
-            if state.finished {
-                return;
+            if stop && state.queue.len() == 0 {
+                drop(state);
+                return self.finish();
             }
         }
     }
 
-    fn wait_for_work(&self) -> bool {
+    /// Drops the sink, so that nothing it holds outlives its thread, and says so.
+    fn finish(&self) {
+        let sink = self.sink.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if catch_unwind(AssertUnwindSafe(|| drop(sink))).is_err() {
+            self.failures.fetch_add(1, Ordering::Relaxed);
+        }
+        self.state().finished = true;
+        self.changed.notify_all();
+    }
+
+    /// Whether to stop, and the last flush that was asked for before what is queued now.
+    fn wait_for_work(&self) -> (bool, u64) {
         let mut state = self.state();
         while state.queue.len() == 0 && !state.stop && state.flush_wanted == state.flush_done {
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-        state.stop
+        (state.stop, state.flush_wanted)
     }
 
     /// Exports until the queue is empty.
@@ -225,7 +241,6 @@ impl Shared {
                 return;
             }
             let result = self.call(|sink| sink.export(&batch));
-            self.state().exporting = 0;
             let traces = batch.len() as u64;
             if result {
                 let spans = batch.iter().map(|trace| trace.spans.len() as u64).sum();
@@ -234,6 +249,8 @@ impl Shared {
             } else {
                 self.lost_failed.fetch_add(traces, Ordering::Relaxed);
             }
+            // Last, so that a trace is at no time neither waiting nor counted.
+            self.state().exporting = 0;
         }
     }
 
@@ -244,11 +261,14 @@ impl Shared {
     /// Calls the sink, turning a panic into an error. Whether it succeeded.
     fn call(&self, f: impl FnOnce(&mut dyn Sink) -> Result<(), SinkError>) -> bool {
         let mut sink = self.sink.lock().unwrap_or_else(PoisonError::into_inner);
-        let outcome = catch_unwind(AssertUnwindSafe(|| f(&mut **sink)));
+        // Only after its thread has ended, when nothing is exported any more.
+        let Some(sink_box) = sink.as_mut() else { return true };
+        // The message is part of the call: a `Display` of the sink's own may panic, too.
+        let outcome = catch_unwind(AssertUnwindSafe(|| f(&mut **sink_box).map_err(|error| error.to_string())));
         drop(sink);
         let message = match outcome {
             Ok(Ok(())) => return true,
-            Ok(Err(error)) => error.to_string(),
+            Ok(Err(message)) => message,
             Err(panic) => format!("sink panicked: {}", crate::panic::message(&*panic)),
         };
         self.failures.fetch_add(1, Ordering::Relaxed);

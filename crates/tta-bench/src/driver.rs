@@ -1,0 +1,90 @@
+//! Builds and starts the processes that measure, and hands what they print to the report.
+//!
+//! Does not measure anything itself.
+
+use crate::arguments::Arguments;
+use crate::jobs::{Job, groups};
+use crate::measurement::Measurement;
+use crate::report;
+use crate::rounds::{self, Group};
+use anyhow::Context as _;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The binaries that run single cases.
+pub(crate) struct Runners {
+    pub(crate) glibc: PathBuf,
+    pub(crate) mimalloc: PathBuf,
+    pub(crate) counting: PathBuf,
+}
+
+pub(crate) fn drive(arguments: &Arguments) -> anyhow::Result<()> {
+    let runners = Runners::build()?;
+    let wanted = |job: &Job| {
+        let filter = arguments.filter.as_ref();
+        filter.is_none_or(|part| job.name().contains(part))
+    };
+    let mut measured = Vec::new();
+    for mut jobs in groups() {
+        jobs.retain(wanted);
+        if !jobs.is_empty() {
+            measured.push(Group::measure(arguments, &runners, &jobs)?);
+        }
+    }
+    anyhow::ensure!(!measured.is_empty(), "no case has {:?} in its name", arguments.filter);
+    rounds::measure_strays_again(arguments, &runners, &mut measured)?;
+
+    let outcomes: Vec<_> = measured.into_iter().flat_map(|group| group.outcomes).collect();
+    let text = report::render(arguments, &outcomes);
+    write!(std::io::stdout().lock(), "{text}")?;
+    if arguments.write || arguments.is_full() {
+        let path = report_path();
+        std::fs::write(&path, &text).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// Runs one job in a process of its own.
+pub(crate) fn measure(arguments: &Arguments, runner: &Path, job: &Job) -> anyhow::Result<Measurement> {
+    let name = job.name();
+    let mut command = Command::new(runner);
+    command.args(["--case", &name, "--json"]).args(arguments.quick.then_some("--quick"));
+    let output = command.output().with_context(|| format!("cannot run {}", runner.display()))?;
+    let errors = String::from_utf8_lossy(&output.stderr);
+    anyhow::ensure!(output.status.success(), "case `{name}` failed: {errors}");
+    serde_json::from_slice(&output.stdout).with_context(|| format!("case `{name}` printed no result"))
+}
+
+impl Runners {
+    /// Under cargo the other binaries are built if they are missing or older than their source;
+    /// otherwise they are taken as they lie beside this one.
+    fn build() -> anyhow::Result<Self> {
+        let glibc = std::env::current_exe()?;
+        if let Some(cargo) = std::env::var_os("CARGO") {
+            let mut command = Command::new(cargo);
+            command.args(["build", "--quiet", "--release", "--package", "tta-bench", "--bins"]);
+            // The profile's directory lies in the target directory.
+            if let Some(target) = glibc.parent().and_then(Path::parent) {
+                command.arg("--target-dir").arg(target);
+            }
+            anyhow::ensure!(command.status()?.success(), "cannot build the other binaries");
+        }
+        let beside = |name: &str| {
+            let path = glibc.with_file_name(name);
+            anyhow::ensure!(
+                path.exists(),
+                "`{name}` is missing: build it with `cargo build --release -p tta-bench --bins`"
+            );
+            Ok(path)
+        };
+        Ok(Self { mimalloc: beside("tta-bench-mimalloc")?, counting: beside("tta-bench-counting")?, glibc })
+    }
+}
+
+/// `docs/performance.md` of the workspace, or of the current directory when not run by cargo.
+fn report_path() -> PathBuf {
+    let package = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+    let root = package.as_deref().and_then(Path::parent).and_then(Path::parent);
+    root.unwrap_or(Path::new(".")).join("docs/performance.md")
+}

@@ -1,0 +1,59 @@
+//! Everything that can be measured, by name. A job is a case together with who runs it.
+
+use crate::case::SpanCase;
+use crate::measurement::{Measurement, Plan};
+use crate::peers::{IMPLEMENTATIONS, Implementation};
+use crate::steps::{STEPS, StepCase};
+
+/// One thing that can be measured in a process of its own.
+#[derive(Clone, Copy)]
+pub(crate) enum Job {
+    Span(SpanCase, &'static Implementation),
+    Step(&'static StepCase),
+}
+
+impl Job {
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Self::Span(case, implementation) => format!("spans/{case}/{}", implementation.name),
+            Self::Step(step) => format!("steps/{}", step.name),
+        }
+    }
+
+    pub(crate) fn run(&self, plan: &Plan) -> anyhow::Result<Measurement> {
+        match self {
+            Self::Span(case, implementation) => (implementation.run)(case, plan),
+            Self::Step(step) => (step.run)(plan),
+        }
+    }
+}
+
+/// Jobs that are compared with each other, and therefore take turns: one group for each cell of the
+/// span comparison, then the steps.
+pub(crate) fn groups() -> Vec<Vec<Job>> {
+    let spans = SpanCase::all()
+        .map(|case| IMPLEMENTATIONS.iter().map(|implementation| Job::Span(case, implementation)).collect());
+    spans.chain([STEPS.iter().map(Job::Step).collect()]).collect()
+}
+
+pub(crate) fn find(name: &str) -> anyhow::Result<Job> {
+    let job = groups().into_iter().flatten().find(|job| job.name() == name);
+    job.ok_or_else(|| anyhow::anyhow!("case `{name}` is not known"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_lead_back_to_their_job() {
+        let mut names: Vec<_> = groups().into_iter().flatten().map(|job| job.name()).collect();
+        for name in &names {
+            assert_eq!(&find(name).unwrap().name(), name);
+        }
+        let count = names.len();
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), count);
+    }
+}

@@ -1,0 +1,64 @@
+//! Comparisons of tta with its peers, re-runnable by anyone: `cargo run --release -p tta-bench`.
+//!
+//! Owns the cases, the way they are measured and the tables in `docs/performance.md`. Does not own
+//! the figures to beat, and asserts none: it prints what it measured.
+//!
+//! Three binaries share this library. `tta-bench` is the driver; it also runs single cases on the
+//! platform's allocator, `tta-bench-mimalloc` runs them on mimalloc, and `tta-bench-counting`
+//! counts allocations and takes no times. Every measurement is a process of its own.
+//!
+//! To add an implementation of spans: implement [`peer::SpanPeer`] in a module of [`peers`] and
+//! name it in [`peers::IMPLEMENTATIONS`]. To add a way of running steps: add a row to
+//! [`steps::STEPS`].
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+mod arguments;
+mod clock;
+mod distance;
+mod driver;
+mod gate;
+mod jobs;
+mod machine;
+mod measurement;
+mod placement;
+mod report;
+mod rounds;
+mod settler;
+mod table;
+mod workload;
+
+pub mod case;
+pub mod peer;
+pub mod peers;
+pub mod run;
+pub mod steps;
+
+pub use measurement::{AllocationCount, Measurement, Plan};
+pub use workload::{Attributes, KEYS};
+
+use arguments::Arguments;
+use std::io::Write as _;
+
+/// Runs the command line: one case when `--case` is given, the whole comparison otherwise.
+///
+/// `count` reads the allocator's counters, in the binary whose allocator has some.
+///
+/// # Errors
+/// On arguments that are not understood, a case that cannot run, or a file that cannot be written.
+pub fn main(count: Option<fn() -> AllocationCount>) -> anyhow::Result<()> {
+    let arguments = Arguments::parse(std::env::args().skip(1))?;
+    anyhow::ensure!(!cfg!(debug_assertions), "an unoptimised build measures nothing: run with `--release`");
+    let Some(name) = &arguments.case else {
+        return driver::drive(&arguments);
+    };
+    let plan = Plan { bursts: arguments.bursts(), count };
+    let measurement = jobs::find(name)?.run(&plan)?;
+    let mut out = std::io::stdout().lock();
+    if arguments.json {
+        writeln!(out, "{}", serde_json::to_string(&measurement)?)?;
+    } else {
+        writeln!(out, "{name}: {measurement:#?}")?;
+    }
+    Ok(())
+}

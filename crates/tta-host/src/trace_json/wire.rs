@@ -1,0 +1,282 @@
+//! The objects of a line as serde sees them, and the way from and to the model.
+//!
+//! Names and attributes are borrowed both ways, from the model when writing and from the line when
+//! reading.
+
+use std::borrow::Cow;
+use std::fmt::Display;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use tta_telemetry::{
+    DecisionReason, Name, SamplingDecision, SpanEvent, SpanId, SpanRecord, SpanStatus, Trace, TraceClass, TraceCounts,
+    TraceId,
+};
+
+use super::VERSION;
+use super::attributes::{Attributes, Float};
+
+/// The samplers whose names are read back; [`SamplingDecision::sampler`] is a literal.
+const SAMPLERS: &[&str] = &["keep_all", "keep_failed", "keep_none"];
+/// What any other sampler is read as.
+const OTHER_SAMPLER: &str = "other";
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename = "trace", expecting = "the object of a trace")]
+pub(super) struct TraceLine<'a> {
+    version: Version,
+    trace_id: Parsed<TraceId>,
+    root_span_id: Parsed<SpanId>,
+    class: Class,
+    #[serde(borrow)]
+    decision: Decision<'a>,
+    #[serde(default)]
+    incomplete: bool,
+    #[serde(default)]
+    late: bool,
+    #[serde(default)]
+    dropped: Dropped,
+    #[serde(borrow)]
+    spans: Vec<Span<'a>>,
+}
+
+/// Reads the id and skips everything else, which then only has to be JSON.
+#[derive(Deserialize)]
+pub(super) struct IdOnly {
+    trace_id: Parsed<TraceId>,
+}
+
+impl IdOnly {
+    pub(super) fn trace_id(&self) -> TraceId {
+        self.trace_id.0
+    }
+}
+
+struct Version;
+
+/// A value with a textual form of its own.
+struct Parsed<T>(T);
+
+/// A text that is borrowed where it can be.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Class {
+    Failed,
+    Cancelled,
+    Normal,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename = "decision", expecting = "the object of a decision")]
+struct Decision<'a> {
+    keep: bool,
+    rate: Float,
+    reason: Parsed<DecisionReason>,
+    #[serde(borrow)]
+    sampler: Text<'a>,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default, expecting = "an object of counts")]
+struct Dropped {
+    over_span_limit: u32,
+    over_byte_limit: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(expecting = "the object of a span")]
+struct Span<'a> {
+    span_id: Parsed<SpanId>,
+    #[serde(default)]
+    parent_span_id: Option<Parsed<SpanId>>,
+    #[serde(borrow)]
+    name: Text<'a>,
+    #[serde(borrow)]
+    kind: Text<'a>,
+    start_unix_ns: u64,
+    duration_ns: u64,
+    status: Parsed<SpanStatus>,
+    #[serde(default)]
+    handled: bool,
+    #[serde(default)]
+    attributes: Attributes<'a>,
+    #[serde(borrow, default)]
+    events: Vec<Event<'a>>,
+    #[serde(default)]
+    dropped_attributes: u32,
+    #[serde(default)]
+    truncated_attributes: u32,
+    #[serde(default)]
+    dropped_events: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(expecting = "the object of an event")]
+struct Event<'a> {
+    #[serde(borrow)]
+    name: Text<'a>,
+    unix_ns: u64,
+    #[serde(default)]
+    attributes: Attributes<'a>,
+}
+
+impl Serialize for Version {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u32(VERSION)
+    }
+}
+
+impl<'de> Deserialize<'de> for Version {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let given = u64::deserialize(deserializer)?;
+        if given == u64::from(VERSION) {
+            return Ok(Version);
+        }
+        Err(D::Error::custom(format_args!("version is {given}, accepted is {VERSION}")))
+    }
+}
+
+impl<T: Display> Serialize for Parsed<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+impl<'de, T: FromStr<Err: Display>> Deserialize<'de> for Parsed<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Text::deserialize(deserializer)?;
+        text.as_str().parse().map(Parsed).map_err(D::Error::custom)
+    }
+}
+
+impl Text<'_> {
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'a> From<&'a Name> for Text<'a> {
+    fn from(name: &'a Name) -> Self {
+        Text(Cow::Borrowed(name.as_str()))
+    }
+}
+
+impl From<Text<'_>> for Name {
+    fn from(text: Text<'_>) -> Self {
+        Name::from(Arc::<str>::from(text.as_str()))
+    }
+}
+
+impl From<TraceClass> for Class {
+    fn from(class: TraceClass) -> Self {
+        match class {
+            TraceClass::Failed => Class::Failed,
+            TraceClass::Cancelled => Class::Cancelled,
+            TraceClass::Normal => Class::Normal,
+        }
+    }
+}
+
+impl From<Class> for TraceClass {
+    fn from(class: Class) -> Self {
+        match class {
+            Class::Failed => TraceClass::Failed,
+            Class::Cancelled => TraceClass::Cancelled,
+            Class::Normal => TraceClass::Normal,
+        }
+    }
+}
+
+impl<'a> From<&'a Trace> for TraceLine<'a> {
+    fn from(trace: &'a Trace) -> Self {
+        let SamplingDecision { keep, rate, reason, sampler } = trace.decision;
+        let TraceCounts { over_span_limit, over_byte_limit } = trace.dropped;
+        Self {
+            version: Version,
+            trace_id: Parsed(trace.trace_id),
+            root_span_id: Parsed(trace.root_span_id),
+            class: trace.class.into(),
+            decision: Decision { keep, rate: Float(rate), reason: Parsed(reason), sampler: Text(sampler.into()) },
+            incomplete: trace.incomplete,
+            late: trace.late,
+            dropped: Dropped { over_span_limit, over_byte_limit },
+            spans: trace.spans.iter().map(Span::from).collect(),
+        }
+    }
+}
+
+impl From<TraceLine<'_>> for Trace {
+    fn from(line: TraceLine<'_>) -> Self {
+        let Decision { keep, rate, reason, sampler } = line.decision;
+        let sampler = SAMPLERS.iter().find(|known| **known == sampler.as_str()).unwrap_or(&OTHER_SAMPLER);
+        let Dropped { over_span_limit, over_byte_limit } = line.dropped;
+        Self {
+            trace_id: line.trace_id.0,
+            root_span_id: line.root_span_id.0,
+            spans: line.spans.into_iter().map(SpanRecord::from).collect(),
+            decision: SamplingDecision { keep, rate: rate.0, reason: reason.0, sampler },
+            class: line.class.into(),
+            dropped: TraceCounts { over_span_limit, over_byte_limit },
+            incomplete: line.incomplete,
+            late: line.late,
+        }
+    }
+}
+
+impl<'a> From<&'a SpanRecord> for Span<'a> {
+    fn from(span: &'a SpanRecord) -> Self {
+        Self {
+            span_id: Parsed(span.span_id),
+            parent_span_id: span.parent_span_id.map(Parsed),
+            name: (&span.name).into(),
+            kind: (&span.kind).into(),
+            start_unix_ns: span.start_unix_ns,
+            duration_ns: span.duration_ns,
+            status: Parsed(span.status),
+            handled: span.handled,
+            attributes: Attributes(Cow::Borrowed(&span.attributes)),
+            events: span.events.iter().map(Event::from).collect(),
+            dropped_attributes: span.dropped_attributes,
+            truncated_attributes: span.truncated_attributes,
+            dropped_events: span.dropped_events,
+        }
+    }
+}
+
+impl From<Span<'_>> for SpanRecord {
+    fn from(span: Span<'_>) -> Self {
+        Self {
+            span_id: span.span_id.0,
+            parent_span_id: span.parent_span_id.map(|parent| parent.0),
+            name: span.name.into(),
+            kind: span.kind.into(),
+            start_unix_ns: span.start_unix_ns,
+            duration_ns: span.duration_ns,
+            status: span.status.0,
+            handled: span.handled,
+            attributes: span.attributes.0.into_owned(),
+            events: span.events.into_iter().map(SpanEvent::from).collect(),
+            dropped_attributes: span.dropped_attributes,
+            truncated_attributes: span.truncated_attributes,
+            dropped_events: span.dropped_events,
+        }
+    }
+}
+
+impl<'a> From<&'a SpanEvent> for Event<'a> {
+    fn from(event: &'a SpanEvent) -> Self {
+        let attributes = Attributes(Cow::Borrowed(&event.attributes));
+        Self { name: (&event.name).into(), unix_ns: event.unix_ns, attributes }
+    }
+}
+
+impl From<Event<'_>> for SpanEvent {
+    fn from(event: Event<'_>) -> Self {
+        Self { name: event.name.into(), unix_ns: event.unix_ns, attributes: event.attributes.0.into_owned() }
+    }
+}

@@ -1,0 +1,162 @@
+//! Whatever the model can hold is read back as it was written, and no bytes make the reader panic.
+
+mod support;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use tta_host::trace_json::{from_json, to_json};
+use tta_telemetry::{
+    Attribute, DecisionReason, Name, SamplingDecision, SpanEvent, SpanId, SpanRecord, SpanStatus, Trace, TraceClass,
+    TraceCounts, TraceId, Value,
+};
+
+fn text() -> impl Strategy<Value = String> {
+    prop_oneof![
+        any::<String>(),
+        // What JSON escapes, what our own format uses, and names as they usually are.
+        "[\\x00-\\x1f\"\\\\\u{7f}\u{2028}\u{feff}]{0,8}",
+        Just("NaN".to_owned()),
+        "[a-z.]{1,12}",
+    ]
+}
+
+fn name() -> impl Strategy<Value = Name> {
+    prop_oneof![text().prop_map(Name::from), Just(Name::from_static("workflow"))]
+}
+
+fn value() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        any::<bool>().prop_map(Value::Bool),
+        any::<i64>().prop_map(Value::I64),
+        float().prop_map(Value::F64),
+        text().prop_map(|text| Value::Str(text.into())),
+        vec(text(), 0..4).prop_map(Value::List),
+    ]
+}
+
+/// Any bit pattern: infinities, subnormals, negative zero, every NaN.
+fn float() -> impl Strategy<Value = f64> {
+    prop_oneof![any::<u64>().prop_map(f64::from_bits), any::<f64>(), (-1_000..1_000_i32).prop_map(f64::from)]
+}
+
+fn attributes() -> impl Strategy<Value = Vec<Attribute>> {
+    vec((name(), value()).prop_map(|(key, value)| Attribute { key, value }), 0..5)
+}
+
+fn span_id() -> impl Strategy<Value = SpanId> {
+    (1..=u64::MAX).prop_filter_map("zero is no id", SpanId::new)
+}
+
+fn event() -> impl Strategy<Value = SpanEvent> {
+    (name(), any::<u64>(), attributes()).prop_map(|(name, unix_ns, attributes)| SpanEvent { name, unix_ns, attributes })
+}
+
+fn status() -> impl Strategy<Value = SpanStatus> {
+    prop_oneof![Just(SpanStatus::Ok), Just(SpanStatus::Error), Just(SpanStatus::Cancelled)]
+}
+
+fn span() -> impl Strategy<Value = SpanRecord> {
+    let ids = (span_id(), proptest::option::of(span_id()));
+    let times = (any::<u64>(), any::<u64>());
+    let ends = (status(), any::<bool>());
+    let counters = (any::<u32>(), any::<u32>(), any::<u32>());
+    (ids, name(), name(), times, ends, attributes(), vec(event(), 0..3), counters).prop_map(
+        |(ids, name, kind, times, ends, attributes, events, counters)| SpanRecord {
+            span_id: ids.0,
+            parent_span_id: ids.1,
+            name,
+            kind,
+            start_unix_ns: times.0,
+            duration_ns: times.1,
+            status: ends.0,
+            handled: ends.1,
+            attributes,
+            events,
+            dropped_attributes: counters.0,
+            truncated_attributes: counters.1,
+            dropped_events: counters.2,
+        },
+    )
+}
+
+fn decision() -> impl Strategy<Value = SamplingDecision> {
+    let reason = prop_oneof![
+        Just(DecisionReason::RateZero),
+        Just(DecisionReason::RateOne),
+        Just(DecisionReason::TailError),
+        Just(DecisionReason::TailNormal),
+        Just(DecisionReason::Cancelled),
+        Just(DecisionReason::Evicted),
+    ];
+    let sampler = prop_oneof![Just("keep_all"), Just("keep_none"), Just("keep_failed"), Just("other")];
+    (any::<bool>(), float(), reason, sampler).prop_map(|(keep, rate, reason, sampler)| SamplingDecision {
+        keep,
+        rate,
+        reason,
+        sampler,
+    })
+}
+
+fn trace() -> impl Strategy<Value = Trace> {
+    let id = (1..=u128::MAX).prop_filter_map("zero is no id", TraceId::new);
+    let class = prop_oneof![Just(TraceClass::Failed), Just(TraceClass::Cancelled), Just(TraceClass::Normal)];
+    let dropped = (any::<u32>(), any::<u32>());
+    (id, span_id(), vec(span(), 0..4), decision(), class, dropped, any::<bool>(), any::<bool>()).prop_map(
+        |(trace_id, root_span_id, spans, decision, class, dropped, incomplete, late)| Trace {
+            trace_id,
+            root_span_id,
+            spans,
+            decision,
+            class,
+            dropped: TraceCounts { over_span_limit: dropped.0, over_byte_limit: dropped.1 },
+            incomplete,
+            late,
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn a_trace_reads_back_as_it_was_written(trace in trace()) {
+        let json = to_json(&trace).unwrap();
+        prop_assert!(!json.contains(['\n', '\r']), "{json}");
+        let back = from_json(json.as_bytes()).unwrap();
+        // Debug output tells apart all that equality does, and shows a NaN as equal to itself.
+        prop_assert_eq!(format!("{back:?}"), format!("{trace:?}"));
+        prop_assert_eq!(to_json(&back).unwrap(), json);
+    }
+
+    #[test]
+    fn floats_keep_every_bit(value in float()) {
+        let attribute = Attribute { key: "f".into(), value: Value::F64(value) };
+        let mut root = support::span(1, None, 0);
+        root.attributes.push(attribute);
+        let back = from_json(to_json(&support::trace_of(1, vec![root])).unwrap().as_bytes()).unwrap();
+        let Some(Value::F64(back)) = back.spans[0].attribute("f") else { panic!("not a float: {back:?}") };
+        prop_assert!(back.to_bits() == value.to_bits() || (back.is_nan() && value.is_nan()), "{value:?} {back:?}");
+    }
+
+    #[test]
+    fn a_line_that_ends_early_is_cut_off_wherever_it_ends(trace in trace(), at in any::<prop::sample::Index>()) {
+        let json = to_json(&trace).unwrap();
+        let cut = &json.as_bytes()[..at.index(json.len())];
+        let error = from_json(cut).unwrap_err();
+        // In the middle of a character there is no telling whether it would have been one.
+        prop_assert!(error.is_cut_off() || std::str::from_utf8(cut).is_err(), "{error}");
+    }
+
+    #[test]
+    fn bytes_that_were_changed_give_a_trace_or_an_error(
+        trace in trace(),
+        changes in vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+    ) {
+        let mut json = to_json(&trace).unwrap().into_bytes();
+        for (at, byte) in changes {
+            let at = at.index(json.len());
+            json[at] = byte;
+        }
+        if let Err(error) = from_json(&json) {
+            prop_assert!((1..=json.len() + 1).contains(&error.column()), "{error}");
+        }
+    }
+}

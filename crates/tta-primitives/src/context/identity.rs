@@ -1,0 +1,153 @@
+//! Who and what a run belongs to: ids, baggage, tags, metadata.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use tta_telemetry::{IdSource, Value};
+
+use super::Context;
+
+/// The id that ties a run to everything that belongs to it, across services and logs: a new UUID
+/// for each root run unless the caller gives one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct CorrelationId(Repr);
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Repr {
+    // Kept as a number: most runs never print it.
+    Uuid(u128),
+    Given(Arc<str>),
+}
+
+impl CorrelationId {
+    /// A random UUID (RFC 9562, version 4).
+    pub(super) fn random(ids: &IdSource) -> Self {
+        let random = (u128::from(ids.next_u64()) << 64) | u128::from(ids.next_u64());
+        const VERSION: u128 = 0xf << 76;
+        const VARIANT: u128 = 0x3 << 62;
+        Self(Repr::Uuid((random & !VERSION & !VARIANT) | (0x4 << 76) | (0x2 << 62)))
+    }
+}
+
+impl From<String> for CorrelationId {
+    fn from(text: String) -> Self {
+        Self(Repr::Given(text.into()))
+    }
+}
+
+impl From<&str> for CorrelationId {
+    fn from(text: &str) -> Self {
+        Self(Repr::Given(text.into()))
+    }
+}
+
+impl fmt::Display for CorrelationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Repr::Given(text) => f.write_str(text),
+            Repr::Uuid(id) => {
+                let part = |shift: u32, digits: u32| (id >> shift) & ((1 << (digits * 4)) - 1);
+                write!(
+                    f,
+                    "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
+                    part(96, 8),
+                    part(80, 4),
+                    part(64, 4),
+                    part(48, 4),
+                    part(0, 12)
+                )
+            }
+        }
+    }
+}
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Identity {
+    pub(super) workflow_id: Option<Arc<str>>,
+    pub(super) session_id: Option<Arc<str>>,
+    pub(super) user_id: Option<Arc<str>>,
+    pub(super) correlation_id: Option<CorrelationId>,
+    pub(super) causation_id: Option<CorrelationId>,
+    pub(super) baggage: BTreeMap<String, String>,
+    pub(super) tags: BTreeMap<String, String>,
+    pub(super) metadata: BTreeMap<String, Value>,
+}
+
+impl Identity {
+    /// The identity of a run: the same, with a correlation id of its own if none was given.
+    pub(super) fn for_run(&self, ids: &IdSource) -> Self {
+        let mut identity = self.clone();
+        identity.correlation_id.get_or_insert_with(|| CorrelationId::random(ids));
+        identity
+    }
+}
+
+impl Context {
+    /// The business id of the workflow instance, if the caller gave one.
+    #[must_use]
+    pub fn workflow_id(&self) -> Option<&str> {
+        self.0.identity.workflow_id.as_deref()
+    }
+
+    /// The session, if the caller gave one.
+    #[must_use]
+    pub fn session_id(&self) -> Option<&str> {
+        self.0.identity.session_id.as_deref()
+    }
+
+    /// The user on whose behalf the run happens, if the caller gave one.
+    #[must_use]
+    pub fn user_id(&self) -> Option<&str> {
+        self.0.identity.user_id.as_deref()
+    }
+
+    /// What ties this run to others; `None` before a run unless the caller gave one.
+    #[must_use]
+    pub fn correlation_id(&self) -> Option<&CorrelationId> {
+        self.0.identity.correlation_id.as_ref()
+    }
+
+    /// The correlation id of what caused this run.
+    #[must_use]
+    pub fn causation_id(&self) -> Option<&CorrelationId> {
+        self.0.identity.causation_id.as_ref()
+    }
+
+    /// A baggage entry (W3C Baggage): it travels with every outgoing call.
+    #[must_use]
+    pub fn baggage(&self, key: &str) -> Option<&str> {
+        self.0.identity.baggage.get(key).map(String::as_str)
+    }
+
+    /// All baggage, by key.
+    pub fn baggage_entries(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.identity.baggage.iter().map(|(key, value)| (key.as_str(), value.as_str()))
+    }
+
+    /// A tag: a text for filtering.
+    #[must_use]
+    pub fn tag(&self, key: &str) -> Option<&str> {
+        self.0.identity.tags.get(key).map(String::as_str)
+    }
+
+    /// All tags, by key.
+    pub fn tags(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.identity.tags.iter().map(|(key, value)| (key.as_str(), value.as_str()))
+    }
+
+    /// A free-form value that the caller attached.
+    #[must_use]
+    pub fn metadata(&self, key: &str) -> Option<&Value> {
+        self.0.identity.metadata.get(key)
+    }
+
+    /// A context for another run that this one causes: a new correlation id, with this run's as
+    /// its causation id; the same session, user, baggage and tags; its own state, no deadline.
+    #[must_use]
+    pub fn caused(&self) -> Self {
+        let mut identity = (*self.0.identity).clone();
+        identity.causation_id = identity.correlation_id.take();
+        Self::builder().telemetry(self.telemetry().clone()).identity(identity).build_unchecked()
+    }
+}

@@ -1,0 +1,325 @@
+//! The context of a run: what its steps share and what they inherit.
+//!
+//! Owns ids, baggage, shared state, checkpoints, deadline and cancellation. Cheap to clone; the
+//! engine passes it by reference and never clones it per step.
+
+mod builder;
+mod cancel;
+mod checkpoints;
+mod current;
+mod identity;
+mod state;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tta_telemetry::{Clock, IdSource, Name, NameRef, Span, SpanId, Telemetry, Ticks, TraceHandle, TraceId, ValueRef};
+
+pub use builder::{ContextBuilder, ContextError};
+pub use cancel::CancelHandle;
+pub use checkpoints::Checkpoint;
+pub use identity::CorrelationId;
+pub use state::{RunState, StateError};
+
+pub(crate) use current::{Position, Scoped};
+
+use cancel::Cancellation;
+use checkpoints::Checkpoints;
+use identity::Identity;
+
+/// What a run's steps share and inherit. One per run; clones are the same run.
+///
+/// A context made by [`Context::new`] starts a run of its own each time a workflow runs with it;
+/// inside a run, steps are given the run's context, and workflows run with it join that run.
+#[derive(Clone)]
+pub struct Context(Arc<Inner>);
+
+#[derive(Clone)]
+struct Inner {
+    shared: Arc<Shared>,
+    identity: Arc<Identity>,
+    telemetry: Telemetry,
+    trace: TraceHandle,
+    run: Option<Run>,
+    /// Where this context was handed out: the parent of spans started from it elsewhere.
+    span: Option<SpanId>,
+    workflow: (u64, Name),
+    deadline: Option<Deadline>,
+    cancellation: Cancellation,
+}
+
+/// What all contexts of a run have in common.
+struct Shared {
+    state: RunState,
+    checkpoints: Checkpoints,
+}
+
+/// The run a context is in.
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    trace_id: TraceId,
+    /// Tells runs apart on a thread; the root span's id, or a random number when not recorded.
+    key: u64,
+}
+
+/// A moment: so long after a reading.
+#[derive(Clone, Copy, Debug)]
+struct Deadline {
+    from: Ticks,
+    after: Duration,
+}
+
+impl Default for Context {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Context {
+    /// A context for a new run on the process's default engine, with no deadline.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::on(Telemetry::global())
+    }
+
+    /// A context for a new run on the given engine.
+    #[must_use]
+    pub fn on(telemetry: Telemetry) -> Self {
+        Self::builder().telemetry(telemetry).build_unchecked()
+    }
+
+    /// A context with ids, baggage, tags, a deadline.
+    pub fn builder() -> ContextBuilder {
+        ContextBuilder::default()
+    }
+
+    /// The context of the step that is being polled on this thread, or that spawned this task.
+    ///
+    /// `None` outside a run. Works inside any step, also those that do not take a context.
+    #[must_use]
+    pub fn current() -> Option<Self> {
+        current::current()
+    }
+
+    /// The engine this run is recorded by.
+    #[inline]
+    #[must_use]
+    pub fn telemetry(&self) -> &Telemetry {
+        &self.0.telemetry
+    }
+
+    /// The clock that spans, timers and deadlines of this run share.
+    #[inline]
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        self.0.telemetry.clock()
+    }
+
+    /// The run's source of randomness and ids.
+    #[must_use]
+    pub fn ids(&self) -> &IdSource {
+        self.0.telemetry.ids()
+    }
+
+    /// Waits on the run's clock. With a paused clock it waits until a test moves it.
+    ///
+    /// # Cancel safety
+    /// Dropping the future stops waiting.
+    pub async fn sleep(&self, duration: Duration) {
+        crate::time::sleep(self.clock(), duration).await;
+    }
+
+    /// The run's trace id; `None` outside a run. Set also when nothing is recorded, so that it can
+    /// be propagated.
+    #[must_use]
+    pub fn trace_id(&self) -> Option<TraceId> {
+        self.0.run.map(|run| run.trace_id)
+    }
+
+    /// The span that new spans of this context would hang under.
+    #[inline]
+    #[must_use]
+    pub fn span_id(&self) -> Option<SpanId> {
+        match self.0.run {
+            Some(run) => current::span_in(run.key).or(self.0.span),
+            None => None,
+        }
+    }
+
+    /// The typed map that the run's steps share.
+    #[must_use]
+    pub fn state(&self) -> &RunState {
+        &self.0.shared.state
+    }
+
+    /// Notes that a point in the run was reached. At most 1,024 are kept; later ones are counted.
+    pub fn checkpoint(&self, name: impl Into<Name>) {
+        let name = name.into();
+        self.event(&name, &[]);
+        self.0.shared.checkpoints.add(name, self.clock());
+    }
+
+    /// The checkpoints so far, in order.
+    #[must_use]
+    pub fn checkpoints(&self) -> Vec<Checkpoint> {
+        self.0.shared.checkpoints.list()
+    }
+
+    /// Checkpoints that were not kept because there were too many.
+    #[must_use]
+    pub fn dropped_checkpoints(&self) -> u64 {
+        self.0.shared.checkpoints.dropped()
+    }
+
+    /// Time since the context was made, on the monotonic clock.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        self.clock().elapsed(self.0.shared.checkpoints.start())
+    }
+
+    /// Time left until the run's deadline, zero when it has passed; `None` without a deadline.
+    #[must_use]
+    pub fn remaining(&self) -> Option<Duration> {
+        let deadline = self.0.deadline?;
+        Some(deadline.after.saturating_sub(self.clock().elapsed(deadline.from)))
+    }
+
+    /// Whether the run, or the part of it this context belongs to, was told to stop.
+    #[inline]
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.0.cancellation.is_cancelled()
+    }
+
+    /// Completes when the run, or this part of it, is told to stop: by its owner, a failed
+    /// sibling, or a timeout. Steps that can stop early wait for it beside their work.
+    ///
+    /// # Cancel safety
+    /// Dropping the future stops waiting.
+    pub async fn cancelled(&self) {
+        self.0.cancellation.cancelled().await;
+    }
+
+    /// Tells the run to stop, from anywhere. See [`Context::cancelled`].
+    #[must_use]
+    pub fn cancel_handle(&self) -> CancelHandle {
+        self.0.cancellation.handle()
+    }
+
+    /// Starts a span of the user's own under the current step. It ends when dropped.
+    pub fn span<'c>(&'c self, name: impl Into<NameRef<'c>>) -> Span<'c> {
+        self.0.trace.span(self.span_id(), name, "span")
+    }
+
+    /// Adds an attribute to the current step's span. Nothing is evaluated or kept when the run is
+    /// not recorded; see [`Context::is_recording`].
+    pub fn set<'v>(&self, key: &'static str, value: impl Into<ValueRef<'v>>) {
+        self.annotate(&[(key, value.into())]);
+    }
+
+    /// Records that something happened in the current step, now.
+    pub fn event<'n>(&self, name: impl Into<NameRef<'n>>, attributes: &[(&'static str, ValueRef<'_>)]) {
+        if self.is_recording()
+            && let Some(span) = self.span_id()
+        {
+            self.0.trace.event(span, name, attributes);
+        }
+    }
+
+    /// Whether this run is recorded: attributes that are dear to compute can be skipped otherwise.
+    #[inline]
+    #[must_use]
+    pub fn is_recording(&self) -> bool {
+        self.0.trace.is_recording()
+    }
+
+    #[inline]
+    pub(crate) fn annotate(&self, attributes: &[(&'static str, ValueRef<'_>)]) {
+        if self.is_recording()
+            && let Some(span) = self.span_id()
+        {
+            self.0.trace.annotate(span, attributes);
+        }
+    }
+
+    #[inline]
+    pub(crate) fn trace(&self) -> &TraceHandle {
+        &self.0.trace
+    }
+
+    #[inline]
+    pub(crate) fn is_in_run(&self) -> bool {
+        self.0.run.is_some()
+    }
+
+    /// The number that tells this run from others on a thread; 0 outside a run.
+    #[inline]
+    pub(crate) fn run_key(&self) -> u64 {
+        self.0.run.map_or(0, |run| run.key)
+    }
+
+    #[inline]
+    pub(crate) fn workflow_key(&self) -> u64 {
+        self.0.workflow.0
+    }
+
+    pub(crate) fn workflow_name(&self) -> &Name {
+        &self.0.workflow.1
+    }
+
+    /// The context of a run that starts with this one.
+    pub(crate) fn for_run(&self, workflow: (u64, Name), trace: TraceHandle, root: Option<SpanId>) -> Self {
+        let trace_id = trace.trace_id().unwrap_or_else(|| self.ids().trace_id());
+        let key = root.map_or_else(|| self.ids().next_u64().max(1), SpanId::get);
+        let mut inner = (*self.0).clone();
+        inner.identity = Arc::new(inner.identity.for_run(self.ids()));
+        inner.trace = trace;
+        inner.run = Some(Run { trace_id, key });
+        inner.span = root;
+        inner.workflow = workflow;
+        Self(Arc::new(inner))
+    }
+
+    /// The same run inside a nested workflow, whose name labels the steps' statistics.
+    pub(crate) fn in_workflow(&self, workflow: (u64, Name)) -> Self {
+        let mut inner = (*self.0).clone();
+        inner.workflow = workflow;
+        Self(Arc::new(inner))
+    }
+
+    /// This context as it stands in the current step: usable on other threads and tasks.
+    pub(crate) fn here(&self) -> Self {
+        let span = self.span_id();
+        if span == self.0.span {
+            return self.clone();
+        }
+        let mut inner = (*self.0).clone();
+        inner.span = span;
+        Self(Arc::new(inner))
+    }
+
+    /// A part of the run that can be stopped by itself and may have an earlier deadline.
+    pub(crate) fn child(&self, within: Option<Duration>) -> Self {
+        let mut inner = (*self.0).clone();
+        inner.cancellation = inner.cancellation.child();
+        if let Some(within) = within
+            && self.remaining().is_none_or(|left| within < left)
+        {
+            inner.deadline = Some(Deadline { from: self.clock().ticks(), after: within });
+        }
+        inner.span = self.span_id();
+        Self(Arc::new(inner))
+    }
+}
+
+impl std::fmt::Debug for Context {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Context")
+            .field("trace_id", &self.trace_id())
+            .field("span_id", &self.span_id())
+            .field("workflow", self.workflow_name())
+            .field("correlation_id", &self.correlation_id().map(ToString::to_string))
+            .field("remaining", &self.remaining())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,27 @@
+//! A workflow in Graphviz's DOT language (graphviz.org/doc/info/lang.html).
+
+use super::{Flat, Graph, Look};
+
+pub(super) fn draw(graph: &Graph) -> String {
+    let flat = Flat::of(graph);
+    let mut out = format!("digraph \"{}\" {{\n    node [shape=box];\n", escape(graph.name()));
+    for (id, (label, look)) in flat.nodes.iter().enumerate() {
+        let shape = match look {
+            Look::Step => "",
+            Look::Fork => ", shape=trapezium",
+            Look::Decision => ", shape=diamond",
+        };
+        out.push_str(&format!("    n{id} [label=\"{}\"{shape}];\n", escape(label)));
+    }
+    for (from, to, condition) in &flat.edges {
+        let label = if condition.is_empty() { String::new() } else { format!(" [label=\"{condition}\"]") };
+        out.push_str(&format!("    n{from} -> n{to}{label};\n"));
+    }
+    out.push_str("}\n");
+    out
+}
+
+/// In a quoted string the quote is escaped, and so is the backslash, or it would escape.
+fn escape(label: &str) -> String {
+    label.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', " ")
+}

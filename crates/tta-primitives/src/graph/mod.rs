@@ -1,0 +1,159 @@
+//! What a workflow looks like, without running it.
+//!
+//! Owns the description that primitives give of themselves; `text`, `mermaid` and `dot` draw it.
+
+mod dot;
+mod mermaid;
+mod text;
+
+use tta_telemetry::Name;
+
+/// A primitive's description: a step, or a composition of others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Graph {
+    name: Name,
+    kind: &'static str,
+    notes: Vec<String>,
+    shape: Shape,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Shape {
+    Step,
+    /// One after another.
+    Sequence(Vec<Graph>),
+    /// Side by side.
+    Fan(Vec<Graph>),
+    /// One of them, each under the condition that leads to it.
+    Choice(Vec<(&'static str, Graph)>),
+}
+
+impl Graph {
+    /// A single step.
+    #[must_use]
+    pub fn step(name: Name, kind: &'static str) -> Self {
+        Self { name, kind, notes: Vec::new(), shape: Shape::Step }
+    }
+
+    /// Steps one after another.
+    #[must_use]
+    pub fn sequence(name: Name, kind: &'static str, steps: Vec<Graph>) -> Self {
+        Self { name, kind, notes: Vec::new(), shape: Shape::Sequence(steps) }
+    }
+
+    /// Branches side by side.
+    #[must_use]
+    pub fn fan(name: Name, kind: &'static str, branches: Vec<Graph>) -> Self {
+        Self { name, kind, notes: Vec::new(), shape: Shape::Fan(branches) }
+    }
+
+    /// One of several ways, each with the condition that leads to it.
+    #[must_use]
+    pub fn choice(name: Name, kind: &'static str, ways: Vec<(&'static str, Graph)>) -> Self {
+        Self { name, kind, notes: Vec::new(), shape: Shape::Choice(ways) }
+    }
+
+    /// The same with a remark, such as a policy around it.
+    #[must_use]
+    pub fn note(mut self, note: impl Into<String>) -> Self {
+        self.notes.push(note.into());
+        self
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn name(&self) -> &Name {
+        &self.name
+    }
+
+    /// What kind of primitive it is.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        self.kind
+    }
+
+    /// The graph as a text tree.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        text::draw(self)
+    }
+
+    /// The graph as a Mermaid flowchart.
+    #[must_use]
+    pub fn to_mermaid(&self) -> String {
+        mermaid::draw(self)
+    }
+
+    /// The graph in Graphviz's DOT language.
+    #[must_use]
+    pub fn to_dot(&self) -> String {
+        dot::draw(self)
+    }
+
+    fn label(&self) -> String {
+        let mut label = self.name.to_string();
+        // The kind of a plain function is no news, nor is one that repeats the name.
+        if self.kind != "lambda" && self.kind != self.name.as_str() && self.kind != "pass_through" {
+            label.push_str(&format!(" ({})", self.kind));
+        }
+        if !self.notes.is_empty() {
+            label.push_str(&format!(" [{}]", self.notes.join(", ")));
+        }
+        label
+    }
+}
+
+/// A graph laid flat for drawing: numbered nodes and the edges between them.
+#[derive(Debug, Default)]
+struct Flat {
+    nodes: Vec<(String, Look)>,
+    edges: Vec<(usize, usize, &'static str)>,
+}
+
+/// How a node is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Look {
+    Step,
+    Fork,
+    Decision,
+}
+
+/// Where edges leave a part that was laid out, each with its label.
+type Exits = Vec<(usize, &'static str)>;
+
+impl Flat {
+    fn of(graph: &Graph) -> Self {
+        let mut flat = Self::default();
+        flat.add(graph, Vec::new());
+        flat
+    }
+
+    fn node(&mut self, label: String, look: Look, entries: Exits) -> usize {
+        let id = self.nodes.len();
+        self.nodes.push((label, look));
+        self.edges.extend(entries.into_iter().map(|(from, label)| (from, id, label)));
+        id
+    }
+
+    fn add(&mut self, graph: &Graph, entries: Exits) -> Exits {
+        match &graph.shape {
+            Shape::Step => vec![(self.node(graph.label(), Look::Step, entries), "")],
+            Shape::Sequence(steps) => steps.iter().fold(entries, |entries, step| self.add(step, entries)),
+            Shape::Fan(branches) => {
+                let fork = self.node(graph.label(), Look::Fork, entries);
+                branches.iter().flat_map(|branch| self.add(branch, vec![(fork, "")])).collect()
+            }
+            Shape::Choice(ways) => {
+                let decision = self.node(graph.label(), Look::Decision, entries);
+                ways.iter().flat_map(|(condition, way)| self.add_way(way, decision, condition)).collect()
+            }
+        }
+    }
+
+    fn add_way(&mut self, way: &Graph, decision: usize, condition: &'static str) -> Exits {
+        if way.kind == "pass_through" {
+            return vec![(decision, condition)];
+        }
+        self.add(way, vec![(decision, condition)])
+    }
+}

@@ -1,0 +1,159 @@
+//! Fan-out: the same input to several branches, all results in order.
+//!
+//! Owns `Parallel`, made by `|` or [`parallel`], and its settings. The driver is in `run`, the
+//! assembly of results in `join`.
+
+mod join;
+mod operators;
+mod run;
+
+use std::marker::PhantomData;
+use std::num::NonZeroUsize;
+use std::panic::Location;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tta_telemetry::Name;
+
+use crate::context::Context;
+use crate::error::Result;
+use crate::graph::Graph;
+use crate::node::{Node, Steps, node_at};
+use crate::primitive::Primitive;
+use crate::workflow::Workflow;
+
+pub use join::FanOut;
+
+/// Branches that run side by side on clones of one input.
+///
+/// Results come in the order of the branches: a tuple from `|`, a `Vec` from [`parallel`]. The
+/// first error cancels the other branches: they are told to stop, given `cancel_grace`, and
+/// dropped. All branches share the run's task unless [`Parallel::spawned`] gives each its own.
+pub struct Parallel<In, Out> {
+    name: Name,
+    branches: Arc<Vec<Arc<dyn Node>>>,
+    settings: Settings,
+    types: PhantomData<fn(In) -> Out>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Settings {
+    max_concurrency: Option<NonZeroUsize>,
+    spawned: bool,
+    cancel_grace: Duration,
+}
+
+/// Fans out over a list of workflows of the same type; their results come as a `Vec`.
+///
+/// An empty list gives an empty `Vec`.
+#[must_use]
+#[track_caller]
+pub fn parallel<In, Out>(branches: Vec<Workflow<In, Out>>) -> Parallel<In, Vec<Out>>
+where
+    In: Clone + Send + 'static,
+    Out: Send + 'static,
+{
+    let location = Location::caller();
+    let nodes = branches.into_iter().map(|branch| one_node(branch, location)).collect();
+    Parallel::new(nodes, Settings::default())
+}
+
+/// A branch is one node, whatever is in it: its span is the branch's.
+pub(crate) fn one_node<In: Send + 'static, P: Primitive<In>>(
+    branch: P,
+    location: &'static Location<'static>,
+) -> Arc<dyn Node> {
+    let mut steps = branch.into_steps(location).0;
+    match steps.pop() {
+        Some(only) if steps.is_empty() => only,
+        last => {
+            steps.extend(last);
+            let chain: Workflow<In, P::Out> = Workflow::from_steps(None, Steps(steps));
+            node_at::<In, _>(chain, None)
+        }
+    }
+}
+
+impl<In, Out> Clone for Parallel<In, Out> {
+    fn clone(&self) -> Self {
+        Self {
+            name: self.name.clone(),
+            branches: Arc::clone(&self.branches),
+            settings: self.settings,
+            types: PhantomData,
+        }
+    }
+}
+
+impl<In, Out> Parallel<In, Out> {
+    fn new(branches: Vec<Arc<dyn Node>>, settings: Settings) -> Self {
+        Self { name: Name::from_static("parallel"), branches: Arc::new(branches), settings, types: PhantomData }
+    }
+
+    /// The step's name. Default: `parallel`.
+    #[must_use]
+    pub fn named(mut self, name: impl Into<Name>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// At most this many branches run at once; the others wait their turn. Default: all at once.
+    #[must_use]
+    pub fn max_concurrency(mut self, branches: NonZeroUsize) -> Self {
+        self.settings.max_concurrency = Some(branches);
+        self
+    }
+
+    /// Runs each branch on a task of its own, so that branches that compute use several
+    /// processors. Needs a tokio runtime. Default: all on the run's task, which is cheaper.
+    #[must_use]
+    pub fn spawned(mut self) -> Self {
+        self.settings.spawned = true;
+        self
+    }
+
+    /// After the first error, how long the other branches may go on before they are dropped. They
+    /// are told at once, through [`Context::cancelled`]. Default: 0.
+    #[must_use]
+    pub fn cancel_grace(mut self, grace: Duration) -> Self {
+        self.settings.cancel_grace = grace;
+        self
+    }
+
+    /// How many branches there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.branches.len()
+    }
+
+    /// Whether there are no branches.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.branches.is_empty()
+    }
+}
+
+impl<In, Out> Primitive<In> for Parallel<In, Out>
+where
+    In: Clone + Send + 'static,
+    Out: FanOut,
+{
+    type Out = Out;
+
+    async fn run(&self, input: In, cx: &Context) -> Result<Out> {
+        let outputs = run::all(&self.branches, input, cx, self.settings).await?;
+        Out::assemble(outputs)
+    }
+
+    fn name(&self) -> Name {
+        self.name.clone()
+    }
+
+    fn kind(&self) -> &'static str {
+        "parallel"
+    }
+
+    fn graph(&self) -> Graph {
+        Graph::fan(self.name.clone(), "parallel", self.branches.iter().map(|branch| branch.graph()).collect())
+    }
+}

@@ -1,0 +1,136 @@
+//! The one trait that everything composable implements.
+
+use std::any::type_name;
+use std::future::Future;
+use std::panic::Location;
+
+use tta_telemetry::Name;
+
+use crate::context::Context;
+use crate::error::{BoxError, Error, Result};
+use crate::graph::Graph;
+use crate::node::Steps;
+
+/// A unit of async work that takes an `In` and composes with others.
+///
+/// Plain async functions of one argument are primitives (their error may be anything that converts
+/// into a boxed error), and so are closures with their argument type written. Implement the trait
+/// for work that needs configuration of its own; `async fn run` in the impl is fine:
+///
+/// ```
+/// use tta_primitives::{Context, Primitive, Result};
+///
+/// struct Multiply(u64);
+///
+/// impl Primitive<u64> for Multiply {
+///     type Out = u64;
+///     async fn run(&self, input: u64, _cx: &Context) -> Result<u64> {
+///         Ok(input * self.0)
+///     }
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a step that accepts `{In}`",
+    label = "this step does not accept `{In}`",
+    note = "a step is an async function or closure of one argument that returns a `Result`, a `Workflow`, or a type that implements `Primitive<{In}>`",
+    note = "wrap synchronous functions in `sync(..)`, blocking ones in `blocking(..)`, and those that want the context in `with_context(..)`"
+)]
+pub trait Primitive<In>: Send + Sync + 'static {
+    /// What the work returns.
+    type Out: Send + 'static;
+
+    /// Does the work once.
+    ///
+    /// # Errors
+    /// Whatever the work fails with.
+    ///
+    /// # Cancel safety
+    /// Dropping the future cancels the work; its span closes as `cancelled`.
+    fn run(&self, input: In, cx: &Context) -> impl Future<Output = Result<Self::Out>> + Send;
+
+    /// The step's name in traces, metrics and graphs. Default: the type's name without its path.
+    fn name(&self) -> Name {
+        short_type_name(type_name::<Self>())
+    }
+
+    /// What kind of primitive this is, in lower case. Default: `custom`.
+    fn kind(&self) -> &'static str {
+        "custom"
+    }
+
+    /// What the primitive looks like without running it. Default: one step.
+    fn graph(&self) -> Graph {
+        Graph::step(self.name(), self.kind())
+    }
+
+    /// The steps this primitive adds to a chain: itself, or its own steps when it is a chain
+    /// without a name.
+    #[doc(hidden)]
+    fn into_steps(self, location: &'static Location<'static>) -> Steps
+    where
+        Self: Sized,
+        In: Send + 'static,
+    {
+        Steps::one(self, location)
+    }
+}
+
+impl<In, F, Fut, O, E> Primitive<In> for F
+where
+    F: Fn(In) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<O, E>> + Send,
+    O: Send + 'static,
+    E: Into<BoxError>,
+{
+    type Out = O;
+
+    #[inline]
+    fn run(&self, input: In, _cx: &Context) -> impl Future<Output = Result<O>> + Send {
+        let future = self(input);
+        async move { future.await.map_err(|error| Error::from_any(error)) }
+    }
+
+    fn name(&self) -> Name {
+        function_name::<F>()
+    }
+
+    fn kind(&self) -> &'static str {
+        "lambda"
+    }
+}
+
+/// The name of a function; `closure` for a closure.
+pub(crate) fn function_name<F: ?Sized>() -> Name {
+    short_type_name(type_name::<F>())
+}
+
+/// The last segment of a type's path, without generic arguments.
+fn short_type_name(path: &'static str) -> Name {
+    let plain = path.find('<').map_or(path, |at| path.get(..at).unwrap_or(path));
+    if plain.ends_with("{{closure}}") {
+        return Name::from_static("closure");
+    }
+    Name::from_static(plain.rsplit("::").next().unwrap_or(plain))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn fetch(_: ()) -> Result<(), String> {
+        Ok(())
+    }
+
+    async fn generic<T: Send>(_: T) -> Result<(), String> {
+        Ok(())
+    }
+
+    #[test]
+    fn functions_and_types_name_their_step_and_closures_say_so() {
+        assert_eq!(Primitive::<()>::name(&fetch), "fetch");
+        assert_eq!(Primitive::<u8>::name(&generic::<u8>), "generic");
+        let closure = |x: u8| async move { Ok::<_, String>(x) };
+        assert_eq!(Primitive::<u8>::name(&closure), "closure");
+        assert_eq!(short_type_name("a::b::Retry<c::D<e::F>>"), "Retry");
+    }
+}

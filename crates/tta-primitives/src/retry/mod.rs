@@ -1,0 +1,158 @@
+//! Trying a failed step again.
+//!
+//! The policy (what to retry, when) is in `config`, `backoff` and `budget`; this file does it and
+//! records each attempt as a span and the outcome on the step's span.
+
+mod backoff;
+mod budget;
+mod config;
+
+use tta_telemetry::{Name, SpanStatus, ValueRef};
+
+pub use backoff::Jitter;
+pub use budget::RetryBudget;
+pub use config::{Retry, RetryBuilder};
+
+use crate::context::Context;
+use crate::error::{Error, Result, RetryHint};
+use crate::graph::Graph;
+use crate::observe::{InSpan, record_error};
+use crate::primitive::Primitive;
+use crate::workflow::Decorated;
+
+/// Steps that are tried again.
+pub(crate) struct Retried<In, Out> {
+    inner: Decorated<In, Out>,
+    policy: Retry,
+}
+
+/// Why there was no further attempt; the stable strings of `retry.outcome`.
+#[derive(Clone, Copy, Debug)]
+enum Outcome {
+    Succeeded,
+    Recovered,
+    Exhausted,
+    NotRetryable,
+    BudgetExhausted,
+    DeadlineTooClose,
+    Cancelled,
+}
+
+impl Outcome {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Outcome::Succeeded => "succeeded",
+            Outcome::Recovered => "recovered",
+            Outcome::Exhausted => "exhausted",
+            Outcome::NotRetryable => "not_retryable",
+            Outcome::BudgetExhausted => "budget_exhausted",
+            Outcome::DeadlineTooClose => "deadline_too_close",
+            Outcome::Cancelled => "cancelled",
+        }
+    }
+}
+
+impl<In: Clone + Send + 'static, Out: Send + 'static> Retried<In, Out> {
+    pub(crate) fn new(inner: Decorated<In, Out>, policy: Retry) -> Self {
+        Self { inner, policy }
+    }
+
+    /// One attempt under a span of its own, and what to do next.
+    async fn attempt(&self, number: u32, input: In, cx: &Context) -> (Result<Out>, Next) {
+        let mut span = cx.trace().span(cx.span_id(), "attempt", "attempt");
+        span.set("attempt.number", number + 1);
+        span.set_status(SpanStatus::Cancelled);
+        let result = InSpan::new(cx, span.id(), self.inner.run(input, cx)).await;
+        let next = match &result {
+            Ok(_) => Next::Stop(if number == 0 { Outcome::Succeeded } else { Outcome::Recovered }),
+            Err(error) => self.after_failure(number, error, cx),
+        };
+        match &result {
+            Ok(_) => span.set_status(SpanStatus::Ok),
+            Err(error) => {
+                let status = record_error(&mut span, error);
+                span.set_status(status);
+                if let Next::After(delay) = next {
+                    // This retry stops the error here: another attempt follows.
+                    span.set_handled();
+                    span.set("retry.delay_ns", u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX));
+                }
+            }
+        }
+        (result, next)
+    }
+
+    fn after_failure(&self, number: u32, error: &Error, cx: &Context) -> Next {
+        let policy = &self.policy;
+        if !policy.retries(error) {
+            return Next::Stop(Outcome::NotRetryable);
+        }
+        if number >= policy.max_retries() {
+            return Next::Stop(Outcome::Exhausted);
+        }
+        if cx.is_cancelled() {
+            return Next::Stop(Outcome::Cancelled);
+        }
+        let mut delay = policy.delay(number, cx.ids());
+        if let RetryHint::After(asked) = error.retry_hint() {
+            delay = delay.max(asked);
+        }
+        if cx.remaining().is_some_and(|left| left <= delay) {
+            return Next::Stop(Outcome::DeadlineTooClose);
+        }
+        if !policy.budget().is_none_or(|budget| budget.withdraw(cx.clock())) {
+            return Next::Stop(Outcome::BudgetExhausted);
+        }
+        Next::After(delay)
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Next {
+    Stop(Outcome),
+    After(std::time::Duration),
+}
+
+impl<In: Clone + Send + 'static, Out: Send + 'static> Primitive<In> for Retried<In, Out> {
+    type Out = Out;
+
+    async fn run(&self, input: In, cx: &Context) -> Result<Out> {
+        if let Some(budget) = self.policy.budget() {
+            budget.deposit(cx.clock());
+        }
+        let mut kept = Some(input);
+        let mut number = 0;
+        loop {
+            let last = number >= self.policy.max_retries();
+            let input = if last { kept.take() } else { kept.clone() };
+            let Some(input) = input else { return Err(crate::node::missing_value()) };
+            let (result, next) = self.attempt(number, input, cx).await;
+            match next {
+                Next::After(delay) => cx.sleep(delay).await,
+                Next::Stop(outcome) => {
+                    cx.annotate(&[
+                        ("retry.attempts", ValueRef::from(number + 1)),
+                        ("retry.outcome", ValueRef::literal(outcome.as_str())),
+                    ]);
+                    return result;
+                }
+            }
+            if cx.is_cancelled() {
+                return result.and(Err(crate::workflow::stopped()));
+            }
+            number += 1;
+        }
+    }
+
+    fn name(&self) -> Name {
+        self.inner.name()
+    }
+
+    fn kind(&self) -> &'static str {
+        self.inner.kind()
+    }
+
+    fn graph(&self) -> Graph {
+        self.inner.graph().note(format!("retry {}", self.policy.max_retries()))
+    }
+}

@@ -1,0 +1,167 @@
+//! A bound on how long a step may take.
+//!
+//! At the timeout the step is told to stop through its context; within the grace period it may
+//! still return; then it is dropped. The worst return is timeout plus grace.
+
+mod config;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use tta_telemetry::{Name, ValueRef};
+
+pub use config::{Timeout, TimeoutBuilder};
+
+use crate::context::{Context, Scoped};
+use crate::error::{Error, ErrorKind, Result};
+use crate::graph::Graph;
+use crate::node::Node;
+use crate::primitive::Primitive;
+use crate::workflow::{Decorated, single};
+
+/// Steps with a bound on their time.
+pub(crate) struct TimedOut<In, Out> {
+    inner: Decorated<In, Out>,
+    policy: Timeout,
+}
+
+/// How a bounded execution ended; the stable strings of `timeout.outcome`.
+enum Ended<Out> {
+    InTime(Result<Out>),
+    InGrace(Result<Out>),
+    Dropped,
+}
+
+impl<In: Send + 'static, Out: Send + 'static> TimedOut<In, Out> {
+    pub(crate) fn new(inner: Decorated<In, Out>, policy: Timeout) -> Self {
+        Self { inner, policy }
+    }
+
+    async fn bounded(&self, input: In, cx: &Context, limit: Duration) -> Ended<Out> {
+        let part = cx.child(Some(limit));
+        let work = Scoped::new(part.clone(), self.inner.run(input, &part));
+        let mut work = std::pin::pin!(work);
+        if let Some(result) = first_poll(work.as_mut()).await {
+            return Ended::InTime(result);
+        }
+        if let Some(result) = before(work.as_mut(), cx.sleep(limit)).await {
+            return Ended::InTime(result);
+        }
+        part.cancel_handle().cancel();
+        if !self.policy.grace_period().is_zero()
+            && let Some(result) = before(work, cx.sleep(self.policy.grace_period())).await
+        {
+            return Ended::InGrace(result);
+        }
+        Ended::Dropped
+    }
+
+    /// Runs the steps; the second part says whether it was the bound that ended them.
+    async fn run_bounded(&self, input: In, cx: &Context) -> (Result<Out>, bool) {
+        let remaining = cx.remaining().unwrap_or(Duration::MAX);
+        let limit = self.policy.timeout().min(remaining);
+        match self.bounded(input, cx, limit).await {
+            Ended::InTime(result) => (result, false),
+            Ended::InGrace(Ok(output)) => {
+                cx.annotate(&[("timeout.in_grace", ValueRef::Bool(true))]);
+                (Ok(output), false)
+            }
+            // An error of its own is the step's failure; one that says it was stopped is ours.
+            Ended::InGrace(Err(error)) if error.kind() != ErrorKind::Cancelled => (Err(error), false),
+            Ended::InGrace(Err(_)) | Ended::Dropped => {
+                cx.annotate(&[
+                    ("timeout.expired", ValueRef::Bool(true)),
+                    ("timeout.limit_ns", ValueRef::from(u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX))),
+                ]);
+                (Err(self.expired(limit, limit == remaining)), true)
+            }
+        }
+    }
+
+    #[cold]
+    fn expired(&self, limit: Duration, by_deadline: bool) -> Error {
+        let bound = if by_deadline { "the time left until the run's deadline" } else { "its timeout" };
+        let grace = match self.policy.grace_period() {
+            Duration::ZERO => String::new(),
+            grace => format!(" and {grace:?} of grace"),
+        };
+        Error::new(ErrorKind::Timeout, format!("no result within {bound} of {limit:?}{grace}"))
+    }
+}
+
+/// Polls once: work that is ready needs no timer.
+async fn first_poll<F: Future>(mut work: Pin<&mut F>) -> Option<F::Output> {
+    std::future::poll_fn(|task| match work.as_mut().poll(task) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
+}
+
+/// The work's output, or `None` when the timer was first.
+async fn before<F: Future>(mut work: Pin<&mut F>, timer: impl Future<Output = ()>) -> Option<F::Output> {
+    let mut timer = std::pin::pin!(timer);
+    std::future::poll_fn(|task| {
+        if let Poll::Ready(output) = work.as_mut().poll(task) {
+            return Poll::Ready(Some(output));
+        }
+        timer.as_mut().poll(task).map(|()| None)
+    })
+    .await
+}
+
+impl<In: Send + 'static, Out: Send + 'static> Primitive<In> for TimedOut<In, Out> {
+    type Out = Out;
+
+    async fn run(&self, input: In, cx: &Context) -> Result<Out> {
+        self.run_bounded(input, cx).await.0
+    }
+
+    fn name(&self) -> Name {
+        self.inner.name()
+    }
+
+    fn kind(&self) -> &'static str {
+        self.inner.kind()
+    }
+
+    fn graph(&self) -> Graph {
+        self.inner.graph().note(self.policy.to_string())
+    }
+}
+
+/// Steps with a bound on their time, and what runs instead when it is reached.
+pub(crate) struct TimedOutOr<In, Out> {
+    pub(crate) bounded: TimedOut<In, Out>,
+    pub(crate) fallback: Arc<dyn Node>,
+}
+
+impl<In: Clone + Send + 'static, Out: Send + 'static> Primitive<In> for TimedOutOr<In, Out> {
+    type Out = Out;
+
+    async fn run(&self, input: In, cx: &Context) -> Result<Out> {
+        match self.bounded.run_bounded(input.clone(), cx).await {
+            (Err(_), true) => {
+                cx.annotate(&[("timeout.fallback", ValueRef::Bool(true))]);
+                single(&self.fallback, input, cx).await
+            }
+            (result, _) => result,
+        }
+    }
+
+    fn name(&self) -> Name {
+        self.bounded.name()
+    }
+
+    fn kind(&self) -> &'static str {
+        self.bounded.kind()
+    }
+
+    fn graph(&self) -> Graph {
+        let ways = vec![("in time", self.bounded.graph()), ("timed out", self.fallback.graph())];
+        Graph::choice(self.name(), "timeout", ways)
+    }
+}

@@ -1,0 +1,135 @@
+//! Decorators: policies around everything a workflow has so far.
+//!
+//! A decorator turns the steps so far into one step. Around a single step it keeps that step's
+//! name and runs inside its span; around several it makes them a sequence of their own.
+
+use std::panic::Location;
+
+use tta_telemetry::Name;
+
+use super::Workflow;
+use super::chain::Chain;
+use crate::context::Context;
+use crate::error::{Error, ErrorKind, Result};
+use crate::graph::Graph;
+use crate::node::{Steps, poll_caught, start_caught, take_output};
+use crate::parallel::one_node;
+use crate::primitive::Primitive;
+use crate::retry::{Retried, Retry};
+use crate::timeout::{TimedOut, TimedOutOr, Timeout};
+
+/// The steps inside a decorator.
+pub(crate) struct Decorated<In, Out>(Workflow<In, Out>);
+
+impl<In: Send + 'static, Out: Send + 'static> Decorated<In, Out> {
+    /// Runs the steps. A single one runs bare: its span is the decorated step's.
+    pub(crate) async fn run(&self, input: In, cx: &Context) -> Result<Out> {
+        match self.0.nodes() {
+            [only] => {
+                let mut input = Some(input);
+                let mut step = start_caught(&**only, &mut input, cx)?;
+                std::future::poll_fn(|task| poll_caught(&mut step, task)).await?;
+                take_output(&mut step)
+            }
+            nodes => Chain::new(nodes, input, cx).await,
+        }
+    }
+
+    pub(crate) fn name(&self) -> Name {
+        match self.0.nodes() {
+            [only] => only.meta().name.clone(),
+            _ => Name::from_static("sequential"),
+        }
+    }
+
+    pub(crate) fn kind(&self) -> &'static str {
+        match self.0.nodes() {
+            [only] => only.meta().kind,
+            _ => "sequential",
+        }
+    }
+
+    pub(crate) fn graph(&self) -> Graph {
+        match self.0.nodes() {
+            [only] => only.graph(),
+            nodes => Graph::sequence(self.name(), self.kind(), nodes.iter().map(|node| node.graph()).collect()),
+        }
+    }
+}
+
+impl<In: Send + 'static, Out: Send + 'static> Workflow<In, Out> {
+    /// Puts the steps so far inside a decorator, as one step of the workflow.
+    pub(crate) fn decorate<P: Primitive<In, Out = Out>>(self, make: impl FnOnce(Decorated<In, Out>) -> P) -> Self {
+        let (name, key) = (self.name.clone(), self.key);
+        // The step keeps the place where its closure was written.
+        let location = self.nodes.first().and_then(|node| node.meta().location);
+        let inner = Workflow { name: None, ..self };
+        let steps = Steps::at(make(Decorated(inner)), location);
+        Self { name, key, ..Workflow::from_steps(None, steps) }
+    }
+
+    /// Tries the steps so far again when they fail, as the policy says. The input is cloned for
+    /// every attempt but the last.
+    #[must_use]
+    pub fn retry(self, policy: Retry) -> Self
+    where
+        In: Clone,
+    {
+        self.decorate(|inner| Retried::new(inner, policy))
+    }
+
+    /// Stops the steps so far when they take too long, as the policy says.
+    #[must_use]
+    pub fn timeout(self, policy: Timeout) -> Self {
+        self.decorate(|inner| TimedOut::new(inner, policy))
+    }
+
+    /// [`Workflow::timeout`], with another primitive that runs on the same input when the time is
+    /// up. It has a span of its own below the step's.
+    #[track_caller]
+    #[must_use]
+    pub fn timeout_or<P: Primitive<In, Out = Out>>(self, policy: Timeout, fallback: P) -> Self
+    where
+        In: Clone,
+    {
+        let fallback = one_node(fallback, Location::caller());
+        self.decorate(|inner| TimedOutOr { bounded: TimedOut::new(inner, policy), fallback })
+    }
+
+    /// Sets the kind of errors of the steps so far: `f` sees each and names its kind, or `None` to
+    /// leave it as it is.
+    #[must_use]
+    pub fn classify(self, f: impl Fn(&Error) -> Option<ErrorKind> + Send + Sync + 'static) -> Self {
+        self.decorate(|inner| Classified { inner, classify: Box::new(f) })
+    }
+}
+
+type Classifier = Box<dyn Fn(&Error) -> Option<ErrorKind> + Send + Sync>;
+
+struct Classified<In, Out> {
+    inner: Decorated<In, Out>,
+    classify: Classifier,
+}
+
+impl<In: Send + 'static, Out: Send + 'static> Primitive<In> for Classified<In, Out> {
+    type Out = Out;
+
+    async fn run(&self, input: In, cx: &Context) -> Result<Out> {
+        self.inner.run(input, cx).await.map_err(|error| match (self.classify)(&error) {
+            Some(kind) => Error::new(kind, error),
+            None => error,
+        })
+    }
+
+    fn name(&self) -> Name {
+        self.inner.name()
+    }
+
+    fn kind(&self) -> &'static str {
+        self.inner.kind()
+    }
+
+    fn graph(&self) -> Graph {
+        self.inner.graph()
+    }
+}

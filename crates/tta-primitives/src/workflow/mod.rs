@@ -1,0 +1,252 @@
+//! Workflows: steps in a row, under a name.
+//!
+//! Owns `Workflow`, what starts one (`workflow`, `step`), and how a run begins and ends. The
+//! operators are in `operators`, the loop that drives steps in `chain`.
+
+pub(crate) mod chain;
+mod decorate;
+mod each;
+mod operators;
+mod report;
+
+use std::future::Future;
+use std::marker::PhantomData;
+use std::panic::Location;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tta_telemetry::{ActiveTrace, Name, SpanStatus};
+
+pub(crate) use chain::stopped;
+pub(crate) use decorate::Decorated;
+pub use report::RunReport;
+
+use crate::context::{Context, Scoped};
+use crate::error::Result;
+use crate::graph::Graph;
+use crate::node::{Node, Steps};
+use crate::observe::record_root_error;
+use crate::primitive::Primitive;
+use chain::Chain;
+
+/// Steps that run one after another, each with the output of the one before.
+///
+/// Made by [`workflow`] or [`step`] and extended with `>>`. Cloning is cheap; clones share the
+/// steps. A workflow is itself a primitive: inside another it runs as one step, and when it has no
+/// name its steps become the outer chain's own.
+pub struct Workflow<In, Out> {
+    name: Option<Name>,
+    key: u64,
+    nodes: Arc<Vec<Arc<dyn Node>>>,
+    types: PhantomData<fn(In) -> Out>,
+}
+
+/// Starts a workflow: a name for its runs, and its first step.
+///
+/// ```
+/// # async fn validate(x: u32) -> Result<u32, String> { Ok(x) }
+/// # async fn double(x: u32) -> Result<u32, String> { Ok(x * 2) }
+/// use tta_primitives::workflow;
+/// let numbers = workflow("numbers", validate) >> double;
+/// assert_eq!(numbers.graph().to_text(), "numbers (workflow)\n├─ validate\n╰─ double\n");
+/// ```
+#[track_caller]
+pub fn workflow<In: Send + 'static, P: Primitive<In>>(name: impl Into<Name>, first: P) -> Workflow<In, P::Out> {
+    Workflow::from_steps(Some(name.into()), first.into_steps(Location::caller()))
+}
+
+/// Makes a primitive the first operand of `>>` or `|`: Rust allows the operators on our own types
+/// only.
+#[track_caller]
+pub fn step<In: Send + 'static, P: Primitive<In>>(primitive: P) -> Workflow<In, P::Out> {
+    Workflow::from_steps(None, primitive.into_steps(Location::caller()))
+}
+
+impl<In, Out> Clone for Workflow<In, Out> {
+    fn clone(&self) -> Self {
+        Self { name: self.name.clone(), key: self.key, nodes: Arc::clone(&self.nodes), types: PhantomData }
+    }
+}
+
+/// A number for each workflow that is built, to tell the steps of two apart in caches.
+fn next_key() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+impl<In, Out> Workflow<In, Out> {
+    pub(crate) fn from_steps(name: Option<Name>, steps: Steps) -> Self {
+        Self { name, key: next_key(), nodes: Arc::new(steps.0), types: PhantomData }
+    }
+
+    /// The workflow's name, if it was given one.
+    #[must_use]
+    pub fn name(&self) -> Option<&Name> {
+        self.name.as_ref()
+    }
+
+    /// How many steps it has.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Always false: a workflow has at least one step.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
+    }
+
+    /// The same steps under a name: as a step of another workflow they then stay together, with a
+    /// span of their own.
+    #[must_use]
+    pub fn named(mut self, name: impl Into<Name>) -> Self {
+        self.name = Some(name.into());
+        self.key = next_key();
+        self
+    }
+
+    /// What the workflow looks like, without running it.
+    #[must_use]
+    pub fn graph(&self) -> Graph {
+        let steps = self.nodes.iter().map(|node| node.graph()).collect();
+        Graph::sequence(
+            self.name.clone().unwrap_or_else(|| Name::from_static("sequential")),
+            self.kind_of_chain(),
+            steps,
+        )
+    }
+
+    fn kind_of_chain(&self) -> &'static str {
+        if self.name.is_some() { "workflow" } else { "sequential" }
+    }
+
+    pub(crate) fn nodes(&self) -> &[Arc<dyn Node>] {
+        &self.nodes
+    }
+
+    /// The chain with further steps at its end.
+    pub(crate) fn append<Next>(mut self, steps: Steps) -> Workflow<In, Next> {
+        Arc::make_mut(&mut self.nodes).extend(steps.0);
+        Workflow { name: self.name, key: self.key, nodes: self.nodes, types: PhantomData }
+    }
+
+    fn label(&self) -> (u64, Name) {
+        (self.key, self.name.clone().unwrap_or_else(|| Name::from_static("sequential")))
+    }
+}
+
+impl<In: Send + 'static, Out: Send + 'static> Workflow<In, Out> {
+    /// Runs the workflow: as a run of its own, one trace, or as part of the run that `cx` is in.
+    ///
+    /// # Errors
+    /// The first step's error that nothing handled, with the path of steps that leads to it. A
+    /// panic in a step is an error of kind [`Panic`](crate::ErrorKind::Panic).
+    ///
+    /// # Cancel safety
+    /// Dropping the future cancels the run: its open spans close as `cancelled`.
+    pub async fn run(&self, input: In, cx: &Context) -> Result<Out> {
+        if cx.is_in_run() {
+            return self.run_nested(input, cx).await;
+        }
+        let (mut root, run) = self.begin(cx);
+        let result = Scoped::new(run.clone(), Chain::new(&self.nodes, input, &run)).await;
+        close_root(&mut root, &result);
+        result
+    }
+
+    /// Opens the trace of a run. The root counts as cancelled until [`close_root`] says otherwise.
+    fn begin(&self, cx: &Context) -> (ActiveTrace, Context) {
+        let label = self.label();
+        let mut root = cx.telemetry().start_trace_in(label.1.clone(), self.kind_of_chain(), None, None);
+        root.set_status(SpanStatus::Cancelled);
+        let run = cx.for_run(label, root.handle(), root.root_span_id());
+        if root.is_recording() {
+            for (key, value) in
+                [("workflow.id", run.workflow_id()), ("session.id", run.session_id()), ("user.id", run.user_id())]
+            {
+                if let Some(value) = value {
+                    root.set(key, value);
+                }
+            }
+            if let Some(id) = run.correlation_id() {
+                root.set("correlation.id", &id.to_string());
+            }
+            if let Some(id) = run.causation_id() {
+                root.set("causation.id", &id.to_string());
+            }
+        }
+        (root, run)
+    }
+
+    /// Runs the steps inside a run. A named workflow labels its steps' statistics itself.
+    async fn run_nested(&self, input: In, cx: &Context) -> Result<Out> {
+        if self.name.is_some() && cx.is_recording() {
+            let inside = cx.in_workflow(self.label());
+            return Chain::new(&self.nodes, input, &inside).await;
+        }
+        Chain::new(&self.nodes, input, cx).await
+    }
+}
+
+/// Runs one node as a step of its own, with a span.
+pub(crate) fn single<'a, In: Send + 'static, Out: Send + 'static>(
+    node: &'a Arc<dyn Node>,
+    input: In,
+    cx: &'a Context,
+) -> impl Future<Output = Result<Out>> + Send + 'a {
+    Chain::new(std::slice::from_ref(node), input, cx)
+}
+
+/// Ends a run with its result.
+fn close_root<Out>(root: &mut ActiveTrace, result: &Result<Out>) {
+    match result {
+        Ok(_) => root.set_status(SpanStatus::Ok),
+        // Told to stop, and it did: the run was cancelled, it did not fail.
+        Err(error) if error.kind() == crate::ErrorKind::Cancelled => record_cancelled(root, error),
+        Err(error) => record_root_error(root, error),
+    }
+}
+
+#[cold]
+fn record_cancelled(root: &mut ActiveTrace, error: &crate::Error) {
+    record_root_error(root, error);
+    root.set_status(SpanStatus::Cancelled);
+}
+
+impl<In: Send + 'static, Out: Send + 'static> Primitive<In> for Workflow<In, Out> {
+    type Out = Out;
+
+    fn run(&self, input: In, cx: &Context) -> impl Future<Output = Result<Out>> + Send {
+        Workflow::run(self, input, cx)
+    }
+
+    fn name(&self) -> Name {
+        match (&self.name, &self.nodes[..]) {
+            (Some(name), _) => name.clone(),
+            (None, [only]) => only.meta().name.clone(),
+            (None, _) => Name::from_static("sequential"),
+        }
+    }
+
+    fn kind(&self) -> &'static str {
+        match (&self.name, &self.nodes[..]) {
+            (None, [only]) => only.meta().kind,
+            _ => self.kind_of_chain(),
+        }
+    }
+
+    fn graph(&self) -> Graph {
+        match (&self.name, &self.nodes[..]) {
+            (None, [only]) => only.graph(),
+            _ => Workflow::graph(self),
+        }
+    }
+
+    fn into_steps(self, location: &'static Location<'static>) -> Steps {
+        if self.name.is_some() {
+            return Steps::one(self, location);
+        }
+        Steps(Arc::unwrap_or_clone(self.nodes))
+    }
+}
