@@ -1,2 +1,32 @@
-//! Placeholder.
-fn main() {}
+//! The `tta` command: arguments in, exit code out. What a command does is in its own module.
+#![forbid(unsafe_code)]
+
+mod analysis;
+mod args;
+mod demo;
+mod output;
+mod trace_command;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Arguments, Command};
+use output::Failure;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let outcome = match arguments.command {
+        Command::Demo(demo) => demo::run(demo),
+        Command::Trace(trace) => trace_command::run(&trace),
+    };
+    match outcome {
+        Ok(code) => code,
+        // Whoever read our output has seen enough.
+        Err(Failure::BrokenPipe) => ExitCode::SUCCESS,
+        Err(Failure::Message(message)) => {
+            output::error(&message);
+            ExitCode::from(2)
+        }
+    }
+}

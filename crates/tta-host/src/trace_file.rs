@@ -24,8 +24,9 @@ use error::WriteError;
 const DEFAULT_ROTATE_AT_BYTES: u64 = 64 * 1024 * 1024;
 const MIN_ROTATE_AT_BYTES: u64 = 4 * 1024;
 const DEFAULT_KEEP_FILES: u32 = 5;
-/// How often a file may be exchanged under the sink before one export gives up.
-const OPEN_ATTEMPTS: u32 = 16;
+/// How often other writers may exchange the file, or fill the new one, before one export gives up,
+/// or puts a line where it has no room.
+const ATTEMPTS: u32 = 16;
 
 /// Appends kept traces to a file as JSON lines. See [`trace_json`](crate::trace_json) for the
 /// format.
@@ -94,7 +95,7 @@ impl TraceFileSink {
 
     /// The file that the path names now, open and locked.
     fn current(&mut self) -> Result<AppendFile, WriteError> {
-        for _ in 0..OPEN_ATTEMPTS {
+        for _ in 0..ATTEMPTS {
             let mut file = match self.file.take() {
                 Some(file) => file,
                 None => AppendFile::open(&self.path)?,
@@ -110,7 +111,7 @@ impl TraceFileSink {
     }
 
     fn write(&mut self, batch: &mut Batch) -> Result<(), WriteError> {
-        let mut rotated = false;
+        let mut rotations = 0;
         while !batch.is_empty() {
             let mut file = self.current()?;
             let end = file.end().map_err(|source| WriteError::Inspect { path: self.path.clone(), source })?;
@@ -119,16 +120,15 @@ impl TraceFileSink {
                 _ if !file.is_regular() => u64::MAX,
                 limit => limit.saturating_sub(end.bytes),
             };
-            // Into an empty file goes what has no room anywhere, and after a rotation one line goes
-            // in whatever other writers have put there meanwhile, so that this ends.
-            let at_least_one = end.bytes == 0 || rotated;
+            // A line without room in an empty file has room nowhere. The rest is so that this ends.
+            let at_least_one = end.bytes == 0 || rotations == ATTEMPTS;
             let Some(lines) = batch.take(room, at_least_one, end.in_line) else {
                 self.sync(&mut file)?;
                 rotate::rotate(&self.path, self.keep_files)?;
-                rotated = true;
+                rotations += 1;
                 continue;
             };
-            rotated = false;
+            rotations = 0;
             let bytes = lines.len();
             file.append(lines).map_err(|source| WriteError::Write { path: self.path.clone(), bytes, source })?;
             file.unlock();

@@ -1,5 +1,6 @@
 //! Opening: what is refused and how it is said, and who may read what is written.
 #![cfg(unix)]
+#![allow(clippy::unwrap_used)]
 
 mod support;
 

@@ -132,5 +132,4 @@ pub(crate) fn record_root_error(root: &mut tta_telemetry::ActiveTrace, error: &E
     root.set("error.message", &error.to_string());
     let path: Vec<&str> = error.path().iter().map(Name::as_str).collect();
     root.set("error.path", &path.join(" > "));
-    root.set_status(SpanStatus::Error);
 }

@@ -210,8 +210,7 @@ fn a_span_can_end_on_another_thread_than_it_began_on() {
     let moved: thread::JoinHandle<ActiveTrace> = thread::spawn(move || run);
     moved.join().unwrap().end();
     let trace = by_hand.only_trace();
-    let spans: Vec<_> =
-        ["left", "right"].map(|name| trace.find(name).unwrap()).into_iter().map(|span| &span.attributes).collect();
+    let spans = ["left", "right"].map(|name| &trace.find(name).unwrap().attributes);
     let want = [attribute("began", Value::I64(1)), attribute("ended", Value::I64(2))];
     assert_eq!(spans, [&want, &want]);
     assert_eq!(trace.spans.len(), 3);

@@ -25,7 +25,7 @@ mod tokenize;
 
 pub(crate) use document::{Document, ValidationError, validate};
 pub(crate) use keywords::{Keyword, keywords};
-pub(crate) use language::{Detection, Language, language};
+pub(crate) use language::{Detection, language};
 pub(crate) use readability::{Readability, readability};
 pub(crate) use report::Report;
 pub(crate) use statistics::{Statistics, statistics};

@@ -158,7 +158,7 @@ fn refused_lines() -> Vec<(String, &'static str, &'static str)> {
         (with_attribute("1e999"), "1e999", "number out of range"),
         (minimal_with(r#""kind":"b","#, ""), "}]}", "missing field `kind`"),
         (r#"{"version":1,"trace_id":7}"#.to_owned(), "7", "invalid type: integer `7`, expected a string"),
-        ("[]".to_owned(), "[", "invalid type: sequence, expected the object of a trace"),
+        ("7".to_owned(), "7", "invalid type: integer `7`, expected the object of a trace"),
     ]
 }
 

@@ -24,7 +24,7 @@ const SAMPLERS: &[&str] = &["keep_all", "keep_failed", "keep_none"];
 const OTHER_SAMPLER: &str = "other";
 
 #[derive(Serialize, Deserialize)]
-#[serde(rename = "trace", expecting = "the object of a trace")]
+#[serde(expecting = "the object of a trace")]
 pub(super) struct TraceLine<'a> {
     version: Version,
     trace_id: Parsed<TraceId>,
@@ -72,7 +72,7 @@ enum Class {
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(rename = "decision", expecting = "the object of a decision")]
+#[serde(expecting = "the object of a decision")]
 struct Decision<'a> {
     keep: bool,
     rate: Float,

@@ -10,8 +10,9 @@ use crate::siblings;
 
 /// Shows every line to `visit`, from the current file to the oldest, until it breaks.
 ///
-/// Files that are rotated meanwhile are seen twice rather than not at all: rotation moves a file to
-/// a higher number, and what comes next is always the lowest number above the last, as it is then.
+/// Files that are rotated meanwhile are seen twice rather than not at all: rotation only moves a
+/// file to a higher number, the highest first, and what comes next is the lowest number above the
+/// last, as it is then.
 pub(super) fn scan(path: &Path, mut visit: impl FnMut(&Path, &Line<'_>) -> ControlFlow<()>) -> Result<(), ReadError> {
     let mut missing = match scan_file(path, &mut visit) {
         Ok(ControlFlow::Break(())) => return Ok(()),
@@ -50,6 +51,12 @@ fn scan_file(
 
 /// The rotated file with the lowest number above `last`.
 fn next_sibling(path: &Path, last: u32) -> Result<Option<(u32, PathBuf)>, ReadError> {
+    // Asked for by name before the directory is listed: a listing may miss a file that is renamed
+    // meanwhile. What is not at this number has already moved, and moves no more in this rotation.
+    let next = siblings::rotated(path, last + 1);
+    if last < siblings::MAX_NUMBER && next.exists() {
+        return Ok(Some((last + 1, next)));
+    }
     let numbers = match siblings::numbers(path) {
         // The file itself is missing too then, and that is what is reported.
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),

@@ -1,5 +1,5 @@
 //! Traces to write, and files as the tests look at them.
-#![allow(dead_code)]
+#![allow(dead_code, clippy::unwrap_used)]
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,15 +11,15 @@ use tta_telemetry::{
 };
 
 /// Span id of the root of [`trace`].
-pub fn root_id() -> SpanId {
+pub(crate) fn root_id() -> SpanId {
     SpanId::new(1).unwrap()
 }
 
-pub fn id(number: u128) -> TraceId {
+pub(crate) fn id(number: u128) -> TraceId {
     TraceId::new(number).unwrap()
 }
 
-pub fn span(number: u64, parent: Option<u64>, start_unix_ns: u64) -> SpanRecord {
+pub(crate) fn span(number: u64, parent: Option<u64>, start_unix_ns: u64) -> SpanRecord {
     SpanRecord {
         span_id: SpanId::new(number).unwrap(),
         parent_span_id: parent.and_then(SpanId::new),
@@ -37,7 +37,7 @@ pub fn span(number: u64, parent: Option<u64>, start_unix_ns: u64) -> SpanRecord 
     }
 }
 
-pub fn trace_of(number: u128, spans: Vec<SpanRecord>) -> Trace {
+pub(crate) fn trace_of(number: u128, spans: Vec<SpanRecord>) -> Trace {
     Trace {
         trace_id: id(number),
         root_span_id: root_id(),
@@ -51,33 +51,33 @@ pub fn trace_of(number: u128, spans: Vec<SpanRecord>) -> Trace {
 }
 
 /// A trace of one span, with this many bytes beyond the least.
-pub fn trace(number: u128, padding_bytes: usize) -> Arc<Trace> {
+pub(crate) fn trace(number: u128, padding_bytes: usize) -> Arc<Trace> {
     let mut root = span(1, None, 100);
     root.attributes.push(Attribute { key: "padding".into(), value: Value::Str("x".repeat(padding_bytes).into()) });
     Arc::new(trace_of(number, vec![root]))
 }
 
-pub fn export(sink: &mut TraceFileSink, numbers: impl IntoIterator<Item = u128>, padding_bytes: usize) {
+pub(crate) fn export(sink: &mut TraceFileSink, numbers: impl IntoIterator<Item = u128>, padding_bytes: usize) {
     let traces: Vec<_> = numbers.into_iter().map(|number| trace(number, padding_bytes)).collect();
     sink.export(&traces).unwrap();
 }
 
 /// The numbers of the traces in one file; panics on anything that is no trace.
-pub fn numbers_in(path: impl Into<PathBuf>) -> Vec<u128> {
+pub(crate) fn numbers_in(path: impl Into<PathBuf>) -> Vec<u128> {
     read_traces(path).map(|trace| trace.unwrap().trace_id.get()).collect()
 }
 
 /// The numbers of the traces in all files of a path, those written first first.
-pub fn numbers_in_all(path: &Path) -> Vec<u128> {
+pub(crate) fn numbers_in_all(path: &Path) -> Vec<u128> {
     trace_files(path).unwrap().into_iter().rev().flat_map(numbers_in).collect()
 }
 
-pub fn append_raw(path: &Path, bytes: &[u8]) {
+pub(crate) fn append_raw(path: &Path, bytes: &[u8]) {
     use std::io::Write;
     let mut file = std::fs::OpenOptions::new().append(true).create(true).open(path).unwrap();
     file.write_all(bytes).unwrap();
 }
 
-pub fn line(trace: &Trace) -> String {
+pub(crate) fn line(trace: &Trace) -> String {
     tta_host::trace_json::to_json(trace).unwrap()
 }

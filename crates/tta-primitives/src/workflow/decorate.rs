@@ -4,6 +4,7 @@
 //! name and runs inside its span; around several it makes them a sequence of their own.
 
 use std::panic::Location;
+use std::sync::Arc;
 
 use tta_telemetry::Name;
 
@@ -60,12 +61,12 @@ impl<In: Send + 'static, Out: Send + 'static> Decorated<In, Out> {
 impl<In: Send + 'static, Out: Send + 'static> Workflow<In, Out> {
     /// Puts the steps so far inside a decorator, as one step of the workflow.
     pub(crate) fn decorate<P: Primitive<In, Out = Out>>(self, make: impl FnOnce(Decorated<In, Out>) -> P) -> Self {
-        let (name, key) = (self.name.clone(), self.key);
+        let (name, root, key) = (self.name.clone(), Arc::clone(&self.root), self.key);
         // The step keeps the place where its closure was written.
         let location = self.nodes.first().and_then(|node| node.meta().location);
         let inner = Workflow { name: None, ..self };
         let steps = Steps::at(make(Decorated(inner)), location);
-        Self { name, key, ..Workflow::from_steps(None, steps) }
+        Self { name, root, key, ..Workflow::from_steps(None, steps) }
     }
 
     /// Tries the steps so far again when they fail, as the policy says. The input is cloned for

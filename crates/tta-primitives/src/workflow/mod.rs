@@ -8,6 +8,7 @@ mod decorate;
 mod each;
 mod operators;
 mod report;
+mod run;
 
 use std::future::Future;
 use std::marker::PhantomData;
@@ -15,7 +16,7 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tta_telemetry::{ActiveTrace, Name, SpanStatus};
+use tta_telemetry::Name;
 
 pub(crate) use chain::stopped;
 pub(crate) use decorate::Decorated;
@@ -24,10 +25,10 @@ pub use report::RunReport;
 use crate::context::{Context, Scoped};
 use crate::error::Result;
 use crate::graph::Graph;
-use crate::node::{Node, Steps};
-use crate::observe::record_root_error;
+use crate::node::{Node, StepMeta, Steps};
 use crate::primitive::Primitive;
 use chain::Chain;
+use run::OpenRun;
 
 /// Steps that run one after another, each with the output of the one before.
 ///
@@ -36,6 +37,8 @@ use chain::Chain;
 /// name its steps become the outer chain's own.
 pub struct Workflow<In, Out> {
     name: Option<Name>,
+    /// The run as a whole: its name, kind and statistics.
+    root: Arc<StepMeta>,
     key: u64,
     nodes: Arc<Vec<Arc<dyn Node>>>,
     types: PhantomData<fn(In) -> Out>,
@@ -64,7 +67,13 @@ pub fn step<In: Send + 'static, P: Primitive<In>>(primitive: P) -> Workflow<In, 
 
 impl<In, Out> Clone for Workflow<In, Out> {
     fn clone(&self) -> Self {
-        Self { name: self.name.clone(), key: self.key, nodes: Arc::clone(&self.nodes), types: PhantomData }
+        Self {
+            name: self.name.clone(),
+            root: Arc::clone(&self.root),
+            key: self.key,
+            nodes: Arc::clone(&self.nodes),
+            types: PhantomData,
+        }
     }
 }
 
@@ -76,7 +85,8 @@ fn next_key() -> u64 {
 
 impl<In, Out> Workflow<In, Out> {
     pub(crate) fn from_steps(name: Option<Name>, steps: Steps) -> Self {
-        Self { name, key: next_key(), nodes: Arc::new(steps.0), types: PhantomData }
+        let root = root_meta(name.as_ref());
+        Self { name, root, key: next_key(), nodes: Arc::new(steps.0), types: PhantomData }
     }
 
     /// The workflow's name, if it was given one.
@@ -102,6 +112,7 @@ impl<In, Out> Workflow<In, Out> {
     #[must_use]
     pub fn named(mut self, name: impl Into<Name>) -> Self {
         self.name = Some(name.into());
+        self.root = root_meta(self.name.as_ref());
         self.key = next_key();
         self
     }
@@ -128,11 +139,11 @@ impl<In, Out> Workflow<In, Out> {
     /// The chain with further steps at its end.
     pub(crate) fn append<Next>(mut self, steps: Steps) -> Workflow<In, Next> {
         Arc::make_mut(&mut self.nodes).extend(steps.0);
-        Workflow { name: self.name, key: self.key, nodes: self.nodes, types: PhantomData }
+        Workflow { name: self.name, root: self.root, key: self.key, nodes: self.nodes, types: PhantomData }
     }
 
     fn label(&self) -> (u64, Name) {
-        (self.key, self.name.clone().unwrap_or_else(|| Name::from_static("sequential")))
+        (self.key, self.root.name.clone())
     }
 }
 
@@ -149,34 +160,12 @@ impl<In: Send + 'static, Out: Send + 'static> Workflow<In, Out> {
         if cx.is_in_run() {
             return self.run_nested(input, cx).await;
         }
-        let (mut root, run) = self.begin(cx);
-        let result = Scoped::new(run.clone(), Chain::new(&self.nodes, input, &run)).await;
-        close_root(&mut root, &result);
+        let mut run = OpenRun::open(cx, self.label(), &self.root);
+        let context = run.context();
+        let result = Scoped::new(context.clone(), Chain::new(&self.nodes, input, &context)).await;
+        drop(context);
+        run.close(&result);
         result
-    }
-
-    /// Opens the trace of a run. The root counts as cancelled until [`close_root`] says otherwise.
-    fn begin(&self, cx: &Context) -> (ActiveTrace, Context) {
-        let label = self.label();
-        let mut root = cx.telemetry().start_trace_in(label.1.clone(), self.kind_of_chain(), None, None);
-        root.set_status(SpanStatus::Cancelled);
-        let run = cx.for_run(label, root.handle(), root.root_span_id());
-        if root.is_recording() {
-            for (key, value) in
-                [("workflow.id", run.workflow_id()), ("session.id", run.session_id()), ("user.id", run.user_id())]
-            {
-                if let Some(value) = value {
-                    root.set(key, value);
-                }
-            }
-            if let Some(id) = run.correlation_id() {
-                root.set("correlation.id", &id.to_string());
-            }
-            if let Some(id) = run.causation_id() {
-                root.set("causation.id", &id.to_string());
-            }
-        }
-        (root, run)
     }
 
     /// Runs the steps inside a run. A named workflow labels its steps' statistics itself.
@@ -198,20 +187,11 @@ pub(crate) fn single<'a, In: Send + 'static, Out: Send + 'static>(
     Chain::new(std::slice::from_ref(node), input, cx)
 }
 
-/// Ends a run with its result.
-fn close_root<Out>(root: &mut ActiveTrace, result: &Result<Out>) {
-    match result {
-        Ok(_) => root.set_status(SpanStatus::Ok),
-        // Told to stop, and it did: the run was cancelled, it did not fail.
-        Err(error) if error.kind() == crate::ErrorKind::Cancelled => record_cancelled(root, error),
-        Err(error) => record_root_error(root, error),
-    }
-}
-
-#[cold]
-fn record_cancelled(root: &mut ActiveTrace, error: &crate::Error) {
-    record_root_error(root, error);
-    root.set_status(SpanStatus::Cancelled);
+fn root_meta(name: Option<&Name>) -> Arc<StepMeta> {
+    Arc::new(match name {
+        Some(name) => StepMeta::new(name.clone(), "workflow", None),
+        None => StepMeta::new(Name::from_static("sequential"), "sequential", None),
+    })
 }
 
 impl<In: Send + 'static, Out: Send + 'static> Primitive<In> for Workflow<In, Out> {
@@ -225,14 +205,14 @@ impl<In: Send + 'static, Out: Send + 'static> Primitive<In> for Workflow<In, Out
         match (&self.name, &self.nodes[..]) {
             (Some(name), _) => name.clone(),
             (None, [only]) => only.meta().name.clone(),
-            (None, _) => Name::from_static("sequential"),
+            (None, _) => self.root.name.clone(),
         }
     }
 
     fn kind(&self) -> &'static str {
         match (&self.name, &self.nodes[..]) {
             (None, [only]) => only.meta().kind,
-            _ => self.kind_of_chain(),
+            _ => self.root.kind,
         }
     }
 

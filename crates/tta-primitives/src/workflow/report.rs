@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tta_telemetry::{SamplingDecision, TraceId};
 
-use super::{Workflow, chain::Chain, close_root};
+use super::{Workflow, chain::Chain, run::OpenRun};
 use crate::context::{Context, CorrelationId, Scoped};
 use crate::error::Result;
 
@@ -45,14 +45,14 @@ impl<In: Send + 'static, Out: Send + 'static> Workflow<In, Out> {
                 cost_nano_usd: None,
             };
         }
-        let (mut root, run) = self.begin(cx);
-        let result = Scoped::new(run.clone(), Chain::new(self.nodes(), input, &run)).await;
-        close_root(&mut root, &result);
-        let (trace_id, correlation_id) = (run.trace_id(), run.correlation_id().cloned());
+        let mut run = OpenRun::open(cx, self.label(), &self.root);
+        let context = run.context();
+        let result = Scoped::new(context.clone(), Chain::new(self.nodes(), input, &context)).await;
+        let (trace_id, correlation_id) = (context.trace_id(), context.correlation_id().cloned());
         let duration = cx.clock().elapsed(start);
-        // The run's context holds the trace open; with it gone the root is the last.
-        drop(run);
-        let decision = root.end_decided();
+        // This context holds the trace open; with it gone the root is the last.
+        drop(context);
+        let decision = run.close(&result);
         RunReport { result, trace_id, correlation_id, duration, decision, cost_nano_usd: None }
     }
 }

@@ -189,12 +189,16 @@ impl Attributes {
         let mut bytes = Vec::new();
         for text in texts {
             let room = limit.saturating_sub(bytes.len());
-            let text = self.cut(text, room);
-            if room == 0 {
+            let part = text.get(..text.floor_char_boundary(room)).unwrap_or_default();
+            if room > 0 {
+                bytes.extend_from_slice(&(part.len() as u32).to_ne_bytes());
+                bytes.extend_from_slice(part.as_bytes());
+            }
+            if room == 0 || part.len() < text.len() {
+                // One value was cut, however many texts it lost.
+                self.truncated = self.truncated.saturating_add(1);
                 break;
             }
-            bytes.extend_from_slice(&(text.len() as u32).to_ne_bytes());
-            bytes.extend_from_slice(text.as_bytes());
         }
         self.words.push(key_words(key, TAG_LIST, bytes.len()));
         self.push_bytes(&bytes);

@@ -1,0 +1,37 @@
+//! Printing: the one place that writes to the terminal.
+
+use std::io::{self, Write};
+
+/// Why a command ended early.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The reader of our output went away.
+    BrokenPipe,
+    /// Something to tell the user.
+    Message(String),
+}
+
+impl Failure {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self::Message(message.into())
+    }
+}
+
+/// Writes to standard output, whole.
+pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|error| match error.kind() {
+        io::ErrorKind::BrokenPipe => Failure::BrokenPipe,
+        _ => Failure::Message(format!("cannot write to standard output: {error}")),
+    })
+}
+
+/// Writes one line to standard error; nobody is left to tell when that fails.
+pub(crate) fn error(message: &str) {
+    let _ = writeln!(io::stderr().lock(), "error: {message}");
+}
+
+/// Writes one line to standard error.
+pub(crate) fn note(message: &str) {
+    let _ = writeln!(io::stderr().lock(), "{message}");
+}

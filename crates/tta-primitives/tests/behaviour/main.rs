@@ -1,0 +1,1 @@
+#[test] fn a() { let _ = tta_primitives::testing::TestEngine::new(); }
