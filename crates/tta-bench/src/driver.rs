@@ -8,6 +8,7 @@ use crate::measurement::Measurement;
 use crate::report;
 use crate::rounds::{self, Group};
 use anyhow::Context as _;
+use std::ffi::OsStr;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -48,12 +49,20 @@ pub(crate) fn drive(arguments: &Arguments) -> anyhow::Result<()> {
 /// Runs one job in a process of its own.
 pub(crate) fn measure(arguments: &Arguments, runner: &Path, job: &Job) -> anyhow::Result<Measurement> {
     let name = job.name();
-    let mut command = Command::new(runner);
+    let twin = job.is_compiled_out().then(|| compiled_out(runner)).flatten();
+    let mut command = Command::new(twin.as_deref().unwrap_or(runner));
     command.args(["--case", &name, "--json"]).args(arguments.quick.then_some("--quick"));
     let output = command.output().with_context(|| format!("cannot run {}", runner.display()))?;
     let errors = String::from_utf8_lossy(&output.stderr);
     anyhow::ensure!(output.status.success(), "case `{name}` failed: {errors}");
     serde_json::from_slice(&output.stdout).with_context(|| format!("case `{name}` printed no result"))
+}
+
+/// The same binary without the recorder, in a target directory of its own: a crate cannot be built
+/// with two sets of features in one.
+fn compiled_out(runner: &Path) -> Option<PathBuf> {
+    let target = runner.parent()?.parent()?;
+    Some(target.join("compiled-out").join("release").join(runner.file_name()?))
 }
 
 impl Runners {
@@ -62,13 +71,17 @@ impl Runners {
     fn build() -> anyhow::Result<Self> {
         let glibc = std::env::current_exe()?;
         if let Some(cargo) = std::env::var_os("CARGO") {
-            let mut command = Command::new(cargo);
-            command.args(["build", "--quiet", "--release", "--package", "tta-bench", "--bins"]);
+            let build = |target: Option<PathBuf>, more: &[&str]| {
+                let mut command = Command::new(&cargo);
+                command.args(["build", "--quiet", "--release", "--package", "tta-bench", "--bins"]).args(more);
+                command.args(target.iter().flat_map(|target| [OsStr::new("--target-dir"), target.as_os_str()]));
+                anyhow::ensure!(command.status()?.success(), "cannot build the other binaries");
+                anyhow::Ok(())
+            };
             // The profile's directory lies in the target directory.
-            if let Some(target) = glibc.parent().and_then(Path::parent) {
-                command.arg("--target-dir").arg(target);
-            }
-            anyhow::ensure!(command.status()?.success(), "cannot build the other binaries");
+            let target = glibc.parent().and_then(Path::parent);
+            build(target.map(Path::to_path_buf), &[])?;
+            build(target.map(|target| target.join("compiled-out")), &["--no-default-features"])?;
         }
         let beside = |name: &str| {
             let path = glibc.with_file_name(name);

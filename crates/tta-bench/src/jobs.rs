@@ -20,6 +20,11 @@ impl Job {
         }
     }
 
+    /// Whether the case runs in the build without the recorder.
+    pub(crate) fn is_compiled_out(&self) -> bool {
+        matches!(self, Self::Step(step) if step.compiled_out)
+    }
+
     pub(crate) fn run(&self, plan: &Plan) -> anyhow::Result<Measurement> {
         match self {
             Self::Span(case, implementation) => (implementation.run)(case, plan),

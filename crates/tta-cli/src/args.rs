@@ -21,8 +21,12 @@ pub(crate) enum Command {
     /// (statistics, keywords, readability, language) and summarised, short or long by its size.
     /// At the end: a table of all steps, the slowest run and the first failed run as trace trees.
     ///
-    /// Exit codes: 0 when something was analysed, 1 when nothing could be, 2 for bad arguments,
-    /// 130 after Ctrl-C (what was done until then is shown).
+    /// A file that several of the paths reach is analysed once. Links, pipes and devices that are
+    /// met in a directory are passed by; a link that is given is followed.
+    ///
+    /// Exit codes: 0 when something was analysed, 1 when nothing could be, 2 for bad arguments or
+    /// output that could not be written, 130 after Ctrl-C (what was done until then is shown; a
+    /// second Ctrl-C ends at once).
     Demo(Demo),
     /// Show one trace of a trace file as a tree
     ///
@@ -34,21 +38,25 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 pub(crate) struct Demo {
     /// Files and directories to analyse; .gitignore is respected, .git skipped [default: the
-    /// repository around the current directory]
+    /// repository around the current directory, or that directory outside of one]
+    #[arg(value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
     /// Files analysed at the same time, 1 to 10000 [default: 4 for each processor]
-    #[arg(long, value_name = "N", value_parser = concurrency)]
+    #[arg(long, value_name = "N", value_parser = concurrency, allow_negative_numbers = true)]
     pub(crate) concurrency: Option<NonZeroUsize>,
-    /// Analyse at most N files
-    #[arg(long, value_name = "N")]
-    pub(crate) limit: Option<usize>,
+    /// Analyse at most N files, 1 or more [default: all]
+    #[arg(long, value_name = "N", value_parser = limit, allow_negative_numbers = true)]
+    pub(crate) limit: Option<NonZeroUsize>,
     /// Print one JSON object instead of text
     #[arg(long)]
     pub(crate) json: bool,
-    /// Print the workflow's graph and exit
-    #[arg(long, value_name = "FORM", num_args = 0..=1, default_missing_value = "text")]
+    /// Print the workflow's graph and exit [default form: text]
+    #[arg(
+        long, value_name = "FORM", num_args = 0..=1, default_missing_value = "text",
+        conflicts_with_all = ["json", "traces", "trace"]
+    )]
     pub(crate) graph: Option<GraphForm>,
-    /// Also write every trace to FILE, one JSON object per line
+    /// Also append every trace to FILE, one JSON object per line; FILE itself is not analysed
     #[arg(long, value_name = "FILE")]
     pub(crate) traces: Option<PathBuf>,
     /// Print only this run's trace, with all attributes
@@ -88,6 +96,10 @@ fn concurrency(text: &str) -> Result<NonZeroUsize, String> {
     number.ok_or_else(|| "accepted is a whole number from 1 to 10000".to_owned())
 }
 
+fn limit(text: &str) -> Result<NonZeroUsize, String> {
+    text.parse().map_err(|_| "accepted is a whole number, 1 or more".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -99,10 +111,22 @@ mod tests {
     }
 
     #[test]
-    fn concurrency_names_what_it_accepts() {
-        for text in ["0", "10001", "-1", "many"] {
-            let error = Arguments::try_parse_from(["tta", "demo", "--concurrency", text]).unwrap_err().to_string();
-            assert!(error.contains(&format!("'{text}'")) || text == "-1", "{error}");
+    fn numbers_out_of_range_are_named_with_what_is_accepted() {
+        let error = |option, text| Arguments::try_parse_from(["tta", "demo", option, text]).unwrap_err().to_string();
+        for text in ["0", "10001", "-1", "many", "1.5", "99999999999999999999"] {
+            let start = format!("error: invalid value '{text}' for '--concurrency <N>': accepted is a whole number ");
+            assert!(error("--concurrency", text).starts_with(&format!("{start}from 1 to 10000\n")));
+            if text != "10001" {
+                let start = format!("error: invalid value '{text}' for '--limit <N>': accepted is a whole number, ");
+                assert!(error("--limit", text).starts_with(&format!("{start}1 or more\n")));
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_in_range_and_any_number_of_paths_are_accepted() {
+        for text in ["1", "10000"] {
+            assert!(Arguments::try_parse_from(["tta", "demo", "--concurrency", text]).is_ok());
         }
         let arguments = Arguments::try_parse_from(["tta", "demo", "--concurrency", "7", "a", "b"]).unwrap();
         let Command::Demo(demo) = arguments.command else { panic!("parsed as another command") };

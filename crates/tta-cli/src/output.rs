@@ -26,12 +26,15 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
     })
 }
 
-/// Writes one line to standard error; nobody is left to tell when that fails.
+/// Writes an error to standard error.
 pub(crate) fn error(message: &str) {
-    let _ = writeln!(io::stderr().lock(), "error: {message}");
+    note(&format!("error: {message}"));
 }
 
-/// Writes one line to standard error.
+/// Writes a line to standard error; nobody is left to tell when that fails. Messages quote names
+/// of files, which may hold what moves a terminal's cursor: that is replaced.
 pub(crate) fn note(message: &str) {
-    let _ = writeln!(io::stderr().lock(), "{message}");
+    let is_safe = |c: char| !c.is_control() || c == '\n';
+    let shown: String = message.chars().map(|c| if is_safe(c) { c } else { char::REPLACEMENT_CHARACTER }).collect();
+    let _ = writeln!(io::stderr().lock(), "{shown}");
 }

@@ -69,6 +69,16 @@ fn a_late_failure_fails_the_whole_and_losses_add_up() {
 }
 
 #[test]
+fn the_whole_is_incomplete_when_the_part_of_another_process_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("t.jsonl");
+    let cut_short = Trace { incomplete: true, ..trace_of(1, vec![span(8, Some(7), 110)]) };
+    write(&path, &[&trace_of(1, vec![span(1, None, 100)]), &cut_short]);
+    let found = find_trace(&path, id(1)).unwrap().unwrap();
+    assert_eq!((span_numbers(&found), found.incomplete), (vec![1, 8], true));
+}
+
+#[test]
 fn late_parts_alone_are_a_late_trace() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("t.jsonl");
@@ -117,6 +127,8 @@ fn lines_that_others_formatted_are_found_too() {
     append_raw(&path, format!(" {}\n", line(&wanted).replace("\":", "\" : ")).as_bytes());
     assert_eq!(find_trace(&path, wanted.trace_id).unwrap().unwrap(), *wanted);
     assert_eq!(find_trace_by_prefix(&path, "abcd").unwrap().unwrap(), *wanted);
+    // On the line, but not where the id starts.
+    assert!(find_trace_by_prefix(&path, "bcd0").unwrap().is_none());
 }
 
 #[test]

@@ -140,7 +140,7 @@ impl<In: Send + 'static, P: Primitive<In>> Node for TypedNode<In, P> {
     }
 
     fn graph(&self) -> Graph {
-        self.primitive.graph()
+        self.primitive.graph().renamed(&self.meta.name)
     }
 }
 

@@ -11,32 +11,37 @@ use pin_project_lite::pin_project;
 use tta_telemetry::{Name, Span, SpanId, SpanStatus, Ticks, ValueRef};
 
 use crate::context::{Context, Position};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::node::{Instruments, StepMeta};
 
-/// A step that is running and recorded.
+/// Records steps one after another, in place: a driver has one and uses it for every step.
 #[derive(Debug)]
-pub(crate) struct OpenStep<'a> {
+pub(crate) struct StepRecorder<'a> {
     span: Span<'a>,
     cx: &'a Context,
     instruments: Instruments<'a>,
     start: Ticks,
-    finished: bool,
 }
 
-impl<'a> OpenStep<'a> {
-    /// Opens the span of a step under the current one. `start`: a reading taken already.
+impl<'a> StepRecorder<'a> {
     #[inline]
-    pub(crate) fn open(cx: &'a Context, meta: &'a StepMeta, parent: Option<SpanId>, start: Option<Ticks>) -> Self {
-        let start = start.unwrap_or_else(|| cx.clock().ticks());
-        let mut span = cx.trace().span_at(parent, &meta.name, meta.kind, start);
-        if let Some(location) = meta.location {
-            span.set("code.file.path", location.file());
-            span.set("code.line.number", location.line());
-        }
-        Self { span, cx, instruments: meta.instruments(cx), start, finished: false }
+    pub(crate) fn new(cx: &'a Context) -> Self {
+        Self { span: Span::off(), cx, instruments: Instruments::None, start: Ticks::default() }
     }
 
+    /// Opens the span of a step. `start`: a reading taken already.
+    #[inline]
+    pub(crate) fn open(&mut self, meta: &'a StepMeta, parent: Option<SpanId>, start: Option<Ticks>) {
+        self.start = start.unwrap_or_else(|| self.cx.clock().ticks());
+        self.span.restart_at(self.cx.trace(), parent, &meta.name, meta.kind, self.start);
+        if let Some(location) = meta.location {
+            self.span.set("code.file.path", location.file());
+            self.span.set("code.line.number", location.line());
+        }
+        self.instruments = meta.instruments(self.cx);
+    }
+
+    /// The open span, if one is recorded.
     #[inline]
     pub(crate) fn id(&self) -> Option<SpanId> {
         self.span.id()
@@ -47,33 +52,35 @@ impl<'a> OpenStep<'a> {
         self.span.set(key, value);
     }
 
-    /// Closes the step; returns the reading, for the next step to start at.
+    /// Closes the open step, if there is one; returns the reading, for the next step to start at.
     #[inline]
-    pub(crate) fn close(mut self, outcome: Result<(), &Error>) -> Ticks {
-        let end = self.cx.clock().ticks();
+    pub(crate) fn close(&mut self, outcome: Result<(), &Error>) -> Option<Ticks> {
+        if !self.span.is_recording() {
+            return None;
+        }
         let status = match outcome {
             Ok(()) => SpanStatus::Ok,
             Err(error) => record_error(&mut self.span, error),
         };
-        self.finish(status, end);
-        end
+        Some(self.finish(status))
     }
 
     #[inline]
-    fn finish(&mut self, status: SpanStatus, end: Ticks) {
-        self.finished = true;
+    fn finish(&mut self, status: SpanStatus) -> Ticks {
+        let end = self.cx.clock().ticks();
         self.span.set_status(status);
-        std::mem::replace(&mut self.span, Span::off()).end_at(end);
+        self.span.stop_at(end);
         if let Some(instruments) = self.instruments.get() {
             instruments.record(self.cx.clock().nanos_between(self.start, end), status);
         }
+        end
     }
 }
 
-impl Drop for OpenStep<'_> {
+impl Drop for StepRecorder<'_> {
     fn drop(&mut self) {
-        if !self.finished {
-            self.finish(SpanStatus::Cancelled, self.cx.clock().ticks());
+        if self.span.is_recording() {
+            self.finish(SpanStatus::Cancelled);
         }
     }
 }
@@ -122,7 +129,8 @@ pub(crate) fn record_error(span: &mut Span<'_>, error: &Error) -> SpanStatus {
             }
         }
     }
-    SpanStatus::Error
+    // Told to stop, and it did: the step was cancelled, it did not fail.
+    if error.kind() == ErrorKind::Cancelled { SpanStatus::Cancelled } else { SpanStatus::Error }
 }
 
 /// The same for the root of a run.

@@ -104,13 +104,28 @@ pub(crate) fn function_name<F: ?Sized>() -> Name {
     short_type_name(type_name::<F>())
 }
 
-/// The last segment of a type's path, without generic arguments.
+/// The last segment of a type's path, without generic arguments: `fetch` of `a::fetch`, `run` of
+/// `<a::B<c::D> as e::F>::run`, `Retry` of `a::Retry<b::C>`.
 fn short_type_name(path: &'static str) -> Name {
-    let plain = path.find('<').map_or(path, |at| path.get(..at).unwrap_or(path));
-    if plain.ends_with("{{closure}}") {
+    let (mut depth, mut start) = (0_usize, 0);
+    let mut before = ' ';
+    for (at, character) in path.char_indices() {
+        match character {
+            '<' | '(' | '[' => depth += 1,
+            // The arrow of a function type closes nothing.
+            '>' if before == '-' => {}
+            '>' | ')' | ']' => depth = depth.saturating_sub(1),
+            ':' if before == ':' && depth == 0 => start = at + 1,
+            _ => {}
+        }
+        before = character;
+    }
+    let last = path.get(start..).unwrap_or(path);
+    if last == "{{closure}}" {
         return Name::from_static("closure");
     }
-    Name::from_static(plain.rsplit("::").next().unwrap_or(plain))
+    let plain = last.find('<').filter(|at| *at > 0).and_then(|at| last.get(..at));
+    Name::from_static(plain.unwrap_or(last))
 }
 
 #[cfg(test)]
@@ -131,6 +146,23 @@ mod tests {
         assert_eq!(Primitive::<u8>::name(&generic::<u8>), "generic");
         let closure = |x: u8| async move { Ok::<_, String>(x) };
         assert_eq!(Primitive::<u8>::name(&closure), "closure");
-        assert_eq!(short_type_name("a::b::Retry<c::D<e::F>>"), "Retry");
+    }
+
+    /// Names were once cut at the first `<`: a method of a trait had none, one of a generic type
+    /// had the type's, and a closure in a generic function passed for the function.
+    #[test]
+    fn generic_arguments_anywhere_in_a_path_leave_its_last_segment_alone() {
+        let names = [
+            ("a::b::Retry<c::D<e::F>>", "Retry"),
+            ("a::Service<b::C>::fetch", "fetch"),
+            ("<a::Service as b::Fetch<c::D>>::fetch", "fetch"),
+            ("<a::S<fn(u8) -> b::C> as d::E>::run::{{closure}}", "closure"),
+            ("a::outer<T>::{{closure}}", "closure"),
+            ("a::generic<[b::C; 2], (d::E, f::G), fn(u8) -> h::I>", "generic"),
+            ("fetch", "fetch"),
+        ];
+        for (path, name) in names {
+            assert_eq!(short_type_name(path), name, "{path}");
+        }
     }
 }

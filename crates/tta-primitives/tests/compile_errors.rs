@@ -1,1 +1,4 @@
-#[test] fn a() { let _ = tta_primitives::testing::TestEngine::new(); }
+#[test]
+fn a() {
+    let _ = tta_primitives::testing::TestEngine::new();
+}

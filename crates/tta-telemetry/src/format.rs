@@ -23,6 +23,34 @@ pub fn clip(text: &str, columns: usize) -> String {
     line
 }
 
+/// The text on lines of at most `columns` characters, broken at blanks where possible; all but the
+/// first leave two columns for an indent.
+#[must_use]
+pub fn wrap(text: &str, columns: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut line = String::new();
+    for word in text.split_whitespace() {
+        let room = if lines.is_empty() { columns } else { columns.saturating_sub(2) }.max(1);
+        let taken = line.chars().count();
+        if taken > 0 && taken + 1 + word.chars().count() > room {
+            lines.push(std::mem::take(&mut line));
+        } else if taken > 0 {
+            line.push(' ');
+        }
+        for character in word.chars() {
+            let room = if lines.is_empty() { columns } else { columns.saturating_sub(2) }.max(1);
+            if line.chars().count() >= room {
+                lines.push(std::mem::take(&mut line));
+            }
+            line.push(if character.is_control() { ' ' } else { character });
+        }
+    }
+    if !line.is_empty() || lines.is_empty() {
+        lines.push(line);
+    }
+    lines
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -43,6 +71,14 @@ mod tests {
         for (ns, want) in cases {
             assert_eq!(duration(ns), want);
         }
+    }
+
+    #[test]
+    fn wrapping_breaks_at_blanks_and_long_words_where_it_must() {
+        assert_eq!(wrap("one two three four", 9), ["one two", "three", "four"]);
+        assert_eq!(wrap("abcdefghij", 5), ["abcde", "fgh", "ij"]);
+        assert_eq!(wrap("", 5), [""]);
+        assert_eq!(wrap("fits", 4), ["fits"]);
     }
 
     #[test]

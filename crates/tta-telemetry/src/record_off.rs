@@ -204,4 +204,20 @@ impl Span<'_> {
     /// Does nothing.
     #[inline]
     pub fn end_at(self, _end: Ticks) {}
+
+    /// Does nothing.
+    #[inline]
+    pub fn stop_at(&mut self, _end: Ticks) {}
+
+    /// Does nothing.
+    #[inline]
+    pub fn restart_at<'t>(
+        &mut self,
+        _: &'t TraceHandle,
+        _: Option<SpanId>,
+        _name: impl Into<NameRef<'t>>,
+        _kind: &'static str,
+        _: Ticks,
+    ) {
+    }
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 
-use crate::format::{clip, duration};
+use crate::format::{clip, duration, wrap};
 use crate::id::SpanId;
 use crate::model::{Attribute, SpanRecord, SpanStatus, Trace, Value};
 
@@ -18,6 +18,11 @@ const DURATION: usize = 10;
 /// that a line has room for its name and a trace that nests thousands deep takes no more memory
 /// than a flat one.
 const MAX_INDENT: usize = 10;
+
+/// An error's text gets this many columns even in a deep tree.
+const NARROWEST: usize = 30;
+/// Lines of one error text; messages can be pages long.
+const MOST_LINES: usize = 8;
 
 /// Shows a trace as a tree, 80 columns wide.
 ///
@@ -91,8 +96,11 @@ impl<'a> TraceTree<'a> {
         // Below a span with children the rule goes on down to them.
         let rule = line.has_children && line.depth < MAX_INDENT;
         let below = format!("{below}{}", if rule { "│  " } else { "   " });
+        let room = WIDTH.saturating_sub(below.chars().count()).max(NARROWEST);
         for text in error_lines(span) {
-            writeln!(f, "{}", clip(&format!("{below}{text}"), WIDTH))?;
+            for (at, line) in wrap(&text, room).into_iter().take(MOST_LINES).enumerate() {
+                writeln!(f, "{below}{}{line}", if at == 0 { "" } else { "  " })?;
+            }
         }
         if self.attributes {
             for Attribute { key, value } in span.attributes.iter().filter(|attribute| !is_shown(span, attribute)) {

@@ -5,9 +5,7 @@
 mod common;
 
 use common::ByHand;
-use tta_telemetry::{
-    ActiveTrace, DecisionReason, Sampling, SamplingDecision, SpanStatus, TraceClass, TraceHandle,
-};
+use tta_telemetry::{ActiveTrace, DecisionReason, Sampling, SamplingDecision, SpanStatus, TraceClass, TraceHandle};
 
 fn end_with(run: ActiveTrace, status: SpanStatus) -> SamplingDecision {
     let mut run = run;

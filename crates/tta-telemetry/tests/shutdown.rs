@@ -9,13 +9,14 @@ mod misbehaving;
 
 use std::future::Future;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Barrier};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
 use common::{ByHand, LONG, names};
 use misbehaving::{reporting, scripted};
-use tta_telemetry::{MemorySink, Sampling, SpanStatus, Telemetry, TraceId};
+use tta_telemetry::{IdSource, MemorySink, Sampling, SpanStatus, Telemetry, TraceId};
 
 fn threaded() -> (Telemetry, MemorySink) {
     let memory = MemorySink::new();
@@ -98,45 +99,53 @@ fn a_shutdown_decides_about_open_runs_as_they_stand_and_reports_them() {
 /// A thread keeps the memory of a few ended runs for itself. Runs that found some of it were once
 /// recorded after the shutdown, sent nowhere, and kept the engine in memory.
 #[test]
-fn runs_after_the_shutdown_go_on_unrecorded() {
-    let by_hand = ByHand::new(Sampling::KeepAll);
-    run(&by_hand.telemetry);
-    assert_eq!(by_hand.traces().len(), 1);
-    by_hand.telemetry.start_trace("fills the pool of this thread").end();
-    let other = by_hand.telemetry.clone();
-    let (go, wait) = std::sync::mpsc::channel::<()>();
-    let (ready, is_ready) = std::sync::mpsc::channel();
-    let another_thread = thread::spawn(move || {
-        // Dropped traces come back to this thread's own pool; kept ones go to the shared one.
-        drop(ByHand::new(Sampling::KeepNone).telemetry.start_trace("other engine"));
-        drop(other.start_trace("fills the pool of that thread"));
+fn runs_after_the_shutdown_go_on_unrecorded_on_every_thread() {
+    let by_hand = ByHand::new(Sampling::KeepNone);
+    let telemetry = by_hand.telemetry.clone();
+    let (ready, is_ready) = channel();
+    let (go, wait) = channel();
+    let other_thread = thread::spawn(move || {
+        run(&telemetry);
         ready.send(()).unwrap();
         wait.recv().unwrap();
-        other.start_trace("after").is_recording()
+        telemetry.start_trace("after").is_recording()
     });
+    run(&by_hand.telemetry);
     is_ready.recv().unwrap();
     assert!(by_hand.telemetry.shutdown_blocking(LONG).complete);
     go.send(()).unwrap();
-    assert!(!another_thread.join().unwrap());
+    assert!(!other_thread.join().unwrap());
     let mut after = by_hand.telemetry.start_trace("after");
     after.set("key", 1);
     after.span("span", "lambda").end();
     assert!(!after.is_recording());
     after.end();
     let counters = by_hand.telemetry.counters();
-    assert_eq!((counters.runs_unrecorded, counters.traces_kept), (2, 3));
-    assert_eq!(by_hand.memory.take().len(), 2);
+    assert_eq!((counters.runs_unrecorded, counters.traces_dropped, counters.live_bytes), (2, 2, 0));
 }
 
 #[test]
-fn a_pool_filled_with_dropped_traces_records_nothing_after_the_shutdown() {
-    let by_hand = ByHand::new(Sampling::KeepNone);
-    run(&by_hand.telemetry);
-    assert!(by_hand.telemetry.counters().live_bytes > 0);
-    assert!(by_hand.telemetry.shutdown_blocking(LONG).complete);
-    assert!(!by_hand.telemetry.start_trace("after").is_recording());
-    let counters = by_hand.telemetry.counters();
-    assert_eq!((counters.runs_unrecorded, counters.traces_dropped, counters.live_bytes), (1, 1, 0));
+fn every_run_is_accounted_for_when_the_shutdown_comes_in_the_middle_of_it() {
+    const THREADS: usize = 3;
+    const EACH: u64 = 300;
+    for _ in 0..20 {
+        let (telemetry, memory) = threaded();
+        let start = Barrier::new(THREADS + 1);
+        thread::scope(|scope| {
+            for _ in 0..THREADS {
+                scope.spawn(|| {
+                    start.wait();
+                    (0..EACH).for_each(|_| telemetry.start_trace("run").end());
+                });
+            }
+            start.wait();
+            let _ = telemetry.shutdown_blocking(LONG);
+        });
+        let (counters, sink) = (telemetry.counters(), telemetry.sinks().remove(0));
+        assert_eq!(counters.traces_kept + counters.runs_unrecorded, THREADS as u64 * EACH);
+        let delivered = memory.traces().iter().filter(|trace| !trace.late).count() as u64;
+        assert_eq!(delivered + sink.waiting_traces + sink.lost_queue_full, counters.traces_kept);
+    }
 }
 
 #[test]
@@ -199,13 +208,10 @@ fn engines_on_one_thread_do_not_mix() {
     let (all_counters, none_counters) = (all.telemetry.counters(), none.telemetry.counters());
     assert_eq!((all_counters.traces_kept, all_counters.traces_dropped), (40, 0));
     assert_eq!((none_counters.traces_kept, none_counters.traces_dropped), (0, 20));
-    // The same seed gives each engine the same ids: neither draws from the other.
-    assert_eq!(all.telemetry.ids().next_u64(), {
-        let mut ids = ByHand::new(Sampling::KeepAll);
-        (0..40 * 3 + 20).for_each(|_| drop(ids.telemetry.ids().next_u64()));
-        std::mem::replace(&mut ids.memory, MemorySink::new());
-        ids.telemetry.ids().next_u64()
-    });
+    // Both draw from the same seed, each for itself: 3 numbers for a run and 1 for a span.
+    let expected = IdSource::seeded(1);
+    let drawn: Vec<u64> = (0..=40 * 3 + 20).map(|_| expected.next_u64()).collect();
+    assert_eq!(all.telemetry.ids().next_u64(), drawn[140]);
     // One engine ends, the other goes on.
     assert!(none.telemetry.shutdown_blocking(LONG).complete);
     let outer = all.telemetry.start_trace("outer");
@@ -214,6 +220,7 @@ fn engines_on_one_thread_do_not_mix() {
     assert_eq!(names(&all.only_trace()), ["outer"]);
 }
 
+#[cfg(target_os = "linux")]
 fn threads() -> usize {
     std::fs::read_dir("/proc/self/task").unwrap().count()
 }

@@ -208,8 +208,7 @@ fn what_comes_while_a_sink_starts_up_slowly_is_delivered_in_order() {
 #[test]
 fn a_full_queue_loses_ordinary_traces_counts_them_and_keeps_failed_ones() {
     let memory = MemorySink::new();
-    let telemetry =
-        by_hand(memory.clone()).limits(Limits { queue_spans: 8, ..Limits::default() }).build().unwrap();
+    let telemetry = by_hand(memory.clone()).limits(Limits { queue_spans: 8, ..Limits::default() }).build().unwrap();
     let ordinary: Vec<_> = (0..10).map(|_| run(&telemetry)).collect();
     let failed: Vec<_> = (0..4).map(|_| run_with(&telemetry, SpanStatus::Error)).collect();
     let report = telemetry.flush_blocking(LONG);

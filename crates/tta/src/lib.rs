@@ -35,6 +35,9 @@
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 
+#[cfg(doctest)]
+mod docs;
+
 #[cfg(feature = "host")]
 pub use tta_host as host;
 #[cfg(feature = "test-util")]

@@ -3,6 +3,7 @@
 mod fastrace;
 mod nothing;
 mod opentelemetry;
+mod ours;
 
 use crate::case::SpanCase;
 use crate::measurement::{Measurement, Plan};
@@ -24,6 +25,7 @@ pub struct Implementation {
 
 /// The rows, in the order in which they take turns.
 pub const IMPLEMENTATIONS: &[Implementation] = &[
+    Implementation::of::<ours::Ours>(),
     Implementation::of::<fastrace::Fastrace>(),
     Implementation::of::<opentelemetry::OpenTelemetry>(),
     Implementation::of::<nothing::Nothing>(),

@@ -67,7 +67,7 @@ pub(super) fn render(outcome: &Outcome) -> Result<String, Failure> {
         failed: outcome.failures.len(),
         interrupted: outcome.interrupted,
         duration_seconds: outcome.took.as_secs_f64(),
-        spans_recorded: super::report::spans_recorded(outcome),
+        spans_recorded: outcome.spans_recorded(),
         steps: outcome.steps.iter().map(step).collect(),
         failures: failures.collect(),
     };

@@ -1,14 +1,16 @@
 //! `tta demo`: the analysis workflow over every file, and what it showed.
 //!
-//! Owns the order of things; the workflow is in `workflow`, the files in `files`, what is shown
-//! in `report`, `table` and `json`.
+//! Owns the order of things; the workflow is in `workflow`, the files in `files`, Ctrl-C in
+//! `interrupt`, what is shown in `report`, `table`, `wrap` and `json`.
 
 mod files;
 mod highlights;
+mod interrupt;
 mod json;
 mod report;
 mod table;
 mod workflow;
+mod wrap;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -17,7 +19,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use indicatif::{ProgressBar, ProgressStyle};
-use tta::host::TraceFileSink;
+use tta::host::{TraceFileSink, trace_files};
 use tta::telemetry::{Limits, ShutdownReport, StepStatistics};
 use tta::{Context, Telemetry};
 
@@ -25,11 +27,19 @@ use crate::analysis::Report;
 use crate::args::{Demo, GraphForm};
 use crate::output::{self, Failure};
 use highlights::Highlights;
+use interrupt::Interrupt;
 
 /// How long the end waits for traces to be written.
 const FLUSH: Duration = Duration::from_secs(30);
+/// The same after Ctrl-C, when somebody waits for the end.
+const FLUSH_INTERRUPTED: Duration = Duration::from_secs(3);
+/// Room for the traces of tens of thousands of files, while a disk stalls.
+const QUEUE_SPANS: usize = 1_000_000;
+const QUEUE_BYTES: usize = 1024 * 1024 * 1024;
 /// The exit code after Ctrl-C, by convention 128 + SIGINT.
 const INTERRUPTED: u8 = 130;
+/// The exit code when output could not be written, as in `main`.
+const UNWRITTEN: u8 = 2;
 
 /// A file that could not be analysed.
 #[derive(Clone, Debug)]
@@ -53,6 +63,13 @@ struct Outcome {
     highlights: Highlights,
 }
 
+impl Outcome {
+    /// Spans that reached the first sink, which keeps every trace.
+    fn spans_recorded(&self) -> u64 {
+        self.telemetry.sinks.first().map_or(0, |sink| sink.exported_spans)
+    }
+}
+
 pub(crate) fn run(arguments: Demo) -> Result<ExitCode, Failure> {
     let workflow = workflow::build().map_err(|error| Failure::new(error.to_string()))?;
     if let Some(form) = arguments.graph {
@@ -64,27 +81,37 @@ pub(crate) fn run(arguments: Demo) -> Result<ExitCode, Failure> {
         })?;
         return Ok(ExitCode::SUCCESS);
     }
-    let found = files::find(&arguments.paths, arguments.limit)?;
+    let found = find(&arguments)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::new(format!("cannot start the async runtime: {error}")))?;
     let highlights = Highlights::default();
     let telemetry = engine(&arguments, &highlights)?;
-    let outcome = runtime.block_on(analyse(&arguments, &workflow, found, telemetry, highlights));
+    let stop = Interrupt::listen()?;
+    let outcome = runtime.block_on(analyse(&arguments, &workflow, found, telemetry, highlights, stop));
     // Reads that hang (a dead network mount) must not hold up the end.
     runtime.shutdown_background();
     show(&arguments, &outcome)?;
     Ok(exit_code(&outcome))
 }
 
+/// Finds the files; not those that traces go to, which grow while they are read.
+fn find(arguments: &Demo) -> Result<files::Found, Failure> {
+    let traces = arguments.traces.as_ref().map(trace_files);
+    // Where they cannot be listed, opening them tells why.
+    let traces = traces.and_then(Result::ok).unwrap_or_default();
+    files::find(&arguments.paths, arguments.limit.map_or(usize::MAX, NonZeroUsize::get), &traces)
+}
+
 /// An engine that keeps every trace: each file is one run, and the demo is there to show them.
 fn engine(arguments: &Demo, highlights: &Highlights) -> Result<Telemetry, Failure> {
-    let limits = Limits { queue_spans: 200_000, queue_bytes: 256 * 1024 * 1024, ..Limits::default() };
+    let limits = Limits { queue_spans: QUEUE_SPANS, queue_bytes: QUEUE_BYTES, ..Limits::default() };
     let mut builder = Telemetry::builder().limits(limits).sink(highlights.clone());
     if let Some(path) = &arguments.traces {
-        let sink = TraceFileSink::builder(path).open().map_err(|error| Failure::new(error.to_string()))?;
-        builder = builder.sink(sink);
+        // All traces go to the one file that was asked for.
+        let sink = TraceFileSink::builder(path).rotate_at_bytes(0);
+        builder = builder.sink(sink.open().map_err(|error| Failure::new(error.to_string()))?);
     }
     builder.build().map_err(|error| Failure::new(error.to_string()))
 }
@@ -95,6 +122,7 @@ async fn analyse(
     found: files::Found,
     telemetry: Telemetry,
     highlights: Highlights,
+    mut stop: Interrupt,
 ) -> Outcome {
     let total = found.files.len();
     let bar = progress_bar(total, arguments.json);
@@ -107,11 +135,10 @@ async fn analyse(
         let inputs = futures_util::stream::iter(found.files.clone());
         let runs = workflow.for_each(inputs, concurrency(arguments), &cx);
         let mut runs = std::pin::pin!(runs);
-        let mut stop = std::pin::pin!(tokio::signal::ctrl_c());
         loop {
             let (index, result) = tokio::select! {
                 biased;
-                _ = &mut stop => {
+                () = stop.first() => {
                     interrupted = true;
                     break;
                 }
@@ -139,8 +166,8 @@ async fn analyse(
     failures.sort_by(|a, b| a.path.cmp(&b.path));
     let took = cx.clock().elapsed(start);
     drop(cx);
-    let report = telemetry.shutdown(FLUSH).await;
-    let steps = telemetry.step_statistics();
+    let report = telemetry.shutdown(if interrupted { FLUSH_INTERRUPTED } else { FLUSH }).await;
+    let steps = workflow::in_order(workflow, telemetry.step_statistics());
     Outcome { files, succeeded, failures, interrupted, took, single, steps, telemetry: report, highlights }
 }
 
@@ -153,9 +180,12 @@ fn progress_bar(total: usize, hidden: bool) -> ProgressBar {
     if hidden {
         return ProgressBar::hidden();
     }
-    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} files, {per_sec}, {eta} left")
+    // The bar takes what the numbers leave, so that it fits any terminal.
+    let style = ProgressStyle::with_template("{pos}/{len} files {wide_bar} {eta}")
         .unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::new(total as u64).with_style(style)
+    let bar = ProgressBar::new(total as u64).with_style(style);
+    bar.tick();
+    bar
 }
 
 fn show(arguments: &Demo, outcome: &Outcome) -> Result<(), Failure> {
@@ -172,15 +202,20 @@ fn show(arguments: &Demo, outcome: &Outcome) -> Result<(), Failure> {
 }
 
 fn exit_code(outcome: &Outcome) -> ExitCode {
+    let losses = report::losses(outcome);
+    losses.iter().for_each(|loss| output::error(loss));
     if outcome.interrupted {
         ExitCode::from(INTERRUPTED)
     } else if outcome.succeeded == 0 {
         output::error(&match outcome.files {
             0 => "no files found to analyse".to_owned(),
-            files => format!("none of {files} files could be analysed"),
+            1 => "the one file found could not be analysed".to_owned(),
+            files => format!("none of the {files} files found could be analysed"),
         });
         ExitCode::FAILURE
-    } else {
+    } else if losses.is_empty() {
         ExitCode::SUCCESS
+    } else {
+        ExitCode::from(UNWRITTEN)
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use tta::telemetry::{Trace, TraceTree, format};
 
+use super::wrap::wrap;
 use super::{Outcome, table};
 use crate::analysis::{Readability, Report};
 use crate::args::Which;
@@ -11,11 +12,8 @@ use crate::args::Which;
 /// Failures listed one by one; the others are counted.
 const LISTED: usize = 5;
 const WIDTH: usize = 80;
-
-/// Spans that reached the first sink, which keeps every trace.
-pub(super) fn spans_recorded(outcome: &Outcome) -> u64 {
-    outcome.telemetry.sinks.first().map_or(0, |sink| sink.exported_spans)
-}
+/// Columns by which the further lines of an entry are indented.
+const INDENT: usize = 4;
 
 pub(super) fn render(outcome: &Outcome) -> String {
     let mut out = String::new();
@@ -24,13 +22,14 @@ pub(super) fn render(outcome: &Outcome) -> String {
         out.push('\n');
     }
     out.push_str(&table::render(&outcome.steps));
-    if let Some(trace) = outcome.highlights.slowest() {
-        out.push_str(&section("slowest run", &trace));
-        out.push_str(&TraceTree::new(&trace).to_string());
-    }
-    if let Some(trace) = outcome.highlights.first_failed() {
-        out.push_str(&section("first failed run", &trace));
-        out.push_str(&TraceTree::new(&trace).to_string());
+    match (outcome.highlights.slowest(), outcome.highlights.first_failed()) {
+        (Some(slowest), Some(failed)) if slowest.trace_id == failed.trace_id => {
+            out.push_str(&section("slowest run, and the first failed one", &slowest));
+        }
+        (slowest, failed) => {
+            out.extend(slowest.map(|trace| section("slowest run", &trace)));
+            out.extend(failed.map(|trace| section("first failed run", &trace)));
+        }
     }
     out.push_str(&failures(outcome));
     out.push_str(&totals(outcome));
@@ -48,11 +47,12 @@ pub(super) fn one_trace(outcome: &Outcome, which: Which) -> String {
     )
 }
 
-/// A heading: what it is, which file, which trace.
+/// What it is, which file, which trace; and the tree.
 fn section(what: &str, trace: &Trace) -> String {
     let read = trace.spans.iter().find_map(|span| span.attribute("document.path"));
     let path = read.map(ToString::to_string).unwrap_or_default();
-    format!("\n{}\ntrace {}\n", format::clip(&format!("{what}: {path}"), WIDTH), trace.trace_id)
+    let heading = wrap(&format!("{what}: {path}"), INDENT, WIDTH);
+    format!("\n{heading}trace {}\n{}", trace.trace_id, TraceTree::new(trace))
 }
 
 fn failures(outcome: &Outcome) -> String {
@@ -64,11 +64,9 @@ fn failures(outcome: &Outcome) -> String {
         *kinds.entry(&failed.kind).or_default() += 1;
     }
     let kinds: Vec<_> = kinds.into_iter().map(|(kind, count)| format!("{count} {kind}")).collect();
-    let mut out = format!("\nfailed: {}\n", kinds.join(", "));
+    let mut out = format!("\n{}", wrap(&format!("failed: {}", kinds.join(", ")), INDENT, WIDTH));
     for failed in outcome.failures.iter().take(LISTED) {
-        let line = format!("  {}: {}", failed.path.display(), failed.message);
-        out.push_str(&format::clip(&line, WIDTH));
-        out.push('\n');
+        out.push_str(&wrap(&format!("  {}: {}", failed.path.display(), failed.message), INDENT, WIDTH));
     }
     if outcome.failures.len() > LISTED {
         out.push_str(&format!("  and {} more (--json lists all)\n", outcome.failures.len() - LISTED));
@@ -80,21 +78,28 @@ fn totals(outcome: &Outcome) -> String {
     let took = format::duration(u64::try_from(outcome.took.as_nanos()).unwrap_or(u64::MAX));
     let done = outcome.succeeded + outcome.failures.len();
     let per_second = done as f64 / outcome.took.as_secs_f64().max(1e-9);
-    let mut out = format!(
-        "\n{} of {} files analysed, {} failed; {took}, {per_second:.0} files/s, {} spans recorded\n",
+    let is_first = outcome.steps.is_empty() && outcome.failures.is_empty();
+    format!(
+        "{}{} of {} files analysed, {} failed\n{took}, {per_second:.0} files/s, {} spans recorded\n",
+        if is_first { "" } else { "\n" },
         outcome.succeeded,
         outcome.files,
         outcome.failures.len(),
-        spans_recorded(outcome)
-    );
+        outcome.spans_recorded()
+    )
+}
+
+/// What was asked for and did not happen: a line for each sink that lost traces, or failed.
+pub(super) fn losses(outcome: &Outcome) -> Vec<String> {
+    let mut lines = Vec::new();
     for sink in &outcome.telemetry.sinks {
         let lost = sink.lost_queue_full + sink.lost_failed + sink.waiting_traces;
-        if lost > 0 {
-            let why = sink.last_error.as_deref().unwrap_or("its queue was full");
-            out.push_str(&format!("warning: {lost} traces did not reach {}: {why}\n", sink.name));
+        if lost > 0 || sink.failures > 0 {
+            let why = sink.last_error.as_deref().unwrap_or("it did not keep up");
+            lines.push(format!("{lost} traces did not reach `{}`: {why}", sink.name));
         }
     }
-    out
+    lines
 }
 
 /// One document's report, for a demo of a single file.
@@ -103,7 +108,7 @@ fn document(report: &Report) -> String {
     let keywords: Vec<_> = report.keywords.iter().map(|keyword| keyword.phrase.as_str()).collect();
     let readability = match report.readability {
         Readability::Scored { reading_ease, grade, .. } => format!("{reading_ease:.0} reading ease, grade {grade:.1}"),
-        ref other => other.reason().replace('_', " "),
+        ref other => format!("no readability score: {}", other.reason().replace('_', " ")),
     };
     let lines = [
         report.path.display().to_string(),
@@ -119,5 +124,5 @@ fn document(report: &Report) -> String {
         format!("  keywords: {}", keywords.join(", ")),
     ];
     let summary = report.summary.sentences.iter().map(|sentence| format!("  • {sentence}"));
-    lines.into_iter().chain(summary).map(|line| format::clip(&line, WIDTH) + "\n").collect()
+    lines.into_iter().chain(summary).map(|line| wrap(&line, INDENT, WIDTH)).collect()
 }

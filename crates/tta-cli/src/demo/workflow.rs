@@ -1,12 +1,14 @@
 //! The analysis workflow: real steps with real failures.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tta::telemetry::StepStatistics;
 use tta::{Context, Error, ErrorKind, IntoError, PolicyError, Result, Retry, Timeout, Workflow};
-use tta::{either, step, sync, with_context, workflow};
+use tta::{blocking, either, step, sync, workflow};
 
 use crate::analysis::{
     self, Detection, Document, Keyword, Readability, Report, Statistics, Summary, ValidationError, summary,
@@ -39,7 +41,7 @@ type Parts = (Statistics, Vec<Keyword>, Readability, Detection, Arc<Document>);
 pub(super) fn build() -> Result<Analyse, PolicyError> {
     let again = Retry::new().max_retries(2).initial_delay(Duration::from_millis(50)).build()?;
     let in_time = Timeout::after(Duration::from_secs(10)).build()?;
-    let read = step(with_context(read)).timeout(in_time).retry(again);
+    let read = step(blocking(read)).timeout(in_time).retry(again);
     // Each branch computes, so each gets a task of its own and all processors are used.
     let measures = (step(sync(statistics)) | sync(keywords) | sync(readability) | sync(language) | sync(document))
         .named("measure")
@@ -53,21 +55,39 @@ pub(super) fn build() -> Result<Analyse, PolicyError> {
         >> sync(report))
 }
 
-/// Reads a file. What may pass (too many open files, an interrupted call) is worth another try;
-/// what will not is not.
-async fn read(path: Arc<PathBuf>, cx: Context) -> Result<(Arc<PathBuf>, Vec<u8>)> {
-    cx.set("document.path", &path.display().to_string());
-    let length = tokio::fs::metadata(&*path).await.map_err(classify)?.len();
-    cx.set("document.bytes", length);
-    if length > LIMIT_BYTES as u64 {
-        // Not worth reading to find out.
-        let size = usize::try_from(length).unwrap_or(usize::MAX);
-        return Err(refused(ValidationError::TooLarge { size_bytes: size, limit_bytes: LIMIT_BYTES }));
+/// The steps in the order in which the workflow's drawing has them: they are counted in the order
+/// in which they were first met, which is another one each time.
+pub(super) fn in_order(workflow: &Analyse, mut steps: Vec<StepStatistics>) -> Vec<StepStatistics> {
+    let drawing = workflow.graph().to_text();
+    let is_of = |line: &str, step: &StepStatistics| line.split_whitespace().any(|word| word == step.name.as_str());
+    steps.sort_by_cached_key(|step| drawing.lines().position(|line| is_of(line, step)).unwrap_or(usize::MAX));
+    steps
+}
+
+/// Reads a file, and at most one byte more than [`validate`] accepts: files of `/proc` claim to be
+/// empty, and others grow while they are read.
+fn read(path: Arc<PathBuf>) -> Result<(Arc<PathBuf>, Vec<u8>)> {
+    let cx = Context::current();
+    if let Some(cx) = &cx {
+        cx.set("document.path", &path.display().to_string());
     }
-    let bytes = tokio::fs::read(&*path).await.map_err(classify)?;
+    let file = File::open(&*path).map_err(classify)?;
+    let length = file.metadata().map_err(classify)?.len();
+    if let Some(cx) = &cx {
+        cx.set("document.bytes", length);
+    }
+    let size_bytes = usize::try_from(length).unwrap_or(usize::MAX);
+    if size_bytes > LIMIT_BYTES {
+        // Not worth reading to find out.
+        return Err(refused(ValidationError::TooLarge { size_bytes, limit_bytes: LIMIT_BYTES }));
+    }
+    let mut bytes = Vec::with_capacity(size_bytes);
+    file.take(LIMIT_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(classify)?;
     Ok((path, bytes))
 }
 
+/// What may pass (too many open files, an interrupted call) is worth another try; what will not
+/// is not.
 fn classify(error: io::Error) -> Error {
     use io::ErrorKind as Io;
     match error.kind() {
@@ -137,4 +157,43 @@ fn report((measured, summary): (Measured, Summary)) -> Result<Report> {
         language: measured.language,
         summary,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tta::RetryHint;
+
+    #[test]
+    fn only_what_may_pass_is_tried_again() {
+        for (code, hint) in [
+            (2, RetryHint::Never),
+            (4, RetryHint::Unspecified),
+            (5, RetryHint::Never),
+            (11, RetryHint::Unspecified),
+            (13, RetryHint::Never),
+            (23, RetryHint::Unspecified),
+            (24, RetryHint::Unspecified),
+        ] {
+            let error = classify(io::Error::from_raw_os_error(code));
+            assert_eq!((error.kind(), error.retry_hint()), (ErrorKind::Upstream, hint), "{code}");
+        }
+    }
+
+    #[test]
+    fn steps_are_ordered_as_they_are_drawn_and_unknown_ones_come_last() {
+        let step = |name: &'static str| StepStatistics {
+            workflow: "analyse".into(),
+            name: name.into(),
+            kind: "lambda".into(),
+            success: 0,
+            failure: 0,
+            cancelled: 0,
+            durations: tta::telemetry::Histogram::default(),
+        };
+        let met = ["report", "other", "long_summary", "read", "language", "analyse", "measure"].map(step);
+        let ordered = in_order(&build().unwrap(), met.to_vec());
+        let names: Vec<&str> = ordered.iter().map(|step| step.name.as_str()).collect();
+        assert_eq!(names, ["analyse", "read", "measure", "language", "long_summary", "report", "other"]);
+    }
 }

@@ -77,7 +77,8 @@ impl AppendFile {
     }
 
     pub(super) fn end(&self) -> io::Result<End> {
-        let bytes = if self.regular { self.file.metadata()?.len() } else { 0 };
+        // 0 for a device.
+        let bytes = self.file.metadata()?.len();
         if bytes == 0 {
             return Ok(End { bytes, in_line: false });
         }

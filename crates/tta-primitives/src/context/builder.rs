@@ -47,6 +47,7 @@ pub enum ContextError {
 pub struct ContextBuilder {
     telemetry: Option<Telemetry>,
     identity: Identity,
+    correlation_id: Option<CorrelationId>,
     deadline: Option<Duration>,
 }
 
@@ -77,7 +78,7 @@ impl ContextBuilder {
 
     /// What ties the run to others. Default: a new UUID for each run.
     pub fn correlation_id(mut self, id: impl Into<CorrelationId>) -> Self {
-        self.identity.correlation_id = Some(id.into());
+        self.correlation_id = Some(id.into());
         self
     }
 
@@ -148,6 +149,7 @@ impl ContextBuilder {
         Context(Arc::new(Inner {
             shared: Arc::new(Shared { state: RunState::default(), checkpoints: Checkpoints::starting_at(now) }),
             identity: Arc::new(self.identity),
+            correlation_id: self.correlation_id,
             telemetry,
             trace: TraceHandle::default(),
             run: None,

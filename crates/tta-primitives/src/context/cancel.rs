@@ -1,14 +1,19 @@
 //! Telling a run, or a part of it, to stop.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use tokio_util::sync::CancellationToken;
 
 /// A run's cancellation. Parts of a run are children: stopping one leaves the rest alone.
 #[derive(Clone, Debug)]
-pub(super) struct Cancellation {
-    token: CancellationToken,
+pub(super) struct Cancellation(Arc<Part>);
+
+#[derive(Debug)]
+struct Part {
+    parent: Option<Cancellation>,
+    // Made when somebody first waits or cancels: most parts of most runs never need one.
+    token: OnceLock<CancellationToken>,
     // Set once anything in the run was cancelled. Steps look at it at every start; the token's own
     // answer takes a mutex, which this saves as long as nothing was.
     any: Arc<AtomicBool>,
@@ -20,20 +25,30 @@ pub struct CancelHandle(Cancellation);
 
 impl Cancellation {
     pub(super) fn new() -> Self {
-        Self { token: CancellationToken::new(), any: Arc::default() }
+        Self(Arc::new(Part { parent: None, token: OnceLock::new(), any: Arc::default() }))
     }
 
     pub(super) fn child(&self) -> Self {
-        Self { token: self.token.child_token(), any: Arc::clone(&self.any) }
+        let any = Arc::clone(&self.0.any);
+        Self(Arc::new(Part { parent: Some(self.clone()), token: OnceLock::new(), any }))
+    }
+
+    /// The token; a child's is derived from its parent's, so that it is cancelled with it, before
+    /// or after.
+    fn token(&self) -> &CancellationToken {
+        self.0.token.get_or_init(|| match &self.0.parent {
+            Some(parent) => parent.token().child_token(),
+            None => CancellationToken::new(),
+        })
     }
 
     #[inline]
     pub(super) fn is_cancelled(&self) -> bool {
-        self.any.load(Ordering::Relaxed) && self.token.is_cancelled()
+        self.0.any.load(Ordering::Acquire) && self.token().is_cancelled()
     }
 
     pub(super) async fn cancelled(&self) {
-        self.token.cancelled().await;
+        self.token().cancelled().await;
     }
 
     pub(super) fn handle(&self) -> CancelHandle {
@@ -45,8 +60,8 @@ impl CancelHandle {
     /// Tells the run to stop: steps that watch the context wind up, and no further step starts.
     /// A step that ignores it goes on to its end.
     pub fn cancel(&self) {
-        self.0.any.store(true, Ordering::Relaxed);
-        self.0.token.cancel();
+        self.0.token().cancel();
+        self.0.0.any.store(true, Ordering::Release);
     }
 
     /// Whether it was told to stop.

@@ -4,7 +4,7 @@
 //! the run, a spawned branch or a timeout) and the position, run and span (set by each step). The
 //! position is two words without a destructor, so a step's poll costs a few nanoseconds more.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::Poll;
@@ -15,14 +15,19 @@ use tta_telemetry::SpanId;
 use super::Context;
 
 thread_local! {
-    static CONTEXT: RefCell<Option<Context>> = const { RefCell::new(None) };
+    static CONTEXT: Cell<Option<Context>> = const { Cell::new(None) };
     // The run's key and the span's id; zero for none.
     static POSITION: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
 }
 
 pub(super) fn current() -> Option<Context> {
-    let context = CONTEXT.try_with(|context| context.try_borrow().ok()?.clone()).ok().flatten()?;
-    Some(context.here())
+    let clone = |cell: &Cell<Option<Context>>| {
+        let context = cell.take();
+        let clone = context.clone();
+        cell.set(context);
+        clone
+    };
+    Some(CONTEXT.try_with(clone).ok().flatten()?.here())
 }
 
 /// The span this thread is in, if it is in that run.
@@ -37,6 +42,18 @@ pub(super) fn span_in(run: u64) -> Option<SpanId> {
 pub(crate) struct Position((u64, u64));
 
 impl Position {
+    /// Remembers where this thread is, to return there when dropped.
+    #[inline]
+    pub(crate) fn keep() -> Self {
+        Self(POSITION.try_with(Cell::get).unwrap_or_default())
+    }
+
+    /// Moves on to another span.
+    #[inline]
+    pub(crate) fn set(&mut self, run: u64, span: SpanId) {
+        let _ = POSITION.try_with(|here| here.set((run, span.get())));
+    }
+
     #[inline]
     pub(crate) fn enter(run: u64, span: Option<SpanId>) -> Self {
         let position = (run, span.map_or(0, SpanId::get));
@@ -110,9 +127,5 @@ impl Drop for Swap<'_> {
 
 #[inline]
 fn exchange(place: &mut Option<Context>) {
-    let _ = CONTEXT.try_with(|context| {
-        if let Ok(mut context) = context.try_borrow_mut() {
-            std::mem::swap(&mut *context, place);
-        }
-    });
+    let _ = CONTEXT.try_with(|context| *place = context.replace(place.take()));
 }

@@ -46,20 +46,22 @@ impl fmt::Display for CorrelationId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Repr::Given(text) => f.write_str(text),
-            Repr::Uuid(id) => {
-                let part = |shift: u32, digits: u32| (id >> shift) & ((1 << (digits * 4)) - 1);
-                write!(
-                    f,
-                    "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
-                    part(96, 8),
-                    part(80, 4),
-                    part(64, 4),
-                    part(48, 4),
-                    part(0, 12)
-                )
-            }
+            Repr::Uuid(id) => f.write_str(&uuid_text(*id)),
         }
     }
+}
+
+/// The 8-4-4-4-12 form. Every recorded run needs it once, so it is put together by hand.
+fn uuid_text(id: u128) -> String {
+    let mut text = String::with_capacity(36);
+    for nibble in (0..32).rev() {
+        if matches!(nibble, 23 | 19 | 15 | 11) {
+            text.push('-');
+        }
+        let digit = (id >> (nibble * 4)) as u32 & 0xf;
+        text.push(char::from_digit(digit, 16).unwrap_or('0'));
+    }
+    text
 }
 
 #[derive(Clone, Debug, Default)]
@@ -67,20 +69,10 @@ pub(super) struct Identity {
     pub(super) workflow_id: Option<Arc<str>>,
     pub(super) session_id: Option<Arc<str>>,
     pub(super) user_id: Option<Arc<str>>,
-    pub(super) correlation_id: Option<CorrelationId>,
     pub(super) causation_id: Option<CorrelationId>,
     pub(super) baggage: BTreeMap<String, String>,
     pub(super) tags: BTreeMap<String, String>,
     pub(super) metadata: BTreeMap<String, Value>,
-}
-
-impl Identity {
-    /// The identity of a run: the same, with a correlation id of its own if none was given.
-    pub(super) fn for_run(&self, ids: &IdSource) -> Self {
-        let mut identity = self.clone();
-        identity.correlation_id.get_or_insert_with(|| CorrelationId::random(ids));
-        identity
-    }
 }
 
 impl Context {
@@ -105,7 +97,7 @@ impl Context {
     /// What ties this run to others; `None` before a run unless the caller gave one.
     #[must_use]
     pub fn correlation_id(&self) -> Option<&CorrelationId> {
-        self.0.identity.correlation_id.as_ref()
+        self.0.correlation_id.as_ref()
     }
 
     /// The correlation id of what caused this run.
@@ -147,7 +139,7 @@ impl Context {
     #[must_use]
     pub fn caused(&self) -> Self {
         let mut identity = (*self.0.identity).clone();
-        identity.causation_id = identity.correlation_id.take();
+        identity.causation_id = self.0.correlation_id.clone();
         Self::builder().telemetry(self.telemetry().clone()).identity(identity).build_unchecked()
     }
 }

@@ -38,6 +38,7 @@ pub struct Context(Arc<Inner>);
 struct Inner {
     shared: Arc<Shared>,
     identity: Arc<Identity>,
+    correlation_id: Option<CorrelationId>,
     telemetry: Telemetry,
     trace: TraceHandle,
     run: Option<Run>,
@@ -272,7 +273,7 @@ impl Context {
         let trace_id = trace.trace_id().unwrap_or_else(|| self.ids().trace_id());
         let key = root.map_or_else(|| self.ids().next_u64().max(1), SpanId::get);
         let mut inner = (*self.0).clone();
-        inner.identity = Arc::new(inner.identity.for_run(self.ids()));
+        inner.correlation_id.get_or_insert_with(|| CorrelationId::random(self.telemetry().ids()));
         inner.trace = trace;
         inner.run = Some(Run { trace_id, key });
         inner.span = root;
@@ -284,6 +285,7 @@ impl Context {
     pub(crate) fn in_workflow(&self, workflow: (u64, Name)) -> Self {
         let mut inner = (*self.0).clone();
         inner.workflow = workflow;
+        inner.span = self.span_id();
         Self(Arc::new(inner))
     }
 

@@ -6,6 +6,8 @@ mod dot;
 mod mermaid;
 mod text;
 
+use std::ops::Range;
+
 use tta_telemetry::Name;
 
 /// A primitive's description: a step, or a composition of others.
@@ -60,6 +62,12 @@ impl Graph {
         self
     }
 
+    /// The same under the name that the step was given where it stands.
+    pub(crate) fn renamed(mut self, name: &Name) -> Self {
+        self.name = name.clone();
+        self
+    }
+
     /// The name.
     #[must_use]
     pub fn name(&self) -> &Name {
@@ -99,7 +107,13 @@ impl Graph {
         if !self.notes.is_empty() {
             label.push_str(&format!(" [{}]", self.notes.join(", ")));
         }
-        label
+        // A name may be anything; a line break in it must not look like the drawing's own.
+        label.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    }
+
+    /// Whether a sequence inside a drawing says more than its steps do.
+    fn is_group(&self) -> bool {
+        self.kind != "sequential" || !self.notes.is_empty()
     }
 }
 
@@ -108,6 +122,15 @@ impl Graph {
 struct Flat {
     nodes: Vec<(String, Look)>,
     edges: Vec<(usize, usize, &'static str)>,
+    /// Nodes drawn inside a frame. An outer frame comes before those within it.
+    groups: Vec<Group>,
+}
+
+/// A frame around consecutive nodes: a nested workflow, or steps under one policy.
+#[derive(Debug)]
+struct Group {
+    label: String,
+    nodes: Range<usize>,
 }
 
 /// How a node is drawn.
@@ -124,8 +147,19 @@ type Exits = Vec<(usize, &'static str)>;
 impl Flat {
     fn of(graph: &Graph) -> Self {
         let mut flat = Self::default();
-        flat.add(graph, Vec::new());
+        match &graph.shape {
+            // The drawing as a whole needs no frame.
+            Shape::Sequence(steps) if graph.notes.is_empty() => flat.add_all(steps, Vec::new()),
+            _ => flat.add(graph, Vec::new()),
+        };
         flat
+    }
+
+    /// The frames that open before a node, and how many close after it.
+    fn frames(&self, id: usize) -> (impl Iterator<Item = (usize, &str)>, usize) {
+        let open = self.groups.iter().enumerate().filter(move |(_, group)| group.nodes.start == id);
+        let closed = self.groups.iter().filter(|group| group.nodes.end == id + 1).count();
+        (open.map(|(at, group)| (at, group.label.as_str())), closed)
     }
 
     fn node(&mut self, label: String, look: Look, entries: Exits) -> usize {
@@ -138,9 +172,21 @@ impl Flat {
     fn add(&mut self, graph: &Graph, entries: Exits) -> Exits {
         match &graph.shape {
             Shape::Step => vec![(self.node(graph.label(), Look::Step, entries), "")],
-            Shape::Sequence(steps) => steps.iter().fold(entries, |entries, step| self.add(step, entries)),
+            Shape::Sequence(steps) if graph.is_group() && !steps.is_empty() => {
+                let (at, start) = (self.groups.len(), self.nodes.len());
+                self.groups.push(Group { label: graph.label(), nodes: start..start });
+                let exits = self.add_all(steps, entries);
+                if let Some(group) = self.groups.get_mut(at) {
+                    group.nodes.end = self.nodes.len();
+                }
+                exits
+            }
+            Shape::Sequence(steps) => self.add_all(steps, entries),
             Shape::Fan(branches) => {
                 let fork = self.node(graph.label(), Look::Fork, entries);
+                if branches.is_empty() {
+                    return vec![(fork, "")];
+                }
                 branches.iter().flat_map(|branch| self.add(branch, vec![(fork, "")])).collect()
             }
             Shape::Choice(ways) => {
@@ -148,6 +194,10 @@ impl Flat {
                 ways.iter().flat_map(|(condition, way)| self.add_way(way, decision, condition)).collect()
             }
         }
+    }
+
+    fn add_all(&mut self, steps: &[Graph], entries: Exits) -> Exits {
+        steps.iter().fold(entries, |entries, step| self.add(step, entries))
     }
 
     fn add_way(&mut self, way: &Graph, decision: usize, condition: &'static str) -> Exits {

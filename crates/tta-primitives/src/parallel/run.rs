@@ -15,7 +15,8 @@ use super::join::Erased;
 use crate::context::{Context, Position, Scoped};
 use crate::error::{Error, ErrorKind, Result};
 use crate::node::{Node, StepBox, missing_value, panic_error, poll_caught, start_caught};
-use crate::observe::OpenStep;
+use crate::observe::StepRecorder;
+use crate::workflow::stopped;
 
 type Finished = (usize, Result<Erased>);
 
@@ -28,6 +29,16 @@ pub(super) async fn all<In: Clone + Send + 'static>(
 ) -> Result<Vec<Erased>> {
     // The siblings are a part of the run that is stopped together.
     let siblings = cx.child(None);
+    Scoped::new(siblings.clone(), drive(branches, input, &siblings, cx, settings)).await
+}
+
+async fn drive<In: Clone + Send + 'static>(
+    branches: &Arc<Vec<Arc<dyn Node>>>,
+    input: In,
+    siblings: &Context,
+    cx: &Context,
+    settings: Settings,
+) -> Result<Vec<Erased>> {
     let mut waiting = Inputs { input: Some(input), next: 0, total: branches.len() };
     let mut running: FuturesUnordered<BoxFuture<'_, Finished>> = FuturesUnordered::new();
     let most = settings.max_concurrency.map_or(branches.len().max(1), NonZeroUsize::get);
@@ -35,7 +46,7 @@ pub(super) async fn all<In: Clone + Send + 'static>(
     loop {
         while running.len() < most {
             let Some((index, input)) = waiting.take() else { break };
-            running.push(start(branches, index, input, &siblings, settings.spawned));
+            running.push(start(branches, index, input, siblings, settings.spawned));
         }
         match running.next().await {
             None => return outputs.into_iter().map(|output| output.ok_or_else(missing_value)).collect(),
@@ -127,7 +138,7 @@ async fn on_own_task(work: impl Future<Output = Result<Erased>> + Send + 'static
 /// One branch with its span. The step's future is dropped before its span closes.
 struct Branch<'a, In> {
     current: Option<StepBox<'a>>,
-    step: Option<OpenStep<'a>>,
+    recorder: StepRecorder<'a>,
     node: Option<&'a Arc<dyn Node>>,
     place: (usize, usize),
     parent: Option<SpanId>,
@@ -141,28 +152,39 @@ impl<In> Unpin for Branch<'_, In> {}
 impl<'a, In: Send + 'static> Branch<'a, In> {
     fn new(node: Option<&'a Arc<dyn Node>>, index: usize, total: usize, input: In, cx: &'a Context) -> Self {
         let (place, parent) = ((index, total), cx.span_id());
-        Self { current: None, step: None, node, place, parent, input: Some(input), cx }
+        Self { current: None, recorder: StepRecorder::new(cx), node, place, parent, input: Some(input), cx }
     }
 
     fn start(&mut self) -> Result<()> {
         let node = self.node.ok_or_else(missing_value)?;
-        if self.cx.is_recording() {
-            let mut step = OpenStep::open(self.cx, node.meta(), self.parent, None);
-            step.set("branch.index", self.place.0);
-            step.set("branch.total", self.place.1);
-            self.step = Some(step);
+        if self.cx.is_cancelled() {
+            return Err(stopped());
         }
-        let _position = self.step.as_ref().map(|step| Position::enter(self.cx.run_key(), step.id()));
+        if self.cx.is_recording() {
+            self.recorder.open(node.meta(), self.parent, None);
+            self.recorder.set("branch.index", self.place.0);
+            self.recorder.set("branch.total", self.place.1);
+        }
+        let _position = self.enter();
         self.current = Some(start_caught(&**node, &mut self.input, self.cx)?);
         Ok(())
+    }
+
+    /// Puts this thread at the branch's span until the guard is dropped.
+    fn enter(&self) -> Position {
+        let mut position = Position::keep();
+        if let Some(span) = self.recorder.id() {
+            position.set(self.cx.run_key(), span);
+        }
+        position
     }
 
     fn poll_current(&mut self, task: &mut std::task::Context<'_>) -> Poll<Result<Erased>> {
         if self.current.is_none() {
             self.start()?;
         }
+        let _position = self.enter();
         let Some(current) = self.current.as_mut() else { return Poll::Ready(Err(missing_value())) };
-        let _position = self.step.as_ref().map(|step| Position::enter(self.cx.run_key(), step.id()));
         poll_caught(current, task)
             .map(|result| result.and_then(|()| current.as_mut().take_boxed().ok_or_else(missing_value)))
     }
@@ -174,9 +196,7 @@ impl<In: Send + 'static> Future for Branch<'_, In> {
     fn poll(mut self: Pin<&mut Self>, task: &mut std::task::Context<'_>) -> Poll<Result<Erased>> {
         let result = std::task::ready!(self.poll_current(task));
         self.current = None;
-        if let Some(step) = self.step.take() {
-            step.close(result.as_ref().map(drop));
-        }
+        self.recorder.close(result.as_ref().map(drop));
         Poll::Ready(result.map_err(|error| match self.node {
             Some(node) => error.within(&node.meta().name),
             None => error,

@@ -7,6 +7,10 @@ mod backoff;
 mod budget;
 mod config;
 
+use std::pin::pin;
+use std::time::Duration;
+
+use futures_util::future::select;
 use tta_telemetry::{Name, SpanStatus, ValueRef};
 
 pub use backoff::Jitter;
@@ -14,7 +18,7 @@ pub use budget::RetryBudget;
 pub use config::{Retry, RetryBuilder};
 
 use crate::context::Context;
-use crate::error::{Error, Result, RetryHint};
+use crate::error::{Error, ErrorKind, Result, RetryHint};
 use crate::graph::Graph;
 use crate::observe::{InSpan, record_error};
 use crate::primitive::Primitive;
@@ -107,10 +111,28 @@ impl<In: Clone + Send + 'static, Out: Send + 'static> Retried<In, Out> {
     }
 }
 
+/// Waits before the next attempt, or until the run is told to stop.
+async fn wait(delay: Duration, cx: &Context) {
+    select(pin!(cx.sleep(delay)), pin!(cx.cancelled())).await;
+}
+
+/// Says on the step's span how it ended.
+fn record(attempts: u32, outcome: Outcome, cx: &Context) {
+    cx.annotate(&[
+        ("retry.attempts", ValueRef::from(attempts)),
+        ("retry.outcome", ValueRef::literal(outcome.as_str())),
+    ]);
+}
+
+#[cold]
+fn stopped() -> Error {
+    Error::new(ErrorKind::Cancelled, "the run was told to stop before the next attempt")
+}
+
 #[derive(Clone, Copy, Debug)]
 enum Next {
     Stop(Outcome),
-    After(std::time::Duration),
+    After(Duration),
 }
 
 impl<In: Clone + Send + 'static, Out: Send + 'static> Primitive<In> for Retried<In, Out> {
@@ -128,17 +150,15 @@ impl<In: Clone + Send + 'static, Out: Send + 'static> Primitive<In> for Retried<
             let Some(input) = input else { return Err(crate::node::missing_value()) };
             let (result, next) = self.attempt(number, input, cx).await;
             match next {
-                Next::After(delay) => cx.sleep(delay).await,
+                Next::After(delay) => wait(delay, cx).await,
                 Next::Stop(outcome) => {
-                    cx.annotate(&[
-                        ("retry.attempts", ValueRef::from(number + 1)),
-                        ("retry.outcome", ValueRef::literal(outcome.as_str())),
-                    ]);
+                    record(number + 1, outcome, cx);
                     return result;
                 }
             }
             if cx.is_cancelled() {
-                return result.and(Err(crate::workflow::stopped()));
+                record(number + 1, Outcome::Cancelled, cx);
+                return Err(stopped());
             }
             number += 1;
         }

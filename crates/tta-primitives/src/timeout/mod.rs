@@ -28,7 +28,7 @@ pub(crate) struct TimedOut<In, Out> {
     policy: Timeout,
 }
 
-/// How a bounded execution ended; the stable strings of `timeout.outcome`.
+/// How a bounded execution ended.
 enum Ended<Out> {
     InTime(Result<Out>),
     InGrace(Result<Out>),
@@ -47,7 +47,9 @@ impl<In: Send + 'static, Out: Send + 'static> TimedOut<In, Out> {
         if let Some(result) = first_poll(work.as_mut()).await {
             return Ended::InTime(result);
         }
-        if let Some(result) = before(work.as_mut(), cx.sleep(limit)).await {
+        // What the first poll took is a part of the limit.
+        let rest = part.remaining().unwrap_or(limit);
+        if let Some(result) = before(work.as_mut(), cx.sleep(rest)).await {
             return Ended::InTime(result);
         }
         part.cancel_handle().cancel();
@@ -83,12 +85,15 @@ impl<In: Send + 'static, Out: Send + 'static> TimedOut<In, Out> {
 
     #[cold]
     fn expired(&self, limit: Duration, by_deadline: bool) -> Error {
-        let bound = if by_deadline { "the time left until the run's deadline" } else { "its timeout" };
+        let bound = match by_deadline {
+            true => format!("the {limit:?} left until the deadline"),
+            false => format!("its timeout of {limit:?}"),
+        };
         let grace = match self.policy.grace_period() {
             Duration::ZERO => String::new(),
             grace => format!(" and {grace:?} of grace"),
         };
-        Error::new(ErrorKind::Timeout, format!("no result within {bound} of {limit:?}{grace}"))
+        Error::new(ErrorKind::Timeout, format!("no result within {bound}{grace}"))
     }
 }
 

@@ -2,32 +2,33 @@
 //!
 //! However long the chain, one poll reaches the running step directly; nothing nests.
 
-use std::any::Any;
 use std::future::Future;
+use std::marker::PhantomData;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{self, Poll};
 
-use tta_telemetry::Ticks;
+use tta_telemetry::{SpanId, Ticks};
 
 use crate::context::{Context, Position};
 use crate::error::{Error, ErrorKind, Result};
-use crate::node::{Node, StepBox, missing_value, poll_caught, start_caught, take_output};
-use crate::observe::OpenStep;
+use crate::node::{Node, StepBox, missing_value, panic_error, take_output};
+use crate::observe::StepRecorder;
 
 /// A running chain. Fields drop in this order: the step's future first, so that its spans close
 /// before the step's own.
 pub(crate) struct Chain<'a, In, Out> {
     current: Option<StepBox<'a>>,
-    step: Option<OpenStep<'a>>,
+    recorder: StepRecorder<'a>,
     nodes: &'a [Arc<dyn Node>],
     /// The index of the running step.
     index: usize,
     input: Option<In>,
     cx: &'a Context,
-    /// The end of the last step, which is the start of the next.
-    now: Option<Ticks>,
-    output: std::marker::PhantomData<fn() -> Out>,
+    /// The span that the steps hang under.
+    parent: Option<SpanId>,
+    output: PhantomData<fn() -> Out>,
 }
 
 // No field is pinned in place: the step's future is boxed, the input is only moved.
@@ -38,96 +39,106 @@ impl<'a, In: Send + 'static, Out: Send + 'static> Chain<'a, In, Out> {
     pub(crate) fn new(nodes: &'a [Arc<dyn Node>], input: In, cx: &'a Context) -> Self {
         Self {
             current: None,
-            step: None,
+            recorder: StepRecorder::new(cx),
             nodes,
             index: 0,
             input: Some(input),
             cx,
-            now: None,
-            output: std::marker::PhantomData,
+            parent: None,
+            output: PhantomData,
         }
     }
 
-    /// Starts step `index` with the input in `input`.
+    /// Runs steps until one has to wait, one fails, or the last has returned.
     #[inline]
-    fn start(&mut self, index: usize, previous: Option<StepBox<'a>>) -> Result<()> {
-        self.index = index;
-        let node = self.nodes.get(index).ok_or_else(missing_value)?;
+    fn drive(&mut self, task: &mut task::Context<'_>) -> Poll<Result<Out>> {
+        let mut position = Position::keep();
+        if self.current.is_none() {
+            self.parent = self.cx.span_id();
+            if let Err(error) = self.start(&mut position, None) {
+                return Poll::Ready(Err(self.fail(error)));
+            }
+        } else {
+            self.place(&mut position);
+        }
+        loop {
+            let Some(current) = self.current.as_mut() else { return Poll::Ready(Err(missing_value())) };
+            match current.as_mut().poll_step(task) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(self.fail(error))),
+                Poll::Ready(Ok(())) => {}
+            }
+            let end = self.recorder.close(Ok(()));
+            self.index += 1;
+            if self.index == self.nodes.len() {
+                return Poll::Ready(self.take_output());
+            }
+            if let Err(error) = self.start(&mut position, end) {
+                return Poll::Ready(Err(self.fail(error)));
+            }
+        }
+    }
+
+    /// Starts the step at `index`, with the output of the step before it or the chain's input.
+    #[inline]
+    fn start(&mut self, position: &mut Position, now: Option<Ticks>) -> Result<()> {
+        let node = self.nodes.get(self.index).ok_or_else(missing_value)?;
         if self.cx.is_cancelled() {
             return Err(stopped());
         }
         if self.cx.is_recording() {
-            let mut step = OpenStep::open(self.cx, node.meta(), self.cx.span_id(), self.now.take());
+            self.recorder.open(node.meta(), self.parent, now);
             if self.nodes.len() > 1 {
-                step.set("step.index", index);
-                step.set("step.total", self.nodes.len());
+                self.recorder.set("step.index", self.index);
+                self.recorder.set("step.total", self.nodes.len());
             }
-            self.step = Some(step);
+            self.place(position);
         }
-        let _position = self.step.as_ref().map(|step| Position::enter(self.cx.run_key(), step.id()));
-        let next = match previous {
-            Some(mut previous) => start_caught(&**node, previous.as_mut().output(), self.cx),
-            None => start_caught(&**node, &mut self.input as &mut dyn Any, self.cx),
+        let next = match self.current.as_mut() {
+            Some(done) => node.start(done.as_mut().output(), self.cx),
+            None => node.start(&mut self.input, self.cx),
         };
-        self.current = Some(next?);
+        self.current = Some(next.ok_or_else(missing_value)?);
         Ok(())
     }
 
-    /// Polls the running step at its place in the trace.
+    /// Puts this thread at the running step's span.
     #[inline]
-    fn poll_current(&mut self, task: &mut std::task::Context<'_>) -> Poll<Result<()>> {
-        let Some(current) = self.current.as_mut() else { return Poll::Ready(Err(missing_value())) };
-        let _position = self.step.as_ref().map(|step| Position::enter(self.cx.run_key(), step.id()));
-        poll_caught(current, task)
+    fn place(&self, position: &mut Position) {
+        if let Some(span) = self.recorder.id() {
+            position.set(self.cx.run_key(), span);
+        }
+    }
+
+    #[inline]
+    fn take_output(&mut self) -> Result<Out> {
+        let output = self.current.as_mut().map(take_output).unwrap_or_else(|| Err(missing_value()));
+        self.current = None;
+        output
     }
 
     /// Closes the running step as failed.
     #[cold]
     fn fail(&mut self, error: Error) -> Error {
         self.current = None;
-        if let Some(step) = self.step.take() {
-            step.close(Err(&error));
-        }
+        self.recorder.close(Err(&error));
         match self.nodes.get(self.index) {
             Some(node) => error.within(&node.meta().name),
             None => error,
         }
-    }
-
-    #[inline]
-    fn advance(&mut self) -> Option<Result<Out>> {
-        if let Some(step) = self.step.take() {
-            self.now = Some(step.close(Ok(())));
-        }
-        let mut done = self.current.take()?;
-        if self.index + 1 == self.nodes.len() {
-            return Some(take_output(&mut done));
-        }
-        let started = self.start(self.index + 1, Some(done));
-        started.err().map(|error| Err(self.fail(error)))
     }
 }
 
 impl<In: Send + 'static, Out: Send + 'static> Future for Chain<'_, In, Out> {
     type Output = Result<Out>;
 
-    fn poll(mut self: Pin<&mut Self>, task: &mut std::task::Context<'_>) -> Poll<Result<Out>> {
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<Result<Out>> {
         let this = &mut *self;
-        if this.current.is_none()
-            && let Err(error) = this.start(0, None)
-        {
-            return Poll::Ready(Err(this.fail(error)));
-        }
-        loop {
-            match this.poll_current(task) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(this.fail(error))),
-                Poll::Ready(Ok(())) => {
-                    if let Some(result) = this.advance() {
-                        return Poll::Ready(result);
-                    }
-                }
-            }
+        // Once per poll, not per step. The state stays whole: a step that panicked is only dropped.
+        match catch_unwind(AssertUnwindSafe(|| this.drive(task))) {
+            Ok(outcome) => outcome,
+            Err(panic) => Poll::Ready(Err(this.fail(panic_error(&*panic)))),
         }
     }
 }

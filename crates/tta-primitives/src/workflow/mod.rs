@@ -168,13 +168,12 @@ impl<In: Send + 'static, Out: Send + 'static> Workflow<In, Out> {
         result
     }
 
-    /// Runs the steps inside a run. A named workflow labels its steps' statistics itself.
+    /// Runs the steps inside a run. A named workflow labels its steps' statistics itself. The
+    /// context may have come from elsewhere, on a task of the caller's, so it is made current.
     async fn run_nested(&self, input: In, cx: &Context) -> Result<Out> {
-        if self.name.is_some() && cx.is_recording() {
-            let inside = cx.in_workflow(self.label());
-            return Chain::new(&self.nodes, input, &inside).await;
-        }
-        Chain::new(&self.nodes, input, cx).await
+        let is_labelled = self.name.is_some() && cx.is_recording();
+        let inside = if is_labelled { cx.in_workflow(self.label()) } else { cx.here() };
+        Scoped::new(inside.clone(), Chain::new(&self.nodes, input, &inside)).await
     }
 }
 

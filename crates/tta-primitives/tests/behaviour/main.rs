@@ -1,1 +1,18 @@
-#[test] fn a() { let _ = tta_primitives::testing::TestEngine::new(); }
+//! What the primitives promise, seen from outside: one module for each hazard.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+mod cancellation;
+mod composition;
+mod conditional;
+mod context;
+mod current;
+mod engines;
+mod errors;
+mod graph;
+mod many;
+mod panics;
+mod parallel;
+mod retry;
+mod statistics;
+mod support;
+mod timeout;

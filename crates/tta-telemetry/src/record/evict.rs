@@ -120,3 +120,41 @@ fn decide_early(live: &Arc<LiveTrace>, seen: Seen, reason: Option<DecisionReason
     live.finish_early(extent);
     true
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+    use crate::id::IdSource;
+    use crate::limits::Limits;
+    use crate::model::Sampling;
+    use crate::record::core::Settings;
+
+    /// Looking at all traces and deciding about some of them takes time, in which a run may end
+    /// and another begin in the same memory. That one was once decided in its place.
+    #[test]
+    fn a_run_that_was_not_looked_at_is_not_decided_for_one_that_was() {
+        let core = Core::new(Settings {
+            clock: Clock::manual().0,
+            ids: IdSource::seeded(1),
+            limits: Limits::default(),
+            sampling: Sampling::KeepNone,
+            sinks: Vec::new(),
+            enabled: true,
+        });
+        let start = || core.start_trace("run".into(), "workflow", None, None);
+        start().end();
+        let looked_at = start();
+        let (live, seen) = core.registry.live().remove(0);
+        looked_at.end();
+        let other = start();
+        assert_eq!(live.trace_id(), other.handle().trace_id().unwrap());
+        assert!(!decide_early(&live, seen, None));
+        assert_eq!(other.handle().decision(), None);
+        let (_, now) = core.registry.live().remove(0);
+        assert!(decide_early(&live, now, None));
+        drop(other);
+        core.close();
+        core.forget_traces();
+    }
+}

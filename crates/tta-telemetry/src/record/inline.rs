@@ -24,6 +24,12 @@ impl InlineWords {
     }
 
     #[inline]
+    pub(crate) fn clear(&mut self) {
+        self.len = 0;
+        self.heap.clear();
+    }
+
+    #[inline]
     pub(crate) fn len(&self) -> usize {
         if self.heap.is_empty() { self.len } else { self.heap.len() }
     }

@@ -111,6 +111,12 @@ impl Attributes {
     }
 
     #[inline]
+    pub(crate) fn clear(&mut self) {
+        self.words.clear();
+        (self.count, self.dropped, self.truncated) = (0, 0, 0);
+    }
+
+    #[inline]
     pub(crate) fn words(&self) -> &[u64] {
         self.words.as_slice()
     }

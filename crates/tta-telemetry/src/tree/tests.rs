@@ -212,7 +212,7 @@ fn no_line_is_wider_than_eighty_columns() {
     let trace = trace(vec![root, span(2, 1, LONG, "lambda")]);
     for tree in [TraceTree::new(&trace).attributes(true), TraceTree::new(&trace).attributes(true).timing(false)] {
         let widths: Vec<usize> = tree.to_string().lines().map(|line| line.chars().count()).collect();
-        assert_eq!(widths.len(), 5);
+        assert_eq!(widths.len(), 7);
         assert!(widths.iter().all(|width| *width <= WIDTH), "{widths:?}");
         assert!(tree.to_string().contains('…'));
     }
