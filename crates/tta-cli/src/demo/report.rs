@@ -113,7 +113,7 @@ fn document(report: &Report) -> String {
     let lines = [
         report.path.display().to_string(),
         format!(
-            "  {} lines, {} words ({} distinct), {} sentences",
+            "  lines {}, words {} ({} distinct), sentences {}",
             statistics.lines, statistics.words, statistics.distinct_words, statistics.sentences
         ),
         format!(

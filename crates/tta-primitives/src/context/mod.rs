@@ -289,6 +289,22 @@ impl Context {
         Self(Arc::new(inner))
     }
 
+    /// The context of one run of many that start from this one: state, checkpoints and
+    /// cancellation are its own, but stopping this one stops them all. Inside a run it is that
+    /// run's.
+    pub(crate) fn one_of_many(&self) -> Self {
+        if self.is_in_run() {
+            return self.clone();
+        }
+        let mut inner = (*self.0).clone();
+        inner.shared = Arc::new(Shared {
+            state: RunState::default(),
+            checkpoints: Checkpoints::starting_at(self.clock().ticks()),
+        });
+        inner.cancellation = inner.cancellation.child();
+        Self(Arc::new(inner))
+    }
+
     /// This context as it stands in the current step: usable on other threads and tasks.
     pub(crate) fn here(&self) -> Self {
         let span = self.span_id();

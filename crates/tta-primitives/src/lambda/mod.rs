@@ -64,7 +64,7 @@ where
 
 /// See [`sync`].
 #[derive(Clone, Debug)]
-pub struct SyncFn<F>(F);
+pub struct SyncFn<F>(pub(crate) F);
 
 /// See [`blocking`].
 #[derive(Debug)]
@@ -76,9 +76,6 @@ pub struct WithContext<F>(F);
 
 /// A synchronous function that cannot fail.
 pub(crate) struct Map<F>(pub(crate) F);
-
-/// A synchronous function that can fail.
-pub(crate) struct TryMap<F>(pub(crate) F);
 
 impl<F> Clone for Blocking<F> {
     fn clone(&self) -> Self {
@@ -99,22 +96,6 @@ macro_rules! named_after_function {
 }
 
 impl<In, F, O, E> Primitive<In> for SyncFn<F>
-where
-    In: Send + 'static,
-    F: Fn(In) -> Result<O, E> + Send + Sync + 'static,
-    O: Send + 'static,
-    E: Into<BoxError> + 'static,
-{
-    type Out = O;
-
-    async fn run(&self, input: In, _cx: &Context) -> Result<O> {
-        (self.0)(input).map_err(|error| Error::from_any(error))
-    }
-
-    named_after_function!();
-}
-
-impl<In, F, O, E> Primitive<In> for TryMap<F>
 where
     In: Send + 'static,
     F: Fn(In) -> Result<O, E> + Send + Sync + 'static,

@@ -8,8 +8,9 @@ use crate::error::Result;
 
 impl<In: Send + 'static, Out: Send + 'static> Workflow<In, Out> {
     /// Runs the workflow for every input of a stream, at most `concurrency` at a time (0 counts as
-    /// 1), each as a run of its own. Results come as they finish, each with the index of its
-    /// input; a failed run is an item like any other and stops nothing.
+    /// 1), each as a run of its own, with its own state. Results come as they finish, each with
+    /// the index of its input; a failed run is an item like any other and stops nothing. Inside a
+    /// run (`cx` is a step's) they are all parts of that run.
     ///
     /// The runs share one task; spawn or use [`blocking`](crate::blocking) steps for work that
     /// keeps a processor busy. Inputs are pulled only as runs finish, so an endless stream is
@@ -28,7 +29,7 @@ impl<In: Send + 'static, Out: Send + 'static> Workflow<In, Out> {
     {
         inputs
             .enumerate()
-            .map(move |(index, input)| async move { (index, self.run(input, cx).await) })
+            .map(move |(index, input)| async move { (index, self.run(input, &cx.one_of_many()).await) })
             .buffer_unordered(concurrency.max(1))
     }
 }

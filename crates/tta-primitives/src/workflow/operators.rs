@@ -8,7 +8,7 @@ use tta_telemetry::Name;
 
 use super::Workflow;
 use crate::error::BoxError;
-use crate::lambda::{Map, TryMap};
+use crate::lambda::{Map, SyncFn};
 use crate::node::Steps;
 use crate::primitive::Primitive;
 
@@ -73,7 +73,7 @@ impl<In: Send + 'static, Out: Send + 'static> Workflow<In, Out> {
         O: Send + 'static,
         E: Into<BoxError> + 'static,
     {
-        self.append(Steps::one(TryMap(f), Location::caller()))
+        self.append(Steps::one(SyncFn(f), Location::caller()))
     }
 }
 

@@ -108,9 +108,8 @@ fn spawned_branches_without_a_runtime_fail_and_say_what_they_need() {
 #[test]
 fn the_first_error_in_time_wins_whatever_its_place() {
     let engine = TestEngine::new();
-    let fails = |seconds: u32| {
-        Mock::<u32, u32>::new("fails").delays(SECOND * seconds).fails(1, format!("after {seconds} s"))
-    };
+    let fails =
+        |seconds: u32| Mock::<u32, u32>::new("fails").delays(SECOND * seconds).fails(1, format!("after {seconds} s"));
     for spawned in [false, true] {
         let fan = step(fails(3)) | fails(1) | fails(2);
         let flow = workflow("race", if spawned { fan.spawned() } else { fan });
@@ -184,10 +183,11 @@ fn a_fan_widened_later_keeps_its_name_and_settings() {
 #[test]
 fn a_run_can_be_repeated_and_overlap_itself() {
     let engine = TestEngine::new();
-    let flow = workflow("overlaps", step(double) | increment) >> |(a, b): (u32, u32)| async move {
-        give_way().await;
-        Ok::<_, String>(a * 100 + b)
-    };
+    let flow = workflow("overlaps", step(double) | increment)
+        >> |(a, b): (u32, u32)| async move {
+            give_way().await;
+            Ok::<_, String>(a * 100 + b)
+        };
     let cx = engine.context();
     let results = engine.block_on(futures_util::future::join_all((1..4).map(|x| flow.run(x, &cx))));
     let results: Vec<_> = results.into_iter().map(Result::unwrap).collect();

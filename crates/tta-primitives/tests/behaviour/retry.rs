@@ -97,9 +97,13 @@ fn every_attempt_is_a_span_and_the_step_says_how_it_ended() {
           step.total = 3
     ");
     let traces = engine.traces();
-    let durations: Vec<_> = traces[0].spans.iter().map(|span| (span.name.as_str(), span.duration_ns / 1_000_000)).collect();
+    let durations: Vec<_> =
+        traces[0].spans.iter().map(|span| (span.name.as_str(), span.duration_ns / 1_000_000)).collect();
     let attempt = ("attempt", 0);
-    assert_eq!(durations, [("load", 3_000), ("double", 0), attempt, ("calls", 3_000), attempt, attempt, ("increment", 0)]);
+    assert_eq!(
+        durations,
+        [("load", 3_000), ("double", 0), attempt, ("calls", 3_000), attempt, attempt, ("increment", 0)]
+    );
 }
 
 #[test]

@@ -4,9 +4,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use tta_primitives::testing::{Mock, TestEngine};
-use tta_primitives::{
-    Context, Error, ErrorKind, IntoError, Result, Timeout, Workflow, step, with_context, workflow,
-};
+use tta_primitives::{Context, Error, ErrorKind, IntoError, Result, Timeout, Workflow, step, with_context, workflow};
 use tta_telemetry::Value;
 
 use super::support::{MS, SECOND, context, double, hang, poll_once, refuse};
@@ -157,7 +155,10 @@ fn an_inner_timeout_ends_first_and_an_outer_one_bounds_the_whole() {
     let flow = inner.timeout(after(SECOND, Duration::ZERO));
     let cx = engine.context();
     let error = engine.block_on(flow.run(1, &cx)).unwrap_err();
-    assert_eq!((error.to_string(), cx.elapsed()), ("no result within the 1s left until the deadline".to_owned(), SECOND));
+    assert_eq!(
+        (error.to_string(), cx.elapsed()),
+        ("no result within the 1s left until the deadline".to_owned(), SECOND)
+    );
 }
 
 #[test]
