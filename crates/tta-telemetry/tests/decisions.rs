@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::ByHand;
+use common::{ByHand, LONG};
 use tta_telemetry::{ActiveTrace, DecisionReason, Sampling, SamplingDecision, SpanStatus, TraceClass, TraceHandle};
 
 fn end_with(run: ActiveTrace, status: SpanStatus) -> SamplingDecision {
@@ -134,6 +134,11 @@ fn the_facts_of_one_run_do_not_leak_into_the_next_one_in_the_same_memory() {
         assert_eq!(decision.keep, status == SpanStatus::Cancelled);
         assert_eq!(by_hand.traces().len(), usize::from(decision.keep));
     }
+    end_with(by_hand.telemetry.start_trace("run"), SpanStatus::Error);
+    assert_eq!(by_hand.traces().len(), 1);
+    let open = by_hand.telemetry.start_trace("open at the shutdown");
+    assert_eq!(by_hand.telemetry.shutdown_blocking(LONG).open_runs, 1);
+    assert_eq!(open.handle().decision().map(|decision| decision.reason), Some(DecisionReason::TailNormal));
 }
 
 #[test]

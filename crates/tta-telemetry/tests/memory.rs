@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use common::{ByHand, LONG, names, roomy};
 use tta_telemetry::{
-    ActiveTrace, DecisionReason, Limits, MemorySink, RecorderCounters, Sampling, SpanStatus, Telemetry, Trace, TraceId,
+    ActiveTrace, DecisionReason, Limits, MemorySink, RecorderCounters, Sampling, SpanStatus, Telemetry, Trace,
+    TraceCounts, TraceId,
 };
 
 const BOUND: usize = 1024 * 1024;
@@ -224,6 +225,23 @@ fn one_trace_that_grows_beyond_the_bound_keeps_its_beginning_and_its_root() {
         let lost = trace.dropped.over_byte_limit as usize;
         assert!(lost > 0);
         assert_eq!(trace.spans.len() + lost, 1_001, "the root is not lost, and not counted as lost");
+    }
+}
+
+#[test]
+fn a_root_that_finds_no_room_left_is_kept_apart_and_nothing_counts_as_lost() {
+    let by_hand = ByHand::with(Sampling::KeepAll, Limits { live_bytes: 65_536, ..roomy() });
+    let text = "x".repeat(4_000);
+    for attributes in [16, 1] {
+        let mut run = start(&by_hand);
+        run.span("step", "lambda").end();
+        let keys = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p"];
+        keys.iter().take(attributes).for_each(|key| run.set(key, &text));
+        run.end();
+        let trace = by_hand.only_trace();
+        assert_eq!(names(&trace), ["run", "step"]);
+        assert_eq!(trace.root().unwrap().attributes.len(), attributes);
+        assert_eq!(trace.dropped, TraceCounts::default());
     }
 }
 

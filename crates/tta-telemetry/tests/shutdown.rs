@@ -14,9 +14,9 @@ use std::sync::{Arc, Barrier};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
-use common::{ByHand, LONG, names};
+use common::{ByHand, LONG, names, roomy};
 use misbehaving::{reporting, scripted};
-use tta_telemetry::{IdSource, MemorySink, Sampling, SpanStatus, Telemetry, TraceId};
+use tta_telemetry::{IdSource, Limits, MemorySink, Sampling, SpanStatus, Telemetry, TraceId};
 
 fn threaded() -> (Telemetry, MemorySink) {
     let memory = MemorySink::new();
@@ -50,13 +50,20 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 /// ended before.
 #[test]
 fn a_flush_delivers_every_run_that_ended_before_it() {
-    let (telemetry, memory) = threaded();
-    for delivered in 1..=300 {
-        run(&telemetry);
+    let memory = MemorySink::new();
+    let limits = Limits { spans_per_trace: 100_000, live_bytes: 1 << 30, ..roomy() };
+    let telemetry = Telemetry::builder().limits(limits).sink(memory.clone()).build().unwrap();
+    // Large enough that the background is mostly in the middle of one.
+    let (rounds, runs, spans) = (5, 10, 20_000);
+    for round in 1..=rounds {
+        for _ in 0..runs {
+            let run = telemetry.start_trace("run");
+            (0..spans).for_each(|_| run.span("span", "lambda").end());
+        }
         assert!(telemetry.flush_blocking(LONG).complete);
-        assert_eq!(memory.traces().len(), delivered);
+        assert_eq!(memory.traces().len(), round * runs);
     }
-    assert_eq!(telemetry.sinks()[0].exported_traces, 300);
+    assert_eq!(telemetry.sinks()[0].exported_traces as usize, rounds * runs);
 }
 
 #[test]

@@ -398,19 +398,11 @@ impl Drop for SpanLog {
     }
 }
 
-/// Writes a record's body into the words reserved for it, as one block.
+/// Writes a record's body into the words reserved for it, word by word: they were written one by
+/// one a moment ago, and a wider load would have to wait for those stores (measured: 5 ns a span).
 #[inline(always)]
 fn copy(to: &[AtomicU64], from: &[u64]) {
     debug_assert_eq!(to.len(), from.len());
-    #[cfg(not(loom))]
-    // SAFETY: an `AtomicU64` has the layout of a `u64` and may be written through a shared
-    // reference. Only the writer that reserved these words touches them before it publishes its
-    // header, and readers start after that, so no access races with this one. The lengths are
-    // equal: both come from the same record.
-    unsafe {
-        std::ptr::copy_nonoverlapping(from.as_ptr(), to.as_ptr().cast::<u64>().cast_mut(), from.len().min(to.len()));
-    }
-    #[cfg(loom)]
     for (word, value) in to.iter().zip(from) {
         word.store(*value, Ordering::Relaxed);
     }

@@ -141,13 +141,13 @@ impl Attributes {
         if let NameRef::Text(text) = name {
             let clipped = clip_name(text);
             self.truncated += u16::from(clipped.len() < text.len());
-            self.push_bytes(clipped.as_bytes());
+            self.words.push_bytes(clipped.as_bytes());
         }
     }
 
     #[inline(always)]
     pub(crate) fn push(&mut self, key: &'static str, value: ValueRef<'_>, limits: AttributeLimits) {
-        if self.count >= limits.count || self.words.len() > MAX_ATTRIBUTE_WORDS {
+        if self.count >= limits.count || self.words.heap_len() > MAX_ATTRIBUTE_WORDS {
             self.dropped = self.dropped.saturating_add(1);
             return;
         }
@@ -163,7 +163,7 @@ impl Attributes {
             ValueRef::Str(text) => {
                 let text = self.cut(text, limits.bytes as usize);
                 self.words.push(key_words(key, TAG_TEXT, text.len()));
-                self.push_bytes(text.as_bytes());
+                self.words.push_bytes(text.as_bytes());
             }
             ValueRef::List(texts) => self.push_list(key, texts, limits.bytes as usize),
         }
@@ -173,21 +173,6 @@ impl Attributes {
     fn push_word(&mut self, key: &'static str, tag: u64, length: usize, value: u64) {
         let [pointer, word] = key_words(key, tag, length);
         self.words.push([pointer, word, value]);
-    }
-
-    #[inline]
-    fn push_bytes(&mut self, bytes: &[u8]) {
-        let (whole, rest) = bytes.as_chunks::<8>();
-        for chunk in whole {
-            self.words.push([u64::from_ne_bytes(*chunk)]);
-        }
-        if !rest.is_empty() {
-            let mut last = [0; 8];
-            for (to, from) in last.iter_mut().zip(rest) {
-                *to = *from;
-            }
-            self.words.push([u64::from_ne_bytes(last)]);
-        }
     }
 
     /// Each text is preceded by its length in four bytes; texts that do not fit are left out.
@@ -207,7 +192,7 @@ impl Attributes {
             }
         }
         self.words.push(key_words(key, TAG_LIST, bytes.len()));
-        self.push_bytes(&bytes);
+        self.words.push_bytes(&bytes);
     }
 
     /// Cuts at a character boundary at or below the limit and counts the cut.
@@ -257,7 +242,7 @@ impl Reader<'_> {
     fn bytes(&mut self, length: usize) -> Vec<u8> {
         let mut bytes: Vec<u8> = Vec::with_capacity(length.div_ceil(8) * 8);
         for _ in 0..length.div_ceil(8) {
-            bytes.extend_from_slice(&self.word().to_ne_bytes());
+            bytes.extend_from_slice(&self.word().to_le_bytes());
         }
         bytes.truncate(length);
         bytes
