@@ -1,4 +1,4 @@
-//! Counts allocations and takes no times: six shared atomic counters on every call of the
+//! Counts allocations and takes no times: two shared atomic additions on every call of the
 //! allocator would be charged to whoever allocates, and the more so on two threads.
 #![forbid(unsafe_code)]
 
