@@ -26,6 +26,7 @@ mod report;
 mod rounds;
 mod settler;
 mod table;
+mod targets;
 mod workload;
 
 pub mod case;

@@ -11,6 +11,7 @@ use crate::rounds::Outcome;
 use crate::run::BURST_SPANS;
 use crate::steps::STEPS;
 use crate::table::{figure, table, wrap};
+use crate::targets;
 
 const METHOD: &str = "Every span carries three attributes: an integer, a static text, and a text of \
     20 bytes that the recorder must copy. A trace of n spans is a root and n - 1 children, opened \
@@ -63,6 +64,7 @@ pub(crate) fn render(arguments: &Arguments, outcomes: &[Outcome]) -> String {
             arguments.bursts()
         ),
     );
+    text += &targets::render(outcomes);
     text += &spans(outcomes);
     text += &steps(outcomes);
     text

@@ -20,7 +20,7 @@ pub struct RecorderCounters {
     pub spans_over_bytes: u64,
     /// Attributes refused at `attributes_per_span`.
     pub attributes_dropped: u64,
-    /// Attribute values cut at `attribute_bytes`.
+    /// Attribute values cut at `attribute_bytes`, and names cut at 4 KiB.
     pub attributes_truncated: u64,
     /// Events refused at `events_per_span`, in kept traces.
     pub events_dropped: u64,
@@ -28,7 +28,7 @@ pub struct RecorderCounters {
     pub late_kept: u64,
     /// Records that came after the decision to drop their trace.
     pub late_dropped: u64,
-    /// Late records of kept traces that found the waiting list full.
+    /// Late records of kept traces that found the waiting list full or the engine shut down.
     pub late_lost: u64,
     /// Failed spans among `late_dropped`: errors that the decision could not know of.
     pub missed_error_spans: u64,

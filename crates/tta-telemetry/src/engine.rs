@@ -22,10 +22,10 @@ use crate::sink::{Sink, SinkStatus};
 static DEFAULT: OnceLock<Telemetry> = OnceLock::new();
 static DISABLED: OnceLock<Telemetry> = OnceLock::new();
 
-/// A handle to an engine. Cheap to clone; the engine lives as long as a handle or a run does.
+/// A handle to an engine. Cheap to clone; the engine lives as long as a handle does.
 ///
-/// Dropping the last handle stops the background threads without waiting for them; call
-/// [`Telemetry::shutdown`] to lose nothing.
+/// Dropping the last handle decides about runs that are still open as they stand and stops the
+/// background threads without waiting for them; call [`Telemetry::shutdown`] to lose nothing.
 #[derive(Clone, Debug)]
 pub struct Telemetry(Arc<Recorder>);
 

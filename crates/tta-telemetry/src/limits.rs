@@ -10,7 +10,8 @@ use thiserror::Error;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Memory of traces that are being recorded, decided or pooled, in bytes. When it is reached,
-    /// traces are decided early, oldest first, failed ones last. Default 64 MiB; at least 64 KiB.
+    /// traces are decided early, oldest first, failed ones last. Late records may hold an eighth of
+    /// it beside that. Default 64 MiB; at least 64 KiB.
     pub live_bytes: usize,
     /// Spans per trace, the root included. As many events and annotations may be recorded beside
     /// them. Default 10,000; 2 to 100,000.

@@ -6,14 +6,16 @@
 mod common;
 
 use std::collections::HashSet;
+use std::sync::LazyLock;
 use std::thread;
 
 use common::{ByHand, roomy};
 use tta_telemetry::{ActiveTrace, Limits, Name, Sampling, Span, Value, ValueRef};
 
-/// Keys are literals, so tests that need many make them once.
+/// Keys are literals, so they are made once.
 fn keys(count: usize) -> Vec<&'static str> {
-    (0..count).map(|i| &*Box::leak(format!("key {i}").into_boxed_str())).collect()
+    static KEYS: LazyLock<Vec<String>> = LazyLock::new(|| (0..100).map(|i| format!("key {i}")).collect());
+    KEYS[..count].iter().map(String::as_str).collect()
 }
 
 fn record_children(run: &ActiveTrace, count: usize) {
@@ -75,11 +77,12 @@ fn a_trace_that_was_cut_leaves_the_next_one_in_its_memory_whole() {
 fn a_megabyte_of_text_is_cut_at_the_last_whole_character_of_four_kibibytes() {
     let by_hand = ByHand::new(Sampling::KeepAll);
     // Two bytes each after one of one byte: 4,096 falls in the middle of a character.
-    let text = format!("x{}", "ß".repeat(512 * 1024));
+    static TEXT: LazyLock<String> = LazyLock::new(|| format!("x{}", "ß".repeat(512 * 1024)));
+    let text: &'static str = &TEXT;
     let mut run = by_hand.telemetry.start_trace("run");
-    run.set("text", &text);
-    run.set("list", ValueRef::List(&[&text, "not reached"]));
-    run.set("literal", ValueRef::literal(Box::leak(text.clone().into_boxed_str())));
+    run.set("text", text);
+    run.set("list", ValueRef::List(&[text, "not reached"]));
+    run.set("literal", ValueRef::literal(text));
     run.end();
     let trace = by_hand.only_trace();
     let root = trace.root().unwrap();

@@ -46,6 +46,10 @@ fn use_handle(handle: &TraceHandle) {
     assert_eq!((handle.trace_id(), handle.root_span_id(), handle.decision()), (None, None, None));
     handle.span(some, "span", "lambda").end();
     handle.span_at(some, "span", "lambda", 5).end_at(9);
+    let mut span = Span::off();
+    span.restart_at(handle, some, "span", "lambda", 5);
+    assert!(!span.is_recording());
+    span.stop_at(9);
     handle.annotate(some.unwrap(), &[("key", ValueRef::Bool(true))]);
     handle.event(some.unwrap(), "event", &[("key", ValueRef::F64(0.5))]);
 }
@@ -129,7 +133,8 @@ fn ids_and_time_still_come_from_an_engine_that_is_off() {
 fn engines_that_are_off_can_be_told_apart_but_the_disabled_one_is_one() {
     let ids: Vec<u64> = engines().iter().map(|(telemetry, _)| telemetry.engine_id()).collect();
     let mut distinct = ids.clone();
-    (distinct.sort_unstable(), distinct.dedup());
+    distinct.sort_unstable();
+    distinct.dedup();
     assert_eq!(distinct.len(), ids.len());
     assert!(Telemetry::disabled().same_engine(&Telemetry::disabled()));
 }

@@ -69,7 +69,8 @@ fn a_flush_delivers_every_run_that_ended_before_it() {
 #[test]
 fn a_shutdown_delivers_what_has_ended_and_a_second_one_finds_nothing_to_do() {
     let (telemetry, memory) = threaded();
-    (run(&telemetry), run(&telemetry));
+    run(&telemetry);
+    run(&telemetry);
     let first = telemetry.shutdown_blocking(LONG);
     assert_eq!((first.complete, first.open_runs), (true, 0));
     assert_eq!((first.sinks[0].exported_traces, first.sinks[0].waiting_traces), (2, 0));
@@ -166,7 +167,8 @@ fn dropping_the_last_handle_delivers_what_has_ended_and_cuts_short_what_has_not(
     drop(telemetry);
     // Ends when the sink is dropped, which its thread does when it has delivered everything.
     let mut delivered: Vec<_> = arrived.into_iter().collect();
-    (want.sort_unstable(), delivered.sort_unstable());
+    want.sort_unstable();
+    delivered.sort_unstable();
     assert_eq!(delivered, want);
     span.end();
     open.end();

@@ -50,7 +50,8 @@ fn a_batch_that_a_sink_refuses_is_counted_and_the_next_one_is_delivered() {
     }))
     .build()
     .unwrap();
-    (run(&telemetry), run(&telemetry));
+    run(&telemetry);
+    run(&telemetry);
     let report = telemetry.flush_blocking(LONG);
     let want = SinkStatus {
         name: "disk".to_owned(),
@@ -144,7 +145,8 @@ fn a_sink_that_stalls_forever_holds_up_neither_the_others_nor_the_caller_nor_the
         // Ten fit into any queue; each must reach the healthy sink although the other one stalls.
         let mut sent: Vec<_> = (0..10).map(|_| run(&telemetry)).collect();
         let mut seen: Vec<_> = (0..10).map(|_| arrived.recv().unwrap()).collect();
-        (sent.sort_unstable(), seen.sort_unstable());
+        sent.sort_unstable();
+        seen.sort_unstable();
         assert_eq!(sent, seen);
         offered += 10;
     }

@@ -29,6 +29,12 @@ pub const STEPS: &[StepCase] = &[
         hand_written,
     ),
     StepCase::new(
+        "two clock reads",
+        "reading the time-stamp counter twice, which every independent span must; the floor for \
+            spans on this machine.",
+        two_clock_reads,
+    ),
+    StepCase::new(
         "boxed by hand",
         "the same ten, each behind a boxed future: what erasing the type of a step costs anybody.",
         boxed_by_hand,
@@ -131,6 +137,16 @@ async fn ten_steps(input: u64) -> u64 {
     let value = step(value).await;
     let value = step(value).await;
     step(value).await
+}
+
+fn two_clock_reads(plan: &Plan) -> anyhow::Result<Measurement> {
+    let clock = tta_telemetry::Clock::system();
+    Ok(measure(plan, BURST_STEPS, || {
+        for _ in 0..BURST_STEPS {
+            black_box(clock.ticks());
+            black_box(clock.ticks());
+        }
+    }))
 }
 
 fn boxed_by_hand(plan: &Plan) -> anyhow::Result<Measurement> {

@@ -25,7 +25,7 @@ enum Repr {
 pub enum NameRef<'a> {
     /// A literal; recorded by reference.
     Static(&'static str),
-    /// Any other text; copied when recorded.
+    /// Any other text; copied when recorded, and cut at 4 KiB.
     Text(&'a str),
 }
 

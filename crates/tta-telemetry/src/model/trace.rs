@@ -98,7 +98,9 @@ impl Trace {
                 .events
                 .iter()
                 .map(|event| std::mem::size_of_val(event) + event.attributes.iter().map(attribute).sum::<usize>());
+            // Names count whether they are literals or not: most are short.
             std::mem::size_of::<SpanRecord>()
+                + span.name.len()
                 + span.attributes.iter().map(attribute).sum::<usize>()
                 + events.sum::<usize>()
         };

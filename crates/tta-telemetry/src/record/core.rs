@@ -23,7 +23,7 @@ use crate::model::{DecisionReason, Name, Sampling, SamplingDecision, TraceClass}
 use crate::sink::SinkWorker;
 
 /// Idle traces kept for any thread; more are freed.
-const SHARED_POOL: usize = 1_024;
+const SHARED_POOL: usize = 2_048;
 
 /// The cells behind [`RecorderCounters`].
 #[derive(Debug, Default)]
