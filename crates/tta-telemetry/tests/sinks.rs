@@ -207,6 +207,23 @@ fn what_comes_while_a_sink_starts_up_slowly_is_delivered_in_order() {
     assert_eq!(telemetry.sinks()[0].exported_traces, 51);
 }
 
+/// A burst of kept traces once overran the queue although the sink kept up: the whole burst was
+/// handed over before the sink was told of it.
+#[test]
+fn a_burst_many_times_the_queue_reaches_a_sink_that_keeps_up_whole() {
+    let memory = MemorySink::new();
+    let limits = Limits { queue_spans: 64, ..Limits::default() };
+    let telemetry = Telemetry::builder().limits(limits).sink(memory.clone()).build().unwrap();
+    let mut sent: Vec<TraceId> = (0..4_000).map(|_| run(&telemetry)).collect();
+    let report = telemetry.shutdown_blocking(LONG);
+    let mut seen = ids(&memory);
+    sent.sort_unstable();
+    seen.sort_unstable();
+    assert!(report.complete);
+    assert_eq!(report.sinks[0].lost_queue_full, 0);
+    assert_eq!(seen, sent);
+}
+
 #[test]
 fn a_full_queue_loses_ordinary_traces_counts_them_and_keeps_failed_ones() {
     let memory = MemorySink::new();

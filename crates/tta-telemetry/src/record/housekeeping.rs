@@ -13,6 +13,7 @@ use super::live::LiveTrace;
 use super::pool;
 use crate::clock::Ticks;
 use crate::model::Trace;
+use crate::sink::SinkWorker;
 
 const BUSY_INTERVAL: Duration = Duration::from_millis(10);
 const IDLE_INTERVAL: Duration = Duration::from_millis(100);
@@ -31,6 +32,7 @@ impl Core {
             self.send(&live);
             live.clear_decision();
             pool::give_to_shared(live);
+            self.sinks.iter().for_each(SinkWorker::pace);
         }
         for group in self.late.take() {
             if let Some(trace) = decode::late(self, &group) {

@@ -52,6 +52,11 @@ impl Queue {
         within(self.spans, spans, self.max_spans) && within(self.bytes, bytes, self.max_bytes)
     }
 
+    /// Whether it is more than half full.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.spans > self.max_spans / 2 || self.bytes > self.max_bytes / 2
+    }
+
     fn oldest_ordinary(&self) -> Option<usize> {
         self.traces.iter().position(|(trace, _)| trace.class != TraceClass::Failed)
     }

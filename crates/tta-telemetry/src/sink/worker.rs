@@ -14,6 +14,9 @@ use crate::model::Trace;
 /// Spans handed to a sink at once.
 const BATCH_SPANS: usize = 512;
 
+/// How long the background waits for a crowded queue.
+const PACE: Duration = Duration::from_millis(250);
+
 /// What a sink has done so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SinkStatus {
@@ -61,6 +64,10 @@ struct State {
     stop: bool,
     finished: bool,
     threaded: bool,
+    /// Batches the sink has returned from.
+    batches: u64,
+    /// The number of batches at which waiting for the sink was in vain.
+    stalled_at: Option<u64>,
     last_error: Option<String>,
 }
 
@@ -80,6 +87,8 @@ impl SinkWorker {
             stop: false,
             finished: false,
             threaded: false,
+            batches: 0,
+            stalled_at: None,
             last_error: None,
         };
         Self(Arc::new(Shared {
@@ -110,6 +119,25 @@ impl SinkWorker {
     pub(crate) fn offer(&self, trace: &Arc<Trace>) {
         let lost = self.0.state().queue.offer(trace);
         self.0.lost_queue_full.fetch_add(lost.len() as u64, Ordering::Relaxed);
+    }
+
+    /// Gives a sink that keeps up the time to do so while a burst of traces is handed over: waits
+    /// for room in a crowded queue, at most [`PACE`], and not again before the sink has moved. For
+    /// the background only; what waits meanwhile is bounded by `live_bytes`.
+    pub(crate) fn pace(&self) {
+        let mut state = self.0.state();
+        let at = state.batches;
+        if !state.threaded || state.finished || !state.queue.is_crowded() || state.stalled_at == Some(at) {
+            return;
+        }
+        self.0.changed.notify_all();
+        let deadline = Deadline::after(PACE);
+        while state.queue.is_crowded() && !deadline.remaining().is_zero() {
+            state = self.0.changed.wait_timeout(state, deadline.remaining()).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        if state.batches == at {
+            state.stalled_at = Some(at);
+        }
     }
 
     /// Tells the sink's thread that there may be work.
@@ -250,7 +278,10 @@ impl Shared {
                 self.lost_failed.fetch_add(traces, Ordering::Relaxed);
             }
             // Last, so that a trace is at no time neither waiting nor counted.
-            self.state().exporting = 0;
+            let mut state = self.state();
+            state.exporting = 0;
+            state.batches += 1;
+            self.changed.notify_all();
         }
     }
 
