@@ -31,7 +31,7 @@ use crate::node::Steps;
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a step that accepts `{In}`",
-    label = "this step does not accept `{In}`",
+    label = "a step that accepts `{In}` is expected here",
     note = "a step is an async function or closure of one argument that returns a `Result`, a `Workflow`, or a type that implements `Primitive<{In}>`",
     note = "wrap synchronous functions in `sync(..)`, blocking ones in `blocking(..)`, and those that want the context in `with_context(..)`"
 )]

@@ -59,7 +59,8 @@ struct Shared {
 #[derive(Clone, Copy, Debug)]
 struct Run {
     trace_id: TraceId,
-    /// Tells runs apart on a thread; the root span's id, or a random number when not recorded.
+    /// Tells runs apart on a thread: the root span's id, or a random number when not recorded, and
+    /// the engine's.
     key: u64,
 }
 
@@ -201,7 +202,8 @@ impl Context {
         self.0.cancellation.cancelled().await;
     }
 
-    /// Tells the run to stop, from anywhere. See [`Context::cancelled`].
+    /// Tells the run to stop, from anywhere; for a context from inside a fan-out or a timeout, that
+    /// part of the run. See [`Context::cancelled`].
     #[must_use]
     pub fn cancel_handle(&self) -> CancelHandle {
         self.0.cancellation.handle()
@@ -271,7 +273,9 @@ impl Context {
     /// The context of a run that starts with this one.
     pub(crate) fn for_run(&self, workflow: (u64, Name), trace: TraceHandle, root: Option<SpanId>) -> Self {
         let trace_id = trace.trace_id().unwrap_or_else(|| self.ids().trace_id());
-        let key = root.map_or_else(|| self.ids().next_u64().max(1), SpanId::get);
+        let key = root.map_or_else(|| self.ids().next_u64(), SpanId::get);
+        // Engines with the same seed give the same ids.
+        let key = (key ^ self.telemetry().engine_id().rotate_right(16)).max(1);
         let mut inner = (*self.0).clone();
         inner.correlation_id.get_or_insert_with(|| CorrelationId::random(self.telemetry().ids()));
         inner.trace = trace;

@@ -62,8 +62,11 @@ impl<In: Send + 'static, Out: Send + 'static> Workflow<In, Out> {
     /// Puts the steps so far inside a decorator, as one step of the workflow.
     pub(crate) fn decorate<P: Primitive<In, Out = Out>>(self, make: impl FnOnce(Decorated<In, Out>) -> P) -> Self {
         let (name, root, key) = (self.name.clone(), Arc::clone(&self.root), self.key);
-        // The step keeps the place where its closure was written.
-        let location = self.nodes.first().and_then(|node| node.meta().location);
+        // A single step keeps the place where its closure was written.
+        let location = match &self.nodes[..] {
+            [only] => only.meta().location,
+            _ => None,
+        };
         let inner = Workflow { name: None, ..self };
         let steps = Steps::at(make(Decorated(inner)), location);
         Self { name, root, key, ..Workflow::from_steps(None, steps) }

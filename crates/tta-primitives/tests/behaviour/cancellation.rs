@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use tta_primitives::testing::{Mock, TestEngine};
 use tta_primitives::{
-    Context, Error, ErrorKind, IntoError, Result, Retry, Timeout, parallel, step, when, with_context, workflow,
+    Context, Error, ErrorKind, IntoError, Result, Retry, Timeout, blocking, parallel, step, when, with_context,
+    workflow,
 };
 use tta_telemetry::{Sampling, TraceClass};
 
@@ -154,6 +155,34 @@ fn dropping_a_run_drops_its_spawned_branches() {
     ╰─ parallel ⊘ cancelled
        ├─ closure ⊘ cancelled
        ╰─ closure ⊘ cancelled
+    ");
+}
+
+#[test]
+fn a_blocking_function_of_a_dropped_run_runs_to_its_end_and_its_result_is_thrown_away() {
+    let engine = TestEngine::new();
+    let log = Log::default();
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let (wait, notes) = (Mutex::new(wait), Arc::clone(&log));
+    let flow = workflow(
+        "blocks",
+        blocking(move |x: u32| {
+            wait.lock().unwrap().recv().map_err(|error| error.to_string())?;
+            notes.lock().unwrap().push("it went on".to_owned());
+            Ok::<_, String>(x)
+        }),
+    );
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let cx = engine.context();
+    runtime.block_on(async { start_and_drop(flow.run(1, &cx)) });
+    assert_eq!(entries(&log), Vec::<String>::new());
+    go.send(()).unwrap();
+    // Waits for the blocking threads.
+    drop(runtime);
+    assert_eq!(entries(&log), ["it went on"]);
+    insta::assert_snapshot!(engine.tree(), @r"
+    blocks ⊘ cancelled
+    ╰─ closure ⊘ cancelled
     ");
 }
 

@@ -281,7 +281,7 @@ fn an_unnamed_closure_says_where_it_was_written() {
         .then(|x| async move { Ok::<_, String>(x.pow(2)) })
         .then_named("cube", |x| async move { Ok::<_, String>(x.pow(3)) })
         .map(|x| x.min(100))
-        .try_map(|x| u8::try_from(x))
+        .try_map(|x: u32| x.to_string().parse::<u8>())
         >> (step(|x: u8| async move { Ok::<_, String>(x) }) | |x: u8| async move { Ok::<_, String>(x) });
     assert_eq!(engine.block_on(flow.run(2, &engine.context())).unwrap(), (64, 64));
     let trace = &engine.traces()[0];
@@ -413,7 +413,7 @@ fn a_poll_deep_in_a_chain_of_two_hundred_steps_needs_no_more_stack_than_a_short_
 fn a_chain_never_clones_what_passes_through_it() {
     let engine = TestEngine::new();
     let (value, clones) = Counted::new();
-    let flow = workflow("moves", echo::<Counted>) >> echo >> echo.clone() >> (step(echo::<Counted>) >> echo);
+    let flow = workflow("moves", echo::<Counted>) >> echo >> echo >> (step(echo::<Counted>) >> echo);
     assert!(engine.block_on(flow.run(value, &engine.context())).is_ok());
     assert_eq!(clones.load(Ordering::SeqCst), 0);
 }

@@ -4,7 +4,7 @@ use tta_primitives::testing::TestEngine;
 use tta_primitives::{Context, Result, Workflow, step, when, with_context, workflow};
 use tta_telemetry::Telemetry;
 
-use super::support::{double, increment, refuse};
+use super::support::{context, double, increment, refuse};
 
 fn flow() -> Workflow<u32, u32> {
     workflow("both", double) >> workflow("nested", increment) >> when(|x: &u32| *x > 100, refuse)
@@ -103,4 +103,41 @@ fn without_an_installed_engine_a_new_context_records_nothing_and_runs_as_ever() 
     let engine = TestEngine::new();
     let looked = engine.block_on(workflow("default", with_context(look)).run(1, &Context::new())).unwrap();
     assert_eq!(looked, (1, false, true));
+}
+
+/// Engines with the same seed give their runs the same ids; a context of the one run used inside
+/// the other was then taken to be in it.
+#[test]
+fn a_context_of_one_engines_run_keeps_its_place_inside_a_run_of_another_with_the_same_ids() {
+    async fn lend(_: u32, cx: Context) -> Result<Context> {
+        Ok(cx)
+    }
+    async fn carry(lent: Context) -> Result<Context> {
+        Ok(lent)
+    }
+    async fn borrow(lent: Context) -> Result<u32, String> {
+        lent.span("borrowed").end();
+        lent.set("borrowed", true);
+        Ok(1)
+    }
+    let (one, two) = (TestEngine::new(), TestEngine::new());
+    let lent = one.block_on(workflow("lends", with_context(lend)).run(1, &context(&one))).unwrap();
+    two.block_on((workflow("borrows", carry) >> borrow).run(lent, &context(&two))).unwrap();
+    insta::assert_snapshot!(one.tree_with_attributes(), @r"
+    lends
+    │  correlation.id = c-1
+    ╰─ lend
+       │  borrowed = true
+       ╰─ borrowed (span)
+    ");
+    insta::assert_snapshot!(two.tree_with_attributes(), @r"
+    borrows
+    │  correlation.id = c-1
+    ├─ carry
+    │     step.index = 0
+    │     step.total = 2
+    ╰─ borrow
+          step.index = 1
+          step.total = 2
+    ");
 }

@@ -304,3 +304,31 @@ fn a_retried_workflow_keeps_its_name_and_joins_chains_as_before() {
              ╰─ attempt
     ");
 }
+
+/// A sequence once claimed the place of its first step.
+#[test]
+fn a_decorated_closure_keeps_its_place_and_a_decorated_sequence_has_none() {
+    let engine = TestEngine::new();
+    let policy = exact().build().unwrap();
+    let closure = || step(|x: u32| async move { Ok::<_, String>(x) });
+    let flow = workflow("places", closure().retry(policy.clone())) >> (closure() >> double).retry(policy);
+    engine.block_on(flow.run(1, &engine.context())).unwrap();
+    let traces = engine.traces();
+    let places = traces[0].children(traces[0].root_span_id);
+    let places: Vec<_> =
+        places.map(|span| (span.name.as_str(), span.attribute("code.file.path").map(ToString::to_string))).collect();
+    assert_eq!(places, [("closure", Some(file!().to_owned())), ("sequential", None)]);
+}
+
+/// The other tests pause the engine's clock; here it is the system's, and tokio's timer is paused.
+#[test]
+fn with_the_systems_clock_waits_are_on_tokios_timer() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    let (calls, flow) = fails(3, exact());
+    let seconds = runtime.block_on(async {
+        let start = tokio::time::Instant::now();
+        flow.run(7, &Context::new()).await.unwrap();
+        start.elapsed().as_secs()
+    });
+    assert_eq!((calls.call_count(), seconds), (4, 1 + 2 + 4));
+}

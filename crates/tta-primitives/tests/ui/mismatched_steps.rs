@@ -1,0 +1,15 @@
+//! A step that takes another type than the one before it returns.
+
+use tta_primitives::{Result, step};
+
+async fn count(text: String) -> Result<usize> {
+    Ok(text.len())
+}
+
+async fn shout(text: String) -> Result<String> {
+    Ok(text.to_uppercase())
+}
+
+fn main() {
+    let _ = step(count) >> shout;
+}
