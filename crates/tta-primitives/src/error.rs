@@ -30,10 +30,11 @@ struct Inner {
 }
 
 /// What sort of failure an [`Error`] is. Retry, fallback and alerts decide by it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
     /// The step's own failure; the default for errors that steps return.
+    #[default]
     App,
     /// The input was refused; trying again cannot help.
     InvalidInput,
@@ -98,6 +99,11 @@ impl ErrorKind {
     }
 }
 
+/// An error's sources, nearest first; at most 32, for chains that never end.
+fn sources<'e>(error: &'e (dyn StdError + 'static)) -> impl Iterator<Item = &'e (dyn StdError + 'static)> {
+    std::iter::successors(error.source(), |error: &&'e (dyn StdError + 'static)| (*error).source()).take(32)
+}
+
 impl fmt::Display for ErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
@@ -111,18 +117,21 @@ impl Error {
         Self::from_any(cause).kind_set(kind)
     }
 
-    /// Any error as a workflow error. An [`Error`] is unwrapped, not wrapped again; others are of
-    /// kind [`ErrorKind::App`].
+    /// Any error as a workflow error. An [`Error`] is unwrapped, not wrapped again; one among the
+    /// sources lends its kind and hint; others are of kind [`ErrorKind::App`].
+    ///
+    /// An `anyhow::Error` hides the type of what it was made from: an [`Error`] keeps its kind
+    /// through it only under a `.context(..)`.
     #[cold]
     pub fn from_any(cause: impl Into<BoxError>) -> Self {
         match cause.into().downcast::<Self>() {
             Ok(error) => *error,
-            Err(cause) => Self(Arc::new(Inner {
-                kind: ErrorKind::App,
-                hint: RetryHint::Unspecified,
-                path: Vec::new(),
-                cause: Arc::from(cause),
-            })),
+            Err(cause) => {
+                // An `Error` that the step put into one of its own still says what went wrong.
+                let inside = sources(&*cause).find_map(|source| source.downcast_ref::<Self>());
+                let (kind, hint) = inside.map_or_else(Default::default, |error| (error.0.kind, error.0.hint));
+                Self(Arc::new(Inner { kind, hint, path: Vec::new(), cause: Arc::from(cause) }))
+            }
         }
     }
 
@@ -153,11 +162,7 @@ impl Error {
     /// The messages of the error's sources, nearest first; at most 32.
     #[must_use]
     pub fn chain(&self) -> Vec<String> {
-        let first = self.0.cause.source();
-        std::iter::successors(first, |error: &&(dyn StdError + 'static)| (*error).source())
-            .take(32)
-            .map(ToString::to_string)
-            .collect()
+        sources(&*self.0.cause).map(ToString::to_string).collect()
     }
 
     /// The same error with another hint.
@@ -288,6 +293,16 @@ mod tests {
         assert!(again.downcast_ref::<Outer>().is_some());
         let renamed = again.with_kind(ErrorKind::RateLimited);
         assert_eq!(renamed.path().len(), 1);
+    }
+
+    #[test]
+    fn an_error_among_the_sources_lends_its_kind_and_hint() {
+        let limited = "slow down".with_kind(ErrorKind::RateLimited).retry_after(Duration::from_secs(1));
+        let wrapped = anyhow::Error::new(limited).context("while fetching prices");
+        let error = Error::from_any(wrapped);
+        assert_eq!((error.to_string().as_str(), error.kind()), ("while fetching prices", ErrorKind::RateLimited));
+        assert_eq!(error.retry_hint(), RetryHint::After(Duration::from_secs(1)));
+        assert_eq!(error.chain(), ["slow down"]);
     }
 
     #[test]

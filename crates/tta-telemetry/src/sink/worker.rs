@@ -108,7 +108,9 @@ impl SinkWorker {
     pub(crate) fn start(&self) -> std::io::Result<()> {
         let shared = Arc::clone(&self.0);
         self.0.state().threaded = true;
-        let spawned = std::thread::Builder::new().name(format!("tta-sink-{}", self.0.name)).spawn(move || shared.run());
+        // A NUL, which a thread's name must not hold, is the one character a sink's name may lose.
+        let name = format!("tta-sink-{}", self.0.name.replace('\0', ""));
+        let spawned = std::thread::Builder::new().name(name).spawn(move || shared.run());
         if spawned.is_err() {
             self.0.state().threaded = false;
         }
