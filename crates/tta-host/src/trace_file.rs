@@ -24,9 +24,11 @@ use error::WriteError;
 const DEFAULT_ROTATE_AT_BYTES: u64 = 64 * 1024 * 1024;
 const MIN_ROTATE_AT_BYTES: u64 = 4 * 1024;
 const DEFAULT_KEEP_FILES: u32 = 5;
-/// How often other writers may exchange the file, or fill the new one, before one export gives up,
-/// or puts a line where it has no room.
+/// How often other writers may fill a new file before one puts a line where it has no room.
 const ATTEMPTS: u32 = 16;
+/// How often a file that others rotate is opened again before one write is given up: enough for
+/// several writers with small files on a slow machine, and an end all the same.
+const REOPENS: u32 = 1_000;
 
 /// Appends kept traces to a file as JSON lines. See [`trace_json`](crate::trace_json) for the
 /// format.
@@ -95,7 +97,7 @@ impl TraceFileSink {
 
     /// The file that the path names now, open and locked.
     fn current(&mut self) -> Result<AppendFile, WriteError> {
-        for _ in 0..ATTEMPTS {
+        for _ in 0..REOPENS {
             let mut file = match self.file.take() {
                 Some(file) => file,
                 None => AppendFile::open(&self.path)?,
