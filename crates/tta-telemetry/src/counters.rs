@@ -1,5 +1,8 @@
 //! What the recorder counts about itself.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 /// Counters of one engine since its start. Every bound of [`Limits`](crate::Limits) has one that
 /// tells how often it bit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,4 +39,32 @@ pub struct RecorderCounters {
     pub steps_overflowed: u64,
     /// Memory in use for traces now, in bytes.
     pub live_bytes: u64,
+    /// Parallel branches that are running now.
+    pub active_branches: u64,
+}
+
+/// Counts a parallel branch as active until it is dropped. See
+/// [`Telemetry::branch_started`](crate::Telemetry::branch_started).
+#[derive(Debug)]
+#[must_use = "the branch counts as active until this is dropped"]
+pub struct ActiveBranch(Option<Arc<AtomicU64>>);
+
+impl ActiveBranch {
+    /// Counts nothing: for engines that record nothing.
+    pub(crate) const fn off() -> Self {
+        Self(None)
+    }
+
+    pub(crate) fn new(active: &Arc<AtomicU64>) -> Self {
+        active.fetch_add(1, Ordering::Relaxed);
+        Self(Some(Arc::clone(active)))
+    }
+}
+
+impl Drop for ActiveBranch {
+    fn drop(&mut self) {
+        if let Some(active) = &self.0 {
+            active.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
 }

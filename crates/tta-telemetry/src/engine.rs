@@ -10,7 +10,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::clock::Clock;
-use crate::counters::RecorderCounters;
+use crate::counters::{ActiveBranch, RecorderCounters};
 use crate::id::{IdSource, SpanId, TraceId};
 use crate::limits::{LimitError, Limits};
 use crate::metrics::{StepInstruments, StepStatistics};
@@ -160,6 +160,12 @@ impl Telemetry {
     #[must_use]
     pub fn instruments(&self, workflow: &Name, name: &Name, kind: &Name) -> Option<Arc<StepInstruments>> {
         self.0.instruments(workflow, name, kind)
+    }
+
+    /// Counts a parallel branch as active, in
+    /// [`RecorderCounters::active_branches`](crate::RecorderCounters), until the guard is dropped.
+    pub fn branch_started(&self) -> ActiveBranch {
+        self.0.branch_started()
     }
 
     /// Exact statistics of every step since the start, in the order in which they were first met.

@@ -50,7 +50,7 @@ mod thread_index;
 mod tree;
 
 pub use clock::{Clock, ManualClock, ManualSleep, Ticks};
-pub use counters::RecorderCounters;
+pub use counters::{ActiveBranch, RecorderCounters};
 pub use engine::{BuildError, ShutdownReport, Telemetry, TelemetryBuilder};
 pub use id::{IdSource, ParseIdError, SpanId, TraceId};
 pub use limits::{LimitError, Limits};

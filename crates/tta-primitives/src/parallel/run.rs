@@ -8,7 +8,7 @@ use std::task::Poll;
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use tta_telemetry::SpanId;
+use tta_telemetry::{ActiveBranch, SpanId};
 
 use super::Settings;
 use super::join::Erased;
@@ -139,6 +139,7 @@ async fn on_own_task(work: impl Future<Output = Result<Erased>> + Send + 'static
 struct Branch<'a, In> {
     current: Option<StepBox<'a>>,
     recorder: StepRecorder<'a>,
+    active: Option<ActiveBranch>,
     node: Option<&'a Arc<dyn Node>>,
     place: (usize, usize),
     parent: Option<SpanId>,
@@ -152,7 +153,8 @@ impl<In> Unpin for Branch<'_, In> {}
 impl<'a, In: Send + 'static> Branch<'a, In> {
     fn new(node: Option<&'a Arc<dyn Node>>, index: usize, total: usize, input: In, cx: &'a Context) -> Self {
         let (place, parent) = ((index, total), cx.span_id());
-        Self { current: None, recorder: StepRecorder::new(cx), node, place, parent, input: Some(input), cx }
+        let recorder = StepRecorder::new(cx);
+        Self { current: None, recorder, active: None, node, place, parent, input: Some(input), cx }
     }
 
     fn start(&mut self) -> Result<()> {
@@ -165,6 +167,7 @@ impl<'a, In: Send + 'static> Branch<'a, In> {
             self.recorder.set("branch.index", self.place.0);
             self.recorder.set("branch.total", self.place.1);
         }
+        self.active = Some(self.cx.telemetry().branch_started());
         let _position = self.enter();
         self.current = Some(start_caught(&**node, &mut self.input, self.cx)?);
         Ok(())
@@ -196,6 +199,7 @@ impl<In: Send + 'static> Future for Branch<'_, In> {
     fn poll(mut self: Pin<&mut Self>, task: &mut std::task::Context<'_>) -> Poll<Result<Erased>> {
         let result = std::task::ready!(self.poll_current(task));
         self.current = None;
+        self.active = None;
         self.recorder.close(result.as_ref().map(drop));
         Poll::Ready(result.map_err(|error| match self.node {
             Some(node) => error.within(&node.meta().name),

@@ -1,8 +1,10 @@
 //! Fans: order, concurrency, tasks of their own, the first error.
 
+use std::future::Future;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
+use std::task::{Context as Task, Waker};
 
 use tta_primitives::testing::{Mock, TestEngine};
 use tta_primitives::{Error, Workflow, parallel, step, sync, workflow};
@@ -192,4 +194,31 @@ fn a_run_can_be_repeated_and_overlap_itself() {
     let results = engine.block_on(futures_util::future::join_all((1..4).map(|x| flow.run(x, &cx))));
     let results: Vec<_> = results.into_iter().map(Result::unwrap).collect();
     assert_eq!(results, [202, 403, 604]);
+}
+
+#[test]
+fn branches_count_as_active_while_they_run_also_when_one_fails_or_the_run_is_dropped() {
+    let engine = TestEngine::new();
+    let active = || engine.telemetry().counters().active_branches;
+    let seen = {
+        let telemetry = engine.telemetry().clone();
+        sync(move |_: u32| Ok::<_, String>(telemetry.counters().active_branches))
+    };
+    let waits = || Mock::new("waits").delays(SECOND).returns(0_u64);
+    let cx = engine.context();
+    // The first two wait, so that both are active when the third looks.
+    let counts = (step(waits()) | waits() | seen).named("fan");
+    let (_, _, third) = engine.block_on(step(counts).run(1, &cx)).unwrap();
+    assert_eq!((third, active()), (3, 0));
+
+    let fails = step(waits()) | refuse;
+    assert!(engine.block_on(step(fails).run(1, &cx)).is_err());
+    assert_eq!(active(), 0);
+
+    let flow = step(step(waits()) | waits());
+    let mut run = Box::pin(flow.run(1, &cx));
+    assert!(run.as_mut().poll(&mut Task::from_waker(Waker::noop())).is_pending());
+    assert_eq!(active(), 2);
+    drop(run);
+    assert_eq!(active(), 0);
 }

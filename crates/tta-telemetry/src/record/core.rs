@@ -4,7 +4,7 @@
 //! `live`, memory reuse in `pool`, early decisions in `evict`, the background in `housekeeping`.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use crossbeam_queue::ArrayQueue;
 
@@ -42,6 +42,7 @@ pub(crate) struct CounterCells {
     pub(crate) late_dropped: ShardedCounter,
     pub(crate) late_lost: ShardedCounter,
     pub(crate) missed_errors: ShardedCounter,
+    pub(crate) active_branches: Arc<AtomicU64>,
 }
 
 impl CounterCells {
@@ -196,6 +197,7 @@ impl Core {
             missed_error_spans: cells.missed_errors.get(),
             steps_overflowed: self.instruments.overflow(),
             live_bytes: self.allocated_bytes() as u64,
+            active_branches: cells.active_branches.load(Ordering::Relaxed),
         }
     }
 }

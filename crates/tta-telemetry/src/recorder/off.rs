@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{Parts, next_engine_id};
 use crate::clock::Clock;
-use crate::counters::RecorderCounters;
+use crate::counters::{ActiveBranch, RecorderCounters};
 use crate::engine::ShutdownReport;
 use crate::id::{IdSource, SpanId, TraceId};
 use crate::metrics::{StepInstruments, StepStatistics};
@@ -56,6 +56,10 @@ impl Recorder {
 
     pub(crate) fn instruments(&self, _: &Name, _: &Name, _: &Name) -> Option<Arc<StepInstruments>> {
         None
+    }
+
+    pub(crate) fn branch_started(&self) -> ActiveBranch {
+        ActiveBranch::off()
     }
 
     pub(crate) fn step_statistics(&self) -> Vec<StepStatistics> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{Parts, next_engine_id};
 use crate::clock::Clock;
-use crate::counters::RecorderCounters;
+use crate::counters::{ActiveBranch, RecorderCounters};
 use crate::deadline::Deadline;
 use crate::engine::ShutdownReport;
 use crate::id::{IdSource, SpanId, TraceId};
@@ -93,6 +93,10 @@ impl Recorder {
 
     pub(crate) fn instruments(&self, workflow: &Name, name: &Name, kind: &Name) -> Option<Arc<StepInstruments>> {
         self.core.enabled.then(|| self.core.instruments.resolve(workflow, name, kind))
+    }
+
+    pub(crate) fn branch_started(&self) -> ActiveBranch {
+        if self.core.enabled { ActiveBranch::new(&self.core.counters.active_branches) } else { ActiveBranch::off() }
     }
 
     pub(crate) fn step_statistics(&self) -> Vec<StepStatistics> {
