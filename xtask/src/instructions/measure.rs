@@ -36,9 +36,9 @@ pub(super) fn measure() -> Result<Option<Counts>, String> {
 
 /// Builds the bench; the path of its binary.
 fn build() -> Result<String, String> {
-    println!("$ cargo build --release -p {PACKAGE} --bench {BENCH}");
+    println!("$ cargo build --profile bench -p {PACKAGE} --bench {BENCH}");
     let mut command = process::cargo();
-    command.args(["build", "--release", "-p", PACKAGE, "--bench", BENCH]);
+    command.args(["build", "--profile", "bench", "-p", PACKAGE, "--bench", BENCH]);
     let output = process::capture(command.arg("--message-format=json-render-diagnostics"))?;
     executable(&output.stdout).ok_or_else(|| format!("cargo did not name the binary of the bench `{BENCH}`"))
 }
@@ -52,10 +52,12 @@ fn executable(messages: &str) -> Option<String> {
     })
 }
 
-/// All instructions of one run, start-up included.
+/// The instructions of one run's loop.
 fn count(binary: &str, scenario: &str, iterations: u32) -> Result<u64, String> {
     let mut valgrind = process::command("valgrind");
-    valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null", binary, scenario]);
+    valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
+    // Only what happens inside the loop; the bench says why.
+    valgrind.args(["--collect-atstart=no", "--toggle-collect=*measured_loop*", binary, scenario]);
     let output = process::capture(valgrind.arg(iterations.to_string()))?;
     collected(&output.stderr).ok_or_else(|| format!("valgrind printed no total for {scenario}:\n{}", output.stderr))
 }

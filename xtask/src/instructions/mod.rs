@@ -18,8 +18,6 @@ const PACKAGE: &str = "tta-telemetry";
 const BENCH: &str = "instructions";
 const BASELINE: &str = "crates/tta-telemetry/benches/instructions.json";
 const TOLERANCE_PERCENT: f64 = 5.0;
-/// For traces that are kept: decoding sorts by real times and fills vectors, so its count varies.
-const KEPT_TOLERANCE_PERCENT: f64 = 20.0;
 
 /// Instructions per operation, by scenario.
 type Counts = BTreeMap<String, f64>;
@@ -102,15 +100,14 @@ fn compare(measured: &Counts, baseline: &Counts) -> Report {
         };
         let change_percent = if recorded == now { 0.0 } else { (now - recorded) / recorded * 100.0 };
         table.push_str(&format!("{scenario:<36} {recorded:>10.1} {now:>10.1} {change_percent:>+7.1}%\n"));
-        let tolerance = if scenario.ends_with("_keep") { KEPT_TOLERANCE_PERCENT } else { TOLERANCE_PERCENT };
-        if change_percent > tolerance {
+        if change_percent > TOLERANCE_PERCENT {
             problems.push(format!(
-                "{scenario} takes {now} instructions, more than {tolerance} % above the \
+                "{scenario} takes {now} instructions, more than {TOLERANCE_PERCENT} % above the \
                  {recorded} recorded"
             ));
-        } else if change_percent < -tolerance {
+        } else if change_percent < -TOLERANCE_PERCENT {
             notes.push(format!(
-                "{scenario} is more than {tolerance} % below what is recorded; run with \
+                "{scenario} is more than {TOLERANCE_PERCENT} % below what is recorded; run with \
                  --bless"
             ));
         }
