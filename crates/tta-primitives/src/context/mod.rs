@@ -31,6 +31,11 @@ use identity::Identity;
 ///
 /// A context made by [`Context::new`] starts a run of its own each time a workflow runs with it;
 /// inside a run, steps are given the run's context, and workflows run with it join that run.
+///
+/// State, checkpoints and cancellation belong to the context, so that a caller can put values in
+/// before a run and read them after it. Make a new context for every request: runs started from
+/// the same one share them ([`Workflow::for_each`](crate::Workflow::for_each) gives each run its
+/// own).
 #[derive(Clone)]
 pub struct Context(Arc<Inner>);
 
