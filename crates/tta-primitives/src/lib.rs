@@ -36,7 +36,7 @@
 //!
 //! # Features
 //! - `record` (default): recording. Without it primitives run and nothing is recorded.
-//! - `test-util`: the test kit, [`testing`].
+//! - `test-util`: the test kit, `testing`.
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 

@@ -34,7 +34,7 @@ use identity::Identity;
 ///
 /// State, checkpoints and cancellation belong to the context, so that a caller can put values in
 /// before a run and read them after it. Make a new context for every request: runs started from
-/// the same one share them ([`Workflow::for_each`](crate::Workflow::for_each) gives each run its
+/// the same one share them ([`for_each`](crate::Workflow::for_each) gives each run its
 /// own).
 #[derive(Clone)]
 pub struct Context(Arc<Inner>);
