@@ -30,7 +30,7 @@
 //! # Features
 //! - `record` (default): recording. Without it primitives run, ids propagate, and the recorder is
 //!   not compiled in.
-//! - `host` (default): trace files, [`host`].
+//! - `host` (default): trace files, `tta::host`.
 //! - `test-util`: the test kit, `tta::testing`.
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
