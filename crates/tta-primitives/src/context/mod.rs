@@ -32,10 +32,10 @@ use identity::Identity;
 /// A context made by [`Context::new`] starts a run of its own each time a workflow runs with it;
 /// inside a run, steps are given the run's context, and workflows run with it join that run.
 ///
-/// State, checkpoints and cancellation belong to the context, so that a caller can put values in
-/// before a run and read them after it. Make a new context for every request: runs started from
-/// the same one share them ([`for_each`](crate::Workflow::for_each) gives each run its
-/// own).
+/// State and checkpoints belong to the context, so that a caller can put values in before a run
+/// and read them after it. Make a new context for every request: runs started from the same one
+/// share them ([`for_each`](crate::Workflow::for_each) gives each run its own). Its cancellation
+/// reaches all runs started from it; a run's own reaches only that run.
 #[derive(Clone)]
 pub struct Context(Arc<Inner>);
 
@@ -283,6 +283,8 @@ impl Context {
         let key = (key ^ self.telemetry().engine_id().rotate_right(16)).max(1);
         let mut inner = (*self.0).clone();
         inner.correlation_id.get_or_insert_with(|| CorrelationId::random(self.telemetry().ids()));
+        // Its own, so that a dropped run tells those who still hold its context, and no other run.
+        inner.cancellation = inner.cancellation.child();
         inner.trace = trace;
         inner.run = Some(Run { trace_id, key });
         inner.span = root;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tta_telemetry::{ActiveTrace, Name, SamplingDecision, SpanStatus, Ticks};
 
-use crate::context::Context;
+use crate::context::{CancelHandle, Context};
 use crate::error::{ErrorKind, Result};
 use crate::node::{Instruments, StepMeta};
 use crate::observe::record_root_error;
@@ -18,13 +18,23 @@ pub(super) struct OpenRun<'a> {
     instruments: Instruments<'a>,
     cx: &'a Context,
     start: Ticks,
+    cancel: CancelHandle,
+    closed: bool,
 }
 
 impl<'a> OpenRun<'a> {
     pub(super) fn open(cx: &'a Context, workflow: (u64, Name), meta: &'a Arc<StepMeta>) -> Self {
         let root = cx.telemetry().start_trace_in(workflow.1.clone(), meta.kind, None, None);
         let context = cx.for_run(workflow, root.handle(), root.root_span_id());
-        let mut run = Self { context: None, root: None, instruments: Instruments::None, cx, start: Ticks::default() };
+        let mut run = Self {
+            context: None,
+            root: None,
+            instruments: Instruments::None,
+            cx,
+            start: Ticks::default(),
+            cancel: context.cancel_handle(),
+            closed: false,
+        };
         if root.is_recording() {
             let mut root = root;
             root.set_status(SpanStatus::Cancelled);
@@ -44,6 +54,7 @@ impl<'a> OpenRun<'a> {
 
     /// Ends the run with its result; what was decided about its trace, as far as that is known.
     pub(super) fn close<Out>(&mut self, result: &Result<Out>) -> Option<SamplingDecision> {
+        self.closed = true;
         let mut root = self.root.take()?;
         let status = match result {
             Ok(_) => SpanStatus::Ok,
@@ -68,6 +79,11 @@ impl<'a> OpenRun<'a> {
 
 impl Drop for OpenRun<'_> {
     fn drop(&mut self) {
+        if self.closed {
+            return;
+        }
+        // Tasks of the user's own that hold the run's context learn that it is gone.
+        self.cancel.cancel();
         if self.root.is_some() {
             self.count(SpanStatus::Cancelled);
         }

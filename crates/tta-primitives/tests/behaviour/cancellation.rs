@@ -487,3 +487,25 @@ fn a_poll_after_the_end_of_the_siblings_is_not_needed_for_the_error_to_come_out(
         Poll::Pending => panic!("the error waits for a branch that never ends"),
     }
 }
+
+#[test]
+fn a_dropped_run_tells_those_who_hold_its_context_and_no_other_run() {
+    let engine = TestEngine::new();
+    let held: Arc<Mutex<Vec<Context>>> = Arc::default();
+    let hold = {
+        let held = Arc::clone(&held);
+        with_context(move |x: u32, cx: Context| {
+            held.lock().unwrap().push(cx);
+            async move { Ok::<_, String>(x) }
+        })
+    };
+    let flow = workflow("held", hold) >> hang;
+    let cx = engine.context();
+    let mut kept = pin!(flow.run(1, &cx));
+    assert!(poll_once(kept.as_mut()).is_pending());
+    start_and_drop(flow.run(2, &cx));
+    let cancelled: Vec<bool> = held.lock().unwrap().iter().map(Context::is_cancelled).collect();
+    assert_eq!((cancelled, cx.is_cancelled()), (vec![false, true], false));
+    cx.cancel_handle().cancel();
+    assert!(held.lock().unwrap().iter().all(Context::is_cancelled));
+}
