@@ -2,34 +2,17 @@
 #![cfg(feature = "record")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+#[path = "common/by_sink.rs"]
+mod by_sink;
 mod common;
 
 use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use by_sink::{by_hand, ids, run, run_with};
 use common::{LONG, sink};
-use tta_telemetry::{Clock, IdSource, MemorySink, Sink, SpanStatus, Telemetry, TelemetryBuilder, TextSink, TraceId};
-
-fn by_hand(sink: impl Sink) -> TelemetryBuilder {
-    Telemetry::builder().clock(Clock::manual().0).ids(IdSource::seeded(1)).sink(sink).by_hand()
-}
-
-fn run(telemetry: &Telemetry) -> TraceId {
-    run_with(telemetry, SpanStatus::Ok)
-}
-
-fn run_with(telemetry: &Telemetry, status: SpanStatus) -> TraceId {
-    let mut run = telemetry.start_trace("run");
-    let id = run.handle().trace_id().unwrap();
-    run.set_status(status);
-    run.end();
-    id
-}
-
-fn ids(memory: &MemorySink) -> Vec<TraceId> {
-    memory.traces().iter().map(|trace| trace.trace_id).collect()
-}
+use tta_telemetry::{MemorySink, SpanStatus, TextSink};
 
 #[test]
 fn a_memory_sink_keeps_the_last_traces_and_counts_the_others() {

@@ -3,6 +3,8 @@
 #![cfg(feature = "record")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+#[path = "common/by_sink.rs"]
+mod by_sink;
 mod common;
 #[path = "common/sinks.rs"]
 mod misbehaving;
@@ -11,32 +13,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use by_sink::{by_hand, ids, run, run_with};
 use common::{LONG, roomy, sink};
 use misbehaving::{gated, reporting, scripted};
-use tta_telemetry::{
-    Clock, IdSource, Limits, MemorySink, Sink, SinkError, SinkStatus, SpanStatus, Telemetry, TelemetryBuilder, Trace,
-    TraceId,
-};
-
-fn by_hand(sink: impl Sink) -> TelemetryBuilder {
-    Telemetry::builder().clock(Clock::manual().0).ids(IdSource::seeded(1)).sink(sink).by_hand()
-}
-
-fn run(telemetry: &Telemetry) -> TraceId {
-    run_with(telemetry, SpanStatus::Ok)
-}
-
-fn run_with(telemetry: &Telemetry, status: SpanStatus) -> TraceId {
-    let mut run = telemetry.start_trace("run");
-    let id = run.handle().trace_id().unwrap();
-    run.set_status(status);
-    run.end();
-    id
-}
-
-fn ids(memory: &MemorySink) -> Vec<TraceId> {
-    memory.traces().iter().map(|trace| trace.trace_id).collect()
-}
+use tta_telemetry::{Limits, MemorySink, Sink, SinkError, SinkStatus, SpanStatus, Telemetry, Trace, TraceId};
 
 #[test]
 fn a_batch_that_a_sink_refuses_is_counted_and_the_next_one_is_delivered() {
