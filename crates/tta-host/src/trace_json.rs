@@ -11,7 +11,8 @@
 //!  "spans":[{"span_id":"16 hex digits","parent_span_id":null,"name":"...","kind":"...",
 //!    "start_unix_ns":0,"duration_ns":0,"status":"ok|error|cancelled","handled":false,
 //!    "attributes":{"key":true},"events":[{"name":"...","unix_ns":0,"attributes":{}}],
-//!    "dropped_attributes":0,"truncated_attributes":0,"dropped_events":0}]}
+//!    "links":[{"trace_id":"...","span_id":"...","attributes":{}}],
+//!    "dropped_attributes":0,"truncated_attributes":0,"dropped_events":0,"dropped_links":0}]}
 //! ```
 //!
 //! What a reader has to know:
@@ -25,7 +26,7 @@
 //!
 //! What [`from_json`] accepts beyond that: fields in any order, unknown fields (skipped), and
 //! absent ones that have a natural zero (`incomplete`, `late`, `dropped`, `parent_span_id`,
-//! `handled`, `attributes`, `events` and the counters). An integer attribute outside of `i64` is
+//! `handled`, `attributes`, `events`, `links` and the counters). An integer attribute outside of `i64` is
 //! read as the nearest float. A `sampler` that this version does not know is read as `other`.
 
 mod attributes;

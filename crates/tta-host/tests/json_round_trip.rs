@@ -6,8 +6,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use tta_host::trace_json::{from_json, to_json};
 use tta_telemetry::{
-    Attribute, DecisionReason, Name, SamplingDecision, SpanEvent, SpanId, SpanRecord, SpanStatus, Trace, TraceClass,
-    TraceCounts, TraceId, Value,
+    Attribute, DecisionReason, Name, SamplingDecision, SpanEvent, SpanId, SpanLink, SpanRecord, SpanStatus, Trace,
+    TraceClass, TraceCounts, TraceId, Value,
 };
 
 fn text() -> impl Strategy<Value = String> {
@@ -51,6 +51,15 @@ fn event() -> impl Strategy<Value = SpanEvent> {
     (name(), any::<u64>(), attributes()).prop_map(|(name, unix_ns, attributes)| SpanEvent { name, unix_ns, attributes })
 }
 
+fn link() -> impl Strategy<Value = SpanLink> {
+    let trace_id = (1..=u128::MAX).prop_filter_map("zero is no id", TraceId::new);
+    (trace_id, span_id(), attributes()).prop_map(|(trace_id, span_id, attributes)| SpanLink {
+        trace_id,
+        span_id,
+        attributes,
+    })
+}
+
 fn status() -> impl Strategy<Value = SpanStatus> {
     prop_oneof![Just(SpanStatus::Ok), Just(SpanStatus::Error), Just(SpanStatus::Cancelled)]
 }
@@ -59,9 +68,10 @@ fn span() -> impl Strategy<Value = SpanRecord> {
     let ids = (span_id(), proptest::option::of(span_id()));
     let times = (any::<u64>(), any::<u64>());
     let ends = (status(), any::<bool>());
-    let counters = (any::<u32>(), any::<u32>(), any::<u32>());
-    (ids, name(), name(), times, ends, attributes(), vec(event(), 0..3), counters).prop_map(
-        |(ids, name, kind, times, ends, attributes, events, counters)| SpanRecord {
+    let counters = (any::<u32>(), any::<u32>(), any::<u32>(), any::<u32>());
+    let around = (vec(event(), 0..3), vec(link(), 0..3));
+    (ids, name(), name(), times, ends, attributes(), around, counters).prop_map(
+        |(ids, name, kind, times, ends, attributes, (events, links), counters)| SpanRecord {
             span_id: ids.0,
             parent_span_id: ids.1,
             name,
@@ -72,9 +82,11 @@ fn span() -> impl Strategy<Value = SpanRecord> {
             handled: ends.1,
             attributes,
             events,
+            links,
             dropped_attributes: counters.0,
             truncated_attributes: counters.1,
             dropped_events: counters.2,
+            dropped_links: counters.3,
         },
     )
 }

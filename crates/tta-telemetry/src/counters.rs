@@ -27,6 +27,8 @@ pub struct RecorderCounters {
     pub attributes_truncated: u64,
     /// Events refused at `events_per_span`, in kept traces.
     pub events_dropped: u64,
+    /// Links that exceeded `links_per_span`.
+    pub links_dropped: u64,
     /// Records that came after the decision and followed it to the sinks.
     pub late_kept: u64,
     /// Records that came after the decision to drop their trace.

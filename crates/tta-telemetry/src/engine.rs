@@ -140,20 +140,19 @@ impl Telemetry {
     /// Starts a run whose trace id is new. It ends when the returned root does.
     #[inline]
     pub fn start_trace(&self, name: impl Into<Name>) -> ActiveTrace {
-        self.0.start_trace(name.into(), "workflow", None, None)
+        self.0.start_trace(name.into(), "workflow", None)
     }
 
-    /// Starts a run of a given kind that continues a trace begun elsewhere, or a new one where
-    /// `trace_id` is `None`.
+    /// Starts a run of a given kind: under a span of a trace that was begun elsewhere, or as a new
+    /// trace when there is none.
     #[inline]
     pub fn start_trace_in(
         &self,
         name: impl Into<Name>,
         kind: &'static str,
-        trace_id: Option<TraceId>,
-        parent: Option<SpanId>,
+        remote: Option<(TraceId, SpanId)>,
     ) -> ActiveTrace {
-        self.0.start_trace(name.into(), kind, trace_id, parent)
+        self.0.start_trace(name.into(), kind, remote)
     }
 
     /// The cells of a step; resolve once and keep. `None` when nothing is recorded.

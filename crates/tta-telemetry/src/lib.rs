@@ -56,9 +56,9 @@ pub use id::{IdSource, ParseIdError, SpanId, TraceId};
 pub use limits::{LimitError, Limits};
 pub use metrics::{Histogram, StepInstruments, StepStatistics};
 pub use model::{
-    Attribute, DecisionReason, Name, NameRef, Sampling, SamplingDecision, SpanEvent, SpanRecord, SpanStatus, Trace,
+    Attribute, DecisionReason, Name, NameRef, Sampling, SamplingDecision, SpanEvent, SpanLink, SpanRecord, SpanStatus, Trace,
     TraceClass, TraceCounts, Value, ValueRef,
 };
-pub use record::{ActiveTrace, Span, TraceHandle};
+pub use record::{ActiveTrace, OwnedSpan, Span, TraceHandle};
 pub use sink::{MemorySink, Sink, SinkError, SinkStatus, TextSink};
 pub use tree::TraceTree;

@@ -23,6 +23,8 @@ pub struct Limits {
     pub attribute_bytes: u32,
     /// Events per span. Default 128; 1 to 10,000.
     pub events_per_span: u32,
+    /// Links per span. Default 128; 1 to 10,000.
+    pub links_per_span: u32,
     /// Spans waiting in each sink's queue. A single larger trace is accepted when the queue is
     /// empty. Default 2,048; at least 1.
     pub queue_spans: usize,
@@ -41,6 +43,7 @@ impl Default for Limits {
             attributes_per_span: 64,
             attribute_bytes: 4 * 1024,
             events_per_span: 128,
+            links_per_span: 128,
             queue_spans: 2_048,
             queue_bytes: 64 * 1024 * 1024,
             decision_wait: Duration::from_secs(10),
@@ -77,6 +80,7 @@ impl Limits {
         check("attributes_per_span", self.attributes_per_span.into(), "1 to 1024", 1..=1_024)?;
         check("attribute_bytes", self.attribute_bytes.into(), "16 to 131072", 16..=131_072)?;
         check("events_per_span", self.events_per_span.into(), "1 to 10000", 1..=10_000)?;
+        check("links_per_span", self.links_per_span.into(), "1 to 10000", 1..=10_000)?;
         check("queue_spans", self.queue_spans as u64, "at least 1", 1..=u64::MAX)?;
         check("queue_bytes", self.queue_bytes as u64, "at least 4096", 4_096..=u64::MAX)?;
         if self.decision_wait > Duration::from_secs(3600) {

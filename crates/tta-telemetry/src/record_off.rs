@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 
 use crate::clock::Ticks;
 use crate::id::{SpanId, TraceId};
-use crate::model::{NameRef, SamplingDecision, SpanStatus, ValueRef};
+use crate::model::{Name, NameRef, SamplingDecision, SpanStatus, ValueRef};
 
 /// The root of a run; records nothing in this build.
 #[derive(Debug)]
@@ -19,6 +19,11 @@ pub struct TraceHandle(());
 #[derive(Debug)]
 #[must_use = "dropping it ends the span"]
 pub struct Span<'t>(PhantomData<&'t ()>);
+
+/// A span that owns its place in a trace; records nothing in this build.
+#[derive(Debug)]
+#[must_use = "dropping it ends the span"]
+pub struct OwnedSpan(());
 
 impl ActiveTrace {
     #[inline]
@@ -62,6 +67,10 @@ impl ActiveTrace {
     /// Does nothing.
     #[inline]
     pub fn set<'v>(&mut self, _key: &'static str, _value: impl Into<ValueRef<'v>>) {}
+
+    /// Does nothing; the closure is not called.
+    #[inline]
+    pub fn set_with<'v, V: Into<ValueRef<'v>>>(&mut self, _key: &'static str, _value: impl FnOnce() -> V) {}
 
     /// Does nothing.
     #[inline]
@@ -147,6 +156,64 @@ impl TraceHandle {
         _attributes: &[(&'static str, ValueRef<'_>)],
     ) {
     }
+
+    /// Does nothing.
+    #[inline]
+    pub fn link(&self, _span: SpanId, _to: (TraceId, SpanId), _attributes: &[(&'static str, ValueRef<'_>)]) {}
+
+    /// Does nothing.
+    #[inline]
+    pub fn mark_handled(&self, _span: SpanId) {}
+
+    /// A span that records nothing.
+    #[inline]
+    pub fn owned_span(&self, _: Option<SpanId>, _name: impl Into<Name>, _kind: &'static str) -> OwnedSpan {
+        OwnedSpan(())
+    }
+}
+
+impl OwnedSpan {
+    /// Always `None` in this build.
+    #[inline]
+    #[must_use]
+    pub fn id(&self) -> Option<SpanId> {
+        None
+    }
+
+    /// Always false in this build.
+    #[inline]
+    #[must_use]
+    pub fn is_recording(&self) -> bool {
+        false
+    }
+
+    /// Does nothing.
+    #[inline]
+    pub fn set<'v>(&mut self, _key: &'static str, _value: impl Into<ValueRef<'v>>) {}
+
+    /// Does nothing; the closure is not called.
+    #[inline]
+    pub fn set_with<'v, V: Into<ValueRef<'v>>>(&mut self, _key: &'static str, _value: impl FnOnce() -> V) {}
+
+    /// Does nothing.
+    #[inline]
+    pub fn event<'n>(&self, _name: impl Into<NameRef<'n>>, _attributes: &[(&'static str, ValueRef<'_>)]) {}
+
+    /// Does nothing.
+    #[inline]
+    pub fn link(&self, _to: (TraceId, SpanId), _attributes: &[(&'static str, ValueRef<'_>)]) {}
+
+    /// Does nothing.
+    #[inline]
+    pub fn set_status(&mut self, _status: SpanStatus) {}
+
+    /// Does nothing.
+    #[inline]
+    pub fn set_handled(&mut self) {}
+
+    /// Does nothing.
+    #[inline]
+    pub fn end(self) {}
 }
 
 impl Span<'_> {
@@ -188,6 +255,10 @@ impl Span<'_> {
     /// Does nothing.
     #[inline]
     pub fn event<'n>(&self, _name: impl Into<NameRef<'n>>, _attributes: &[(&'static str, ValueRef<'_>)]) {}
+
+    /// Does nothing.
+    #[inline]
+    pub fn link(&self, _to: (TraceId, SpanId), _attributes: &[(&'static str, ValueRef<'_>)]) {}
 
     /// Does nothing.
     #[inline]

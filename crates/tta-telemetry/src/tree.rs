@@ -106,6 +106,11 @@ impl<'a> TraceTree<'a> {
             for Attribute { key, value } in span.attributes.iter().filter(|attribute| !is_shown(span, attribute)) {
                 writeln!(f, "{}", clip(&format!("{below}{key} = {value}"), WIDTH))?;
             }
+            for link in &span.links {
+                let details: Vec<_> = link.attributes.iter().map(|a| format!(" {}={}", a.key, a.value)).collect();
+                let text = format!("{below}→ {} in {}{}", link.span_id, link.trace_id, details.concat());
+                writeln!(f, "{}", clip(&text, WIDTH))?;
+            }
             for event in &span.events {
                 let details: Vec<_> = event.attributes.iter().map(|a| format!(" {}={}", a.key, a.value)).collect();
                 writeln!(f, "{}", clip(&format!("{below}• {}{}", event.name, details.concat()), WIDTH))?;

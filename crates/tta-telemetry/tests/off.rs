@@ -80,7 +80,7 @@ fn use_everything(telemetry: &Telemetry) {
     use_handle(&TraceHandle::default());
     run.end();
     telemetry.start_trace("run").end_at(9);
-    let elsewhere = telemetry.start_trace_in("run", "saga", TraceId::new(7), SpanId::new(8));
+    let elsewhere = telemetry.start_trace_in("run", "saga", TraceId::new(7).zip(SpanId::new(8)));
     assert_eq!(elsewhere.end_decided(), None);
     let name = Name::from_static("step");
     assert!(telemetry.instruments(&name, &name, &name).is_none());

@@ -108,9 +108,11 @@ fn every_field_of_a_trace_is_what_was_recorded() {
         handled: false,
         attributes: vec![],
         events: vec![],
+        links: vec![],
         dropped_attributes: 0,
         truncated_attributes: 0,
         dropped_events: 0,
+        dropped_links: 0,
     };
     let parse = SpanRecord {
         attributes: vec![attribute("rows", Value::I64(3))],
@@ -179,7 +181,7 @@ fn every_kind_of_value_comes_back_and_the_last_one_of_a_key_wins() {
 fn names_that_are_not_literals_and_kinds_come_back_too() {
     let by_hand = ByHand::new(Sampling::KeepAll);
     let shared: Name = Arc::<str>::from("step number one").into();
-    let run = by_hand.telemetry.start_trace_in(format!("run {}", 7), "saga", None, None);
+    let run = by_hand.telemetry.start_trace_in(format!("run {}", 7), "saga", None);
     let mut span = run.span(&shared, "circuit_breaker");
     span.set("after the name", 1);
     span.event(&shared, &[]);
@@ -241,7 +243,7 @@ fn a_trace_begun_elsewhere_goes_on_under_its_id_and_parent() {
     let by_hand = ByHand::new(Sampling::KeepAll);
     let trace_id: TraceId = "4bf92f3577b34da6a3ce929d0e0e4736".parse().unwrap();
     let parent: SpanId = "00f067aa0ba902b7".parse().unwrap();
-    let run = by_hand.telemetry.start_trace_in("serve", "workflow", Some(trace_id), Some(parent));
+    let run = by_hand.telemetry.start_trace_in("serve", "workflow", Some((trace_id, parent)));
     run.span("step", "lambda").end();
     run.end();
     let trace = by_hand.only_trace();

@@ -1,7 +1,8 @@
 //! The exact form of a line, and what is read from lines that others wrote.
 
 use tta_telemetry::{
-    Attribute, DecisionReason, SamplingDecision, SpanEvent, SpanRecord, SpanStatus, TraceClass, TraceCounts, Value,
+    Attribute, DecisionReason, SamplingDecision, SpanEvent, SpanLink, SpanRecord, SpanStatus, TraceClass, TraceCounts,
+    Value,
 };
 
 use super::*;
@@ -26,9 +27,11 @@ fn trace_with(attributes: Vec<Attribute>) -> Trace {
         handled: true,
         attributes,
         events: Vec::new(),
+        links: Vec::new(),
         dropped_attributes: 1,
         truncated_attributes: 2,
         dropped_events: 3,
+        dropped_links: 0,
     };
     Trace {
         trace_id: "4bf92f3577b34da6a3ce929d0e0e4736".parse().unwrap(),
@@ -63,6 +66,9 @@ fn a_trace_is_written_as_documented() {
     let mut trace = trace_with(vec![attribute("z", Value::Bool(true)), attribute("a", Value::I64(-7))]);
     let attributes = vec![attribute("chain", Value::List(vec!["a\nb".into(), "\"c\"".into()]))];
     trace.spans[0].events.push(SpanEvent { name: "retry".into(), unix_ns: 5, attributes });
+    let attributes = vec![attribute("batch", Value::I64(2))];
+    let (trace_id, span_id) = (trace.trace_id, trace.root_span_id);
+    trace.spans[0].links.push(SpanLink { trace_id, span_id, attributes });
     let expected = concat!(
         r#"{"version":1,"trace_id":"4bf92f3577b34da6a3ce929d0e0e4736","root_span_id":"00f067aa0ba902b7","#,
         r#""class":"failed","decision":{"keep":true,"rate":1.0,"reason":"tail_error","sampler":"keep_failed"},"#,
@@ -71,7 +77,9 @@ fn a_trace_is_written_as_documented() {
         r#""start_unix_ns":18446744073709551615,"duration_ns":1500,"status":"error","handled":true,"#,
         r#""attributes":{"z":true,"a":-7},"#,
         r#""events":[{"name":"retry","unix_ns":5,"attributes":{"chain":["a\nb","\"c\""]}}],"#,
-        r#""dropped_attributes":1,"truncated_attributes":2,"dropped_events":3}]}"#,
+        r#""links":[{"trace_id":"4bf92f3577b34da6a3ce929d0e0e4736","span_id":"00f067aa0ba902b7","#,
+        r#""attributes":{"batch":2}}],"#,
+        r#""dropped_attributes":1,"truncated_attributes":2,"dropped_events":3,"dropped_links":0}]}"#,
     );
     let json = to_json(&trace).unwrap();
     assert_eq!(json, expected);

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tta_telemetry::{
-    DecisionReason, Name, SamplingDecision, SpanEvent, SpanId, SpanRecord, SpanStatus, Trace, TraceClass, TraceCounts,
-    TraceId,
+    DecisionReason, Name, SamplingDecision, SpanEvent, SpanId, SpanLink, SpanRecord, SpanStatus, Trace, TraceClass,
+    TraceCounts, TraceId,
 };
 
 use super::VERSION;
@@ -107,12 +107,16 @@ struct Span<'a> {
     attributes: Attributes<'a>,
     #[serde(borrow, default)]
     events: Vec<Event<'a>>,
+    #[serde(borrow, default)]
+    links: Vec<Link<'a>>,
     #[serde(default)]
     dropped_attributes: u32,
     #[serde(default)]
     truncated_attributes: u32,
     #[serde(default)]
     dropped_events: u32,
+    #[serde(default)]
+    dropped_links: u32,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -121,6 +125,15 @@ struct Event<'a> {
     #[serde(borrow)]
     name: Text<'a>,
     unix_ns: u64,
+    #[serde(default)]
+    attributes: Attributes<'a>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(expecting = "the object of a link")]
+struct Link<'a> {
+    trace_id: Parsed<TraceId>,
+    span_id: Parsed<SpanId>,
     #[serde(default)]
     attributes: Attributes<'a>,
 }
@@ -241,9 +254,11 @@ impl<'a> From<&'a SpanRecord> for Span<'a> {
             handled: span.handled,
             attributes: Attributes(Cow::Borrowed(&span.attributes)),
             events: span.events.iter().map(Event::from).collect(),
+            links: span.links.iter().map(Link::from).collect(),
             dropped_attributes: span.dropped_attributes,
             truncated_attributes: span.truncated_attributes,
             dropped_events: span.dropped_events,
+            dropped_links: span.dropped_links,
         }
     }
 }
@@ -261,9 +276,11 @@ impl From<Span<'_>> for SpanRecord {
             handled: span.handled,
             attributes: span.attributes.0.into_owned(),
             events: span.events.into_iter().map(SpanEvent::from).collect(),
+            links: span.links.into_iter().map(SpanLink::from).collect(),
             dropped_attributes: span.dropped_attributes,
             truncated_attributes: span.truncated_attributes,
             dropped_events: span.dropped_events,
+            dropped_links: span.dropped_links,
         }
     }
 }
@@ -278,5 +295,18 @@ impl<'a> From<&'a SpanEvent> for Event<'a> {
 impl From<Event<'_>> for SpanEvent {
     fn from(event: Event<'_>) -> Self {
         Self { name: event.name.into(), unix_ns: event.unix_ns, attributes: event.attributes.0.into_owned() }
+    }
+}
+
+impl<'a> From<&'a SpanLink> for Link<'a> {
+    fn from(link: &'a SpanLink) -> Self {
+        let attributes = Attributes(Cow::Borrowed(&link.attributes));
+        Self { trace_id: Parsed(link.trace_id), span_id: Parsed(link.span_id), attributes }
+    }
+}
+
+impl From<Link<'_>> for SpanLink {
+    fn from(link: Link<'_>) -> Self {
+        Self { trace_id: link.trace_id.0, span_id: link.span_id.0, attributes: link.attributes.0.into_owned() }
     }
 }

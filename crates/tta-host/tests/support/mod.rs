@@ -31,9 +31,11 @@ pub(crate) fn span(number: u64, parent: Option<u64>, start_unix_ns: u64) -> Span
         handled: false,
         attributes: Vec::new(),
         events: Vec::new(),
+        links: Vec::new(),
         dropped_attributes: 0,
         truncated_attributes: 0,
         dropped_events: 0,
+        dropped_links: 0,
     }
 }
 

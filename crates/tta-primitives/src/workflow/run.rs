@@ -24,7 +24,7 @@ pub(super) struct OpenRun<'a> {
 
 impl<'a> OpenRun<'a> {
     pub(super) fn open(cx: &'a Context, workflow: (u64, Name), meta: &'a Arc<StepMeta>) -> Self {
-        let root = cx.telemetry().start_trace_in(workflow.1.clone(), meta.kind, None, None);
+        let root = cx.telemetry().start_trace_in(workflow.1.clone(), meta.kind, None);
         let context = cx.for_run(workflow, root.handle(), root.root_span_id());
         let mut run = Self {
             context: None,

@@ -11,6 +11,6 @@ mod value;
 
 pub use decision::{DecisionReason, Sampling, SamplingDecision};
 pub use name::{Name, NameRef};
-pub use span::{SpanEvent, SpanRecord, SpanStatus};
+pub use span::{SpanEvent, SpanLink, SpanRecord, SpanStatus};
 pub use trace::{Trace, TraceClass, TraceCounts};
 pub use value::{Attribute, Value, ValueRef};

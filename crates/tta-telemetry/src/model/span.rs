@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::{Attribute, Name, Value};
-use crate::id::SpanId;
+use crate::id::{SpanId, TraceId};
 
 /// How a span ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -71,12 +71,27 @@ pub struct SpanRecord {
     pub attributes: Vec<Attribute>,
     /// In order of time.
     pub events: Vec<SpanEvent>,
+    /// Spans of other traces that this one has to do with, in the order in which they were added.
+    pub links: Vec<SpanLink>,
     /// Attributes that exceeded the engine's `attributes_per_span`.
     pub dropped_attributes: u32,
     /// Attribute values that were cut at the engine's `attribute_bytes`.
     pub truncated_attributes: u32,
     /// Events that exceeded the engine's `events_per_span`.
     pub dropped_events: u32,
+    /// Links that exceeded the engine's `links_per_span`.
+    pub dropped_links: u32,
+}
+
+/// A span of another trace, or of another branch of this one, that a span has to do with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SpanLink {
+    /// The other span's trace.
+    pub trace_id: TraceId,
+    /// The other span.
+    pub span_id: SpanId,
+    /// Details: why it matters.
+    pub attributes: Vec<Attribute>,
 }
 
 /// Something that happened at one instant inside a span.

@@ -98,11 +98,16 @@ impl Trace {
                 .events
                 .iter()
                 .map(|event| std::mem::size_of_val(event) + event.attributes.iter().map(attribute).sum::<usize>());
+            let links = span
+                .links
+                .iter()
+                .map(|link| std::mem::size_of_val(link) + link.attributes.iter().map(attribute).sum::<usize>());
             // Names count whether they are literals or not: most are short.
             std::mem::size_of::<SpanRecord>()
                 + span.name.len()
                 + span.attributes.iter().map(attribute).sum::<usize>()
                 + events.sum::<usize>()
+                + links.sum::<usize>()
         };
         std::mem::size_of::<Self>() + self.spans.iter().map(span).sum::<usize>()
     }

@@ -38,6 +38,7 @@ pub(crate) struct CounterCells {
     pub(crate) attributes_dropped: ShardedCounter,
     pub(crate) attributes_truncated: ShardedCounter,
     pub(crate) events_dropped: ShardedCounter,
+    pub(crate) links_dropped: ShardedCounter,
     pub(crate) late_kept: ShardedCounter,
     pub(crate) late_dropped: ShardedCounter,
     pub(crate) late_lost: ShardedCounter,
@@ -118,8 +119,7 @@ impl Core {
         self: &Arc<Self>,
         name: Name,
         kind: &'static str,
-        trace_id: Option<TraceId>,
-        parent: Option<SpanId>,
+        remote: Option<(TraceId, SpanId)>,
     ) -> ActiveTrace {
         if !self.enabled {
             return ActiveTrace::off();
@@ -130,6 +130,7 @@ impl Core {
         };
         let root = self.ids.span_id();
         let start = self.clock.ticks();
+        let (trace_id, parent) = remote.unzip();
         live.begin(trace_id.unwrap_or_else(|| self.ids.trace_id()), root, start);
         ActiveTrace::new(live, name, kind, (root, parent), start)
     }
@@ -191,6 +192,7 @@ impl Core {
             attributes_dropped: cells.attributes_dropped.get(),
             attributes_truncated: cells.attributes_truncated.get(),
             events_dropped: cells.events_dropped.get(),
+            links_dropped: cells.links_dropped.get(),
             late_kept: cells.late_kept.get(),
             late_dropped: cells.late_dropped.get(),
             late_lost: cells.late_lost.get(),

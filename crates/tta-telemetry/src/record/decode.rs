@@ -1,6 +1,6 @@
 //! From words to the trace that sinks receive.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::Ordering;
 
 use super::core::Core;
@@ -8,8 +8,10 @@ use super::late::LateRecord;
 use super::live::LiveTrace;
 use super::log::Extent;
 use super::words::{self, Reader};
-use crate::id::SpanId;
-use crate::model::{Attribute, SamplingDecision, SpanEvent, SpanRecord, Trace, TraceClass, TraceCounts};
+use crate::id::{SpanId, TraceId};
+use crate::model::{
+    Attribute, SamplingDecision, SpanEvent, SpanLink, SpanRecord, SpanStatus, Trace, TraceClass, TraceCounts,
+};
 
 /// Decodes a closed log.
 pub(crate) fn trace(live: &LiveTrace, extent: Extent, decision: SamplingDecision, incomplete: bool) -> Trace {
@@ -42,7 +44,7 @@ pub(crate) fn late(core: &Core, records: &[LateRecord]) -> Option<Trace> {
         parts.add(&record.words);
     }
     let spans = parts.finish(first.root_span_id);
-    let failed = spans.iter().any(|span| span.status == crate::model::SpanStatus::Error && !span.handled);
+    let failed = spans.iter().any(|span| span.status == SpanStatus::Error && !span.handled);
     // Events and annotations of spans that were sent before have nothing left to hang on.
     (!spans.is_empty()).then(|| Trace {
         trace_id: first.trace_id,
@@ -62,11 +64,20 @@ struct Parts<'a> {
     spans: Vec<SpanRecord>,
     events: HashMap<SpanId, Vec<SpanEvent>>,
     annotations: HashMap<SpanId, Vec<Attribute>>,
+    links: HashMap<SpanId, Vec<SpanLink>>,
+    handled: HashSet<SpanId>,
 }
 
 impl<'a> Parts<'a> {
     fn new(core: &'a Core) -> Self {
-        Self { core, spans: Vec::new(), events: HashMap::new(), annotations: HashMap::new() }
+        Self {
+            core,
+            spans: Vec::new(),
+            events: HashMap::new(),
+            annotations: HashMap::new(),
+            links: HashMap::new(),
+            handled: HashSet::new(),
+        }
     }
 
     fn add(&mut self, record: &[u64]) {
@@ -82,6 +93,17 @@ impl<'a> Parts<'a> {
                 let mut attributes = Vec::new();
                 reader.attributes(&mut attributes);
                 self.events.entry(span_id).or_default().push(SpanEvent { name, unix_ns, attributes });
+            }
+            words::KIND_LINK => {
+                let trace_id = (u128::from(reader.word()) << 64) | u128::from(reader.word());
+                let ids = TraceId::new(trace_id).zip(SpanId::new(reader.word()));
+                let mut attributes = Vec::new();
+                reader.attributes(&mut attributes);
+                let links = self.links.entry(span_id).or_default();
+                links.extend(ids.map(|(trace_id, span_id)| SpanLink { trace_id, span_id, attributes }));
+            }
+            words::KIND_HANDLED => {
+                self.handled.insert(span_id);
             }
             _ => reader.attributes(self.annotations.entry(span_id).or_default()),
         }
@@ -107,9 +129,11 @@ impl<'a> Parts<'a> {
             handled: words::handled_of(header),
             attributes,
             events: Vec::new(),
+            links: Vec::new(),
             dropped_attributes: ((counters >> 16) & 0xffff) as u32,
             truncated_attributes: ((counters >> 32) & 0xffff) as u32,
             dropped_events: 0,
+            dropped_links: 0,
         });
     }
 
@@ -124,6 +148,17 @@ impl<'a> Parts<'a> {
                 } else {
                     span.dropped_attributes += 1;
                     self.core.counters.attributes_dropped.add(1);
+                }
+            }
+            // Only an error can have been stopped.
+            span.handled |= span.status == SpanStatus::Error && self.handled.contains(&span.span_id);
+            if let Some(mut links) = self.links.remove(&span.span_id) {
+                let over = links.len().saturating_sub(self.core.limits.links_per_span as usize);
+                links.truncate(links.len() - over);
+                span.dropped_links = over as u32;
+                span.links = links;
+                if over > 0 {
+                    self.core.counters.links_dropped.add(over as u64);
                 }
             }
             let Some(mut events) = self.events.remove(&span.span_id) else { continue };

@@ -142,7 +142,7 @@ mod tests {
             sinks: Vec::new(),
             enabled: true,
         });
-        let start = || core.start_trace("run".into(), "workflow", None, None);
+        let start = || core.start_trace("run".into(), "workflow", None);
         start().end();
         let looked_at = start();
         let (live, seen) = core.registry.live().remove(0);

@@ -36,7 +36,7 @@ mod words;
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-pub use span::{ActiveTrace, Span, TraceHandle};
+pub use span::{ActiveTrace, OwnedSpan, Span, TraceHandle};
 
 /// Tells a background thread to stop.
 #[derive(Debug, Default)]

@@ -1,6 +1,6 @@
 //! How a record is laid out in words, and back.
 //!
-//! Owns the encoding of names, attributes and the three kinds of record. Records never leave the
+//! Owns the encoding of names, attributes and the five kinds of record. Records never leave the
 //! process in this form: literals are stored as pointers.
 //!
 //! | record | words |
@@ -8,6 +8,8 @@
 //! | span | header, span id, parent id, start, end, name (2), kind (2), counters, then the name's text unless it is a literal, then attributes |
 //! | event | header, span id, ticks, name (2), then text and attributes |
 //! | annotation | header, span id, then attributes |
+//! | link | header, span id, trace id (2), linked span id, then attributes |
+//! | handled | header, span id |
 //!
 //! The header holds `length:16 | record kind:8 | status:8 | handled:8`. An attribute is two words
 //! (`key pointer`, `key length:16 | tag:8 | value length:32`) and its value: one word for numbers
@@ -22,6 +24,8 @@ use crate::model::{Attribute, Name, NameRef, SpanStatus, Value, ValueRef};
 pub(crate) const KIND_SPAN: u64 = 1;
 pub(crate) const KIND_EVENT: u64 = 2;
 pub(crate) const KIND_ANNOTATION: u64 = 3;
+pub(crate) const KIND_LINK: u64 = 4;
+pub(crate) const KIND_HANDLED: u64 = 5;
 const STATUS_SHIFT: u32 = 24;
 const HANDLED: u64 = 1 << 32;
 

@@ -50,7 +50,7 @@ impl Recorder {
     }
 
     #[inline]
-    pub(crate) fn start_trace(&self, _: Name, _: &'static str, _: Option<TraceId>, _: Option<SpanId>) -> ActiveTrace {
+    pub(crate) fn start_trace(&self, _: Name, _: &'static str, _: Option<(TraceId, SpanId)>) -> ActiveTrace {
         ActiveTrace::off()
     }
 

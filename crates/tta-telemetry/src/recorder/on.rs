@@ -85,10 +85,9 @@ impl Recorder {
         &self,
         name: Name,
         kind: &'static str,
-        trace_id: Option<TraceId>,
-        parent: Option<SpanId>,
+        remote: Option<(TraceId, SpanId)>,
     ) -> ActiveTrace {
-        self.core.start_trace(name, kind, trace_id, parent)
+        self.core.start_trace(name, kind, remote)
     }
 
     pub(crate) fn instruments(&self, workflow: &Name, name: &Name, kind: &Name) -> Option<Arc<StepInstruments>> {

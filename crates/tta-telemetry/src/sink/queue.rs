@@ -111,9 +111,11 @@ mod tests {
             handled: false,
             attributes: vec![],
             events: vec![],
+            links: vec![],
             dropped_attributes: 0,
             truncated_attributes: 0,
             dropped_events: 0,
+            dropped_links: 0,
         };
         Arc::new(Trace {
             trace_id: TraceId::new(id).unwrap(),

@@ -19,9 +19,11 @@ fn span(id: u64, parent: u64, name: &'static str, kind: &'static str) -> SpanRec
         handled: false,
         attributes: vec![],
         events: vec![],
+        links: vec![],
         dropped_attributes: 0,
         truncated_attributes: 0,
         dropped_events: 0,
+        dropped_links: 0,
     }
 }
 

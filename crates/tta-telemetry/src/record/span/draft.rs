@@ -1,7 +1,7 @@
 //! What a span collects until it is written, once, when it closes.
 
 use crate::clock::Ticks;
-use crate::id::SpanId;
+use crate::id::{SpanId, TraceId};
 use crate::model::{NameRef, SpanStatus, ValueRef};
 use crate::record::live::{LiveTrace, append_auxiliary};
 use crate::record::words::{self, AttributeLimits, Attributes, SPAN_HEAD_WORDS};
@@ -68,6 +68,17 @@ impl Draft {
 pub(super) fn limits_of(live: &LiveTrace) -> AttributeLimits {
     let limits = &live.core.limits;
     AttributeLimits { count: limits.attributes_per_span, bytes: limits.attribute_bytes }
+}
+
+/// Records that a span has to do with one of another trace, or of another branch of this one.
+pub(super) fn link(live: &LiveTrace, span: SpanId, to: (TraceId, SpanId), attributes: &[(&'static str, ValueRef<'_>)]) {
+    let mut encoded = Attributes::new();
+    for (key, value) in attributes {
+        encoded.push(key, *value, limits_of(live));
+    }
+    let trace_id = to.0.get();
+    let head = &mut [0, span.get(), (trace_id >> 64) as u64, trace_id as u64, to.1.get()];
+    append_auxiliary(live, head, words::KIND_LINK, &encoded);
 }
 
 /// Records that something happened in a span, now.

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::Span;
-use super::draft::{event, limits_of};
+use super::draft::{event, limits_of, link};
+use super::{OwnedSpan, Span};
 use crate::clock::Ticks;
 use crate::id::{SpanId, TraceId};
-use crate::model::{NameRef, SamplingDecision, ValueRef};
+use crate::model::{Name, NameRef, SamplingDecision, ValueRef};
 use crate::record::live::{LiveTrace, append_auxiliary};
 use crate::record::words::{self, Attributes};
 
@@ -100,6 +100,28 @@ impl TraceHandle {
         if let Some(live) = self.live.as_deref() {
             event(live, span, name.into(), attributes);
         }
+    }
+
+    /// Records that a span has to do with one of another trace (what caused it, a batch it works
+    /// on). At most `links_per_span` are kept.
+    pub fn link(&self, span: SpanId, to: (TraceId, SpanId), attributes: &[(&'static str, ValueRef<'_>)]) {
+        if let Some(live) = self.live.as_deref() {
+            link(live, span, to, attributes);
+        }
+    }
+
+    /// Marks the error of a span that has closed as stopped: by a fallback or a join, which know
+    /// only later. See [`Span::set_handled`] for those who know in time.
+    pub fn mark_handled(&self, span: SpanId) {
+        if let Some(live) = self.live.as_deref() {
+            append_auxiliary(live, &mut [0, span.get()], words::KIND_HANDLED, &Attributes::new());
+        }
+    }
+
+    /// Starts a span that owns its place in the trace, for code that cannot borrow the handle.
+    /// It keeps the trace open as a handle does.
+    pub fn owned_span(&self, parent: Option<SpanId>, name: impl Into<Name>, kind: &'static str) -> OwnedSpan {
+        OwnedSpan::start(self, parent, name.into(), kind)
     }
 }
 

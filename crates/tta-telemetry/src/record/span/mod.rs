@@ -4,17 +4,19 @@
 
 mod draft;
 mod handle;
+mod owned;
 mod root;
 
 pub use handle::TraceHandle;
+pub use owned::OwnedSpan;
 pub use root::ActiveTrace;
 
 use super::live::LiveTrace;
 use super::log::Count;
 use crate::clock::Ticks;
-use crate::id::SpanId;
+use crate::id::{SpanId, TraceId};
 use crate::model::{NameRef, SpanStatus, ValueRef};
-use draft::{Draft, event, limits_of};
+use draft::{Draft, event, limits_of, link};
 
 /// A span being recorded. Written once, when it ends or is dropped.
 ///
@@ -91,6 +93,13 @@ impl<'t> Span<'t> {
     pub fn event<'n>(&self, name: impl Into<NameRef<'n>>, attributes: &[(&'static str, ValueRef<'_>)]) {
         if let Some(live) = self.live {
             event(live, self.draft.id, name.into(), attributes);
+        }
+    }
+
+    /// Records that this span has to do with one of another trace. See [`TraceHandle::link`].
+    pub fn link(&self, to: (TraceId, SpanId), attributes: &[(&'static str, ValueRef<'_>)]) {
+        if let Some(live) = self.live {
+            link(live, self.draft.id, to, attributes);
         }
     }
 

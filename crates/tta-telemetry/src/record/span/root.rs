@@ -86,6 +86,14 @@ impl ActiveTrace {
         }
     }
 
+    /// Sets an attribute of the root whose value is computed only when the run is recorded.
+    #[inline]
+    pub fn set_with<'v, V: Into<ValueRef<'v>>>(&mut self, key: &'static str, value: impl FnOnce() -> V) {
+        if self.is_recording() {
+            self.set(key, value());
+        }
+    }
+
     /// Sets how the run ends when it is dropped. Default `ok`.
     pub fn set_status(&mut self, status: SpanStatus) {
         self.draft.status = status;

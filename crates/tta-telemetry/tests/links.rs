@@ -1,0 +1,101 @@
+//! Links to other traces, errors that are marked as handled later, and spans that own their place.
+
+#![cfg(feature = "record")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+mod common;
+
+use common::ByHand;
+use tta_telemetry::{Limits, Sampling, SpanId, SpanStatus, Telemetry, TraceId, Value, ValueRef};
+
+const TRACE: u128 = 0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736;
+
+fn other() -> (TraceId, SpanId) {
+    (TraceId::new(TRACE).unwrap(), SpanId::new(7).unwrap())
+}
+
+#[test]
+fn links_keep_their_ids_attributes_and_order() {
+    let by_hand = ByHand::new(Sampling::KeepAll);
+    let run = by_hand.telemetry.start_trace("batch");
+    let span = run.span("load", "lambda");
+    span.link(other(), &[("batch.position", ValueRef::from(1))]);
+    run.handle().link(span.id().unwrap(), (TraceId::new(3).unwrap(), SpanId::new(4).unwrap()), &[]);
+    span.end();
+    run.end();
+    let trace = by_hand.only_trace();
+    let links = &trace.find("load").unwrap().links;
+    assert_eq!(links.len(), 2);
+    assert_eq!((links[0].trace_id, links[0].span_id), other());
+    assert_eq!(links[0].attributes[0].value, Value::I64(1));
+    assert_eq!((links[1].trace_id.get(), links[1].span_id.get()), (3, 4));
+    assert!(trace.find("batch").unwrap().links.is_empty());
+}
+
+#[test]
+fn links_beyond_the_limit_are_dropped_and_counted() {
+    let by_hand = ByHand::with(Sampling::KeepAll, Limits { links_per_span: 2, ..Limits::default() });
+    let run = by_hand.telemetry.start_trace("batch");
+    let span = run.span("load", "lambda");
+    (0..5).for_each(|_| span.link(other(), &[]));
+    span.end();
+    run.end();
+    let trace = by_hand.only_trace();
+    let load = trace.find("load").unwrap();
+    assert_eq!((load.links.len(), load.dropped_links), (2, 3));
+    assert_eq!(by_hand.telemetry.counters().links_dropped, 3);
+    let refused = Telemetry::builder().limits(Limits { links_per_span: 0, ..Limits::default() }).build();
+    assert_eq!(refused.unwrap_err().to_string(), "limit `links_per_span` is 0, accepted is 1 to 10000");
+}
+
+#[test]
+fn an_error_can_be_marked_as_handled_after_its_span_has_closed_and_nothing_else_can() {
+    let by_hand = ByHand::new(Sampling::KeepAll);
+    let run = by_hand.telemetry.start_trace("run");
+    let mut ids = Vec::new();
+    for (name, status) in [("failed", SpanStatus::Error), ("fine", SpanStatus::Ok), ("other", SpanStatus::Error)] {
+        let mut span = run.span(name, "lambda");
+        span.set_status(status);
+        ids.push(span.id().unwrap());
+        span.end();
+    }
+    run.handle().mark_handled(ids[0]);
+    run.handle().mark_handled(ids[1]);
+    run.end();
+    let trace = by_hand.only_trace();
+    let handled = |name| trace.find(name).unwrap().handled;
+    assert_eq!((handled("failed"), handled("fine"), handled("other")), (true, false, false));
+}
+
+#[test]
+fn an_owned_span_moves_between_threads_and_keeps_the_trace_open() {
+    let by_hand = ByHand::new(Sampling::KeepAll);
+    let run = by_hand.telemetry.start_trace("run");
+    let mut span = run.handle().owned_span(run.root_span_id(), format!("job {}", 3), "task");
+    run.end();
+    assert_eq!(by_hand.traces().len(), 0, "the span is open");
+    std::thread::spawn(move || {
+        span.set("rows", 12);
+        span.set_with("dear", || "computed");
+        span.event("half way", &[]);
+        span.link(other(), &[]);
+        span.set_status(SpanStatus::Error);
+        span.set_handled();
+    })
+    .join()
+    .unwrap();
+    let trace = by_hand.only_trace();
+    let job = trace.find("job 3").unwrap();
+    assert_eq!((job.kind.as_str(), job.parent_span_id), ("task", Some(trace.root_span_id)));
+    assert_eq!((job.status, job.handled, job.links.len(), job.events.len()), (SpanStatus::Error, true, 1, 1));
+    assert_eq!(job.attribute("rows"), Some(&Value::I64(12)));
+    assert_eq!(job.attribute("dear"), Some(&Value::Str("computed".into())));
+}
+
+#[test]
+fn an_owned_span_of_nothing_records_nothing_and_computes_nothing() {
+    let mut span = tta_telemetry::TraceHandle::default().owned_span(None, "job", "task");
+    span.set_with("dear", || -> &str { unreachable!("nothing is recorded") });
+    span.link(other(), &[]);
+    assert_eq!((span.id(), span.is_recording()), (None, false));
+}
