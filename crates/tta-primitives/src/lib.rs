@@ -44,6 +44,8 @@ mod conditional;
 mod context;
 mod error;
 mod graph;
+mod instrument;
+pub mod interop;
 mod lambda;
 mod node;
 mod observe;
@@ -63,6 +65,7 @@ pub use context::{
 };
 pub use error::{BoxError, Error, ErrorKind, IntoError, Result, RetryHint};
 pub use graph::Graph;
+pub use instrument::{Run, Spawned, Traced, traced, traced_fn, try_traced};
 pub use lambda::{Blocking, SyncFn, WithContext, blocking, sync, with_context};
 #[doc(hidden)]
 pub use node::Steps;

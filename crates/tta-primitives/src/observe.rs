@@ -139,5 +139,7 @@ pub(crate) fn record_root_error(root: &mut tta_telemetry::ActiveTrace, error: &E
     root.set("error.type", error.kind().as_str());
     root.set("error.message", &error.to_string());
     let path: Vec<&str> = error.path().iter().map(Name::as_str).collect();
-    root.set("error.path", &path.join(" > "));
+    if !path.is_empty() {
+        root.set("error.path", &path.join(" > "));
+    }
 }

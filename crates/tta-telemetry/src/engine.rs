@@ -110,6 +110,13 @@ impl Telemetry {
         self.0.is_enabled()
     }
 
+    /// Whether a trace that begins here is known to be kept: the `sampled` flag that goes out with
+    /// its calls. Traces that are kept for how they ended are decided later.
+    #[must_use]
+    pub fn samples_at_head(&self) -> bool {
+        self.0.samples_at_head()
+    }
+
     /// Whether both handles are of the same engine.
     #[must_use]
     pub fn same_engine(&self, other: &Self) -> bool {

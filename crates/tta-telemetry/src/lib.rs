@@ -39,6 +39,7 @@ mod limits;
 mod metrics;
 mod model;
 pub mod panic;
+pub mod propagation;
 #[cfg(feature = "record")]
 mod record;
 #[cfg(not(feature = "record"))]
@@ -56,8 +57,8 @@ pub use id::{IdSource, ParseIdError, SpanId, TraceId};
 pub use limits::{LimitError, Limits};
 pub use metrics::{Histogram, StepInstruments, StepStatistics};
 pub use model::{
-    Attribute, DecisionReason, Name, NameRef, Sampling, SamplingDecision, SpanEvent, SpanLink, SpanRecord, SpanStatus, Trace,
-    TraceClass, TraceCounts, Value, ValueRef,
+    Attribute, DecisionReason, Name, NameRef, Sampling, SamplingDecision, SpanEvent, SpanLink, SpanRecord, SpanStatus,
+    Trace, TraceClass, TraceCounts, Value, ValueRef,
 };
 pub use record::{ActiveTrace, OwnedSpan, Span, TraceHandle};
 pub use sink::{MemorySink, Sink, SinkError, SinkStatus, TextSink};

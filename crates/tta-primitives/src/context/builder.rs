@@ -4,27 +4,32 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
+use tta_telemetry::propagation::{BaggageError, Propagated};
 use tta_telemetry::{Name, Telemetry, TraceHandle, Value};
 
 use super::cancel::Cancellation;
 use super::checkpoints::Checkpoints;
 use super::identity::{CorrelationId, Identity};
+use super::propagate::CORRELATION_ID;
 use super::state::RunState;
 use super::{Context, Deadline, Inner, Shared};
 
-/// Entries of baggage, of tags, and of metadata.
+/// Entries of tags, and of metadata.
 const MAX_ENTRIES: usize = 64;
-/// Bytes of a baggage, tag or metadata key and value together (W3C Baggage, section 3.3.2).
+/// Bytes of a tag's key and value together.
 const MAX_ENTRY_BYTES: usize = 4_096;
 
 /// A context that was asked for more than it may hold.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ContextError {
+    /// A baggage entry that is malformed or does not fit.
+    #[error(transparent)]
+    Baggage(#[from] BaggageError),
     /// Too many entries of one sort.
     #[error("context has {given} entries of {what}, accepted are at most {MAX_ENTRIES}")]
     TooMany {
-        /// `baggage`, `tags` or `metadata`.
+        /// `tags` or `metadata`.
         what: &'static str,
         /// How many were given.
         given: usize,
@@ -32,7 +37,7 @@ pub enum ContextError {
     /// An entry is too long.
     #[error("entry `{key}` of {what} has {given} bytes, accepted are at most {MAX_ENTRY_BYTES}")]
     TooLong {
-        /// `baggage` or `tags`.
+        /// `tags`.
         what: &'static str,
         /// The entry's key, clipped.
         key: String,
@@ -49,6 +54,8 @@ pub struct ContextBuilder {
     identity: Identity,
     correlation_id: Option<CorrelationId>,
     deadline: Option<Duration>,
+    /// The first baggage entry that was not accepted.
+    refused: Option<BaggageError>,
 }
 
 impl ContextBuilder {
@@ -88,9 +95,26 @@ impl ContextBuilder {
         self
     }
 
-    /// Adds a baggage entry. At most 64, of 4,096 bytes each.
-    pub fn baggage(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
-        self.identity.baggage.insert(key.into(), value.into());
+    /// Adds a baggage entry: it travels with every call that the run makes. The key is a token
+    /// (letters, digits and some punctuation); the bounds are those of
+    /// [`Baggage`](tta_telemetry::propagation::Baggage).
+    pub fn baggage(mut self, key: impl AsRef<str>, value: impl AsRef<str>) -> Self {
+        if let Err(error) = self.identity.baggage.insert(key.as_ref(), value.as_ref()) {
+            self.refused.get_or_insert(error);
+        }
+        self
+    }
+
+    /// What came with a request or message, from
+    /// [`extract`](tta_telemetry::propagation::extract): runs continue the caller's trace, if
+    /// there is one, with its baggage. A `correlation_id` in the baggage becomes the run's, unless
+    /// another is set.
+    pub fn propagated(mut self, incoming: Propagated) -> Self {
+        if self.correlation_id.is_none() {
+            self.correlation_id = incoming.baggage.get(CORRELATION_ID).map(CorrelationId::from);
+        }
+        self.identity.remote = incoming.trace;
+        self.identity.baggage = incoming.baggage;
         self
     }
 
@@ -121,23 +145,22 @@ impl ContextBuilder {
     /// Builds the context.
     ///
     /// # Errors
-    /// Too many or too long entries of baggage, tags or metadata.
+    /// Too many or too long entries of baggage, tags or metadata; a baggage key that is no token.
     pub fn build(self) -> Result<Context, ContextError> {
+        if let Some(refused) = self.refused {
+            return Err(refused.into());
+        }
         let identity = &self.identity;
-        for (what, given) in
-            [("baggage", identity.baggage.len()), ("tags", identity.tags.len()), ("metadata", identity.metadata.len())]
-        {
+        for (what, given) in [("tags", identity.tags.len()), ("metadata", identity.metadata.len())] {
             if given > MAX_ENTRIES {
                 return Err(ContextError::TooMany { what, given });
             }
         }
-        for (what, entries) in [("baggage", &identity.baggage), ("tags", &identity.tags)] {
-            for (key, value) in entries {
-                let given = key.len() + value.len();
-                if given > MAX_ENTRY_BYTES {
-                    let key = key.chars().take(40).collect();
-                    return Err(ContextError::TooLong { what, key, given });
-                }
+        for (key, value) in &identity.tags {
+            let given = key.len() + value.len();
+            if given > MAX_ENTRY_BYTES {
+                let key = key.chars().take(40).collect();
+                return Err(ContextError::TooLong { what: "tags", key, given });
             }
         }
         Ok(self.build_unchecked())
@@ -157,6 +180,7 @@ impl ContextBuilder {
             workflow: (0, Name::from_static("")),
             deadline: self.deadline.map(|after| Deadline { from: now, after }),
             cancellation: Cancellation::new(),
+            progress: None,
         }))
     }
 }

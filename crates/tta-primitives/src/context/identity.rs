@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use tta_telemetry::propagation::{Baggage, TraceContext};
 use tta_telemetry::{IdSource, Value};
 
 use super::Context;
+use super::propagate::CORRELATION_ID;
 
 /// The id that ties a run to everything that belongs to it, across services and logs: a new UUID
 /// for each root run unless the caller gives one.
@@ -70,7 +72,9 @@ pub(super) struct Identity {
     pub(super) session_id: Option<Arc<str>>,
     pub(super) user_id: Option<Arc<str>>,
     pub(super) causation_id: Option<CorrelationId>,
-    pub(super) baggage: BTreeMap<String, String>,
+    pub(super) baggage: Baggage,
+    /// The span of another process that called.
+    pub(super) remote: Option<TraceContext>,
     pub(super) tags: BTreeMap<String, String>,
     pub(super) metadata: BTreeMap<String, Value>,
 }
@@ -109,12 +113,12 @@ impl Context {
     /// A baggage entry (W3C Baggage): it travels with every outgoing call.
     #[must_use]
     pub fn baggage(&self, key: &str) -> Option<&str> {
-        self.0.identity.baggage.get(key).map(String::as_str)
+        self.0.identity.baggage.get(key)
     }
 
     /// All baggage, by key.
     pub fn baggage_entries(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.identity.baggage.iter().map(|(key, value)| (key.as_str(), value.as_str()))
+        self.0.identity.baggage.iter()
     }
 
     /// A tag: a text for filtering.
@@ -140,6 +144,9 @@ impl Context {
     pub fn caused(&self) -> Self {
         let mut identity = (*self.0.identity).clone();
         identity.causation_id = self.0.correlation_id.clone();
+        // Another trace: what caused it is a link, not a parent.
+        identity.remote = None;
+        identity.baggage.remove(CORRELATION_ID);
         Self::builder().telemetry(self.telemetry().clone()).identity(identity).build_unchecked()
     }
 }

@@ -8,12 +8,16 @@ mod cancel;
 mod checkpoints;
 mod current;
 mod identity;
+mod progress;
+mod propagate;
+mod record;
 mod state;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tta_telemetry::{Clock, IdSource, Name, NameRef, Span, SpanId, Telemetry, Ticks, TraceHandle, TraceId, ValueRef};
+use tta_telemetry::propagation::TraceFlags;
+use tta_telemetry::{Clock, IdSource, Name, SpanId, Telemetry, Ticks, TraceHandle, TraceId};
 
 pub use builder::{ContextBuilder, ContextError};
 pub use cancel::CancelHandle;
@@ -21,7 +25,9 @@ pub use checkpoints::Checkpoint;
 pub use identity::CorrelationId;
 pub use state::{RunState, StateError};
 
-pub(crate) use current::{Position, Scoped};
+pub use current::{Before, Place};
+pub(crate) use current::{Position, Scoped, with_current};
+pub(crate) use progress::Progress;
 
 use cancel::Cancellation;
 use checkpoints::Checkpoints;
@@ -52,6 +58,8 @@ struct Inner {
     workflow: (u64, Name),
     deadline: Option<Deadline>,
     cancellation: Cancellation,
+    /// Who watches whether this part of the run makes progress.
+    progress: Option<Arc<Progress>>,
 }
 
 /// What all contexts of a run have in common.
@@ -67,6 +75,9 @@ struct Run {
     /// Tells runs apart on a thread: the root span's id, or a random number when not recorded, and
     /// the engine's.
     key: u64,
+    flags: TraceFlags,
+    /// Parent of what is called while no span of ours is recorded.
+    unrecorded_span: SpanId,
 }
 
 /// A moment: so long after a reading.
@@ -214,42 +225,6 @@ impl Context {
         self.0.cancellation.handle()
     }
 
-    /// Starts a span of the user's own under the current step. It ends when dropped.
-    pub fn span<'c>(&'c self, name: impl Into<NameRef<'c>>) -> Span<'c> {
-        self.0.trace.span(self.span_id(), name, "span")
-    }
-
-    /// Adds an attribute to the current step's span. Nothing is evaluated or kept when the run is
-    /// not recorded; see [`Context::is_recording`].
-    pub fn set<'v>(&self, key: &'static str, value: impl Into<ValueRef<'v>>) {
-        self.annotate(&[(key, value.into())]);
-    }
-
-    /// Records that something happened in the current step, now.
-    pub fn event<'n>(&self, name: impl Into<NameRef<'n>>, attributes: &[(&'static str, ValueRef<'_>)]) {
-        if self.is_recording()
-            && let Some(span) = self.span_id()
-        {
-            self.0.trace.event(span, name, attributes);
-        }
-    }
-
-    /// Whether this run is recorded: attributes that are dear to compute can be skipped otherwise.
-    #[inline]
-    #[must_use]
-    pub fn is_recording(&self) -> bool {
-        self.0.trace.is_recording()
-    }
-
-    #[inline]
-    pub(crate) fn annotate(&self, attributes: &[(&'static str, ValueRef<'_>)]) {
-        if self.is_recording()
-            && let Some(span) = self.span_id()
-        {
-            self.0.trace.annotate(span, attributes);
-        }
-    }
-
     #[inline]
     pub(crate) fn trace(&self) -> &TraceHandle {
         &self.0.trace
@@ -277,7 +252,15 @@ impl Context {
 
     /// The context of a run that starts with this one.
     pub(crate) fn for_run(&self, workflow: (u64, Name), trace: TraceHandle, root: Option<SpanId>) -> Self {
-        let trace_id = trace.trace_id().unwrap_or_else(|| self.ids().trace_id());
+        let remote = self.0.identity.remote.as_ref();
+        let trace_id = match (trace.trace_id(), remote) {
+            (Some(recorded), _) => recorded,
+            (None, Some(remote)) => remote.trace_id,
+            (None, None) => self.ids().trace_id(),
+        };
+        let flags = propagate::outgoing_flags(remote, self.telemetry());
+        // What is not recorded passes its caller's span on, as if it were not there.
+        let unrecorded_span = root.or(remote.map(|remote| remote.span_id)).unwrap_or_else(|| self.ids().span_id());
         let key = root.map_or_else(|| self.ids().next_u64(), SpanId::get);
         // Engines with the same seed give the same ids.
         let key = (key ^ self.telemetry().engine_id().rotate_right(16)).max(1);
@@ -286,7 +269,7 @@ impl Context {
         // Its own, so that a dropped run tells those who still hold its context, and no other run.
         inner.cancellation = inner.cancellation.child();
         inner.trace = trace;
-        inner.run = Some(Run { trace_id, key });
+        inner.run = Some(Run { trace_id, key, flags, unrecorded_span });
         inner.span = root;
         inner.workflow = workflow;
         Self(Arc::new(inner))
@@ -318,13 +301,26 @@ impl Context {
 
     /// This context as it stands in the current step: usable on other threads and tasks.
     pub(crate) fn here(&self) -> Self {
-        let span = self.span_id();
+        self.standing_at(self.span_id())
+    }
+
+    /// This context as it stands in a span.
+    pub(crate) fn standing_at(&self, span: Option<SpanId>) -> Self {
         if span == self.0.span {
             return self.clone();
         }
         let mut inner = (*self.0).clone();
         inner.span = span;
         Self(Arc::new(inner))
+    }
+
+    /// A part of the run that can be stopped by itself, and whose progress is watched.
+    pub(crate) fn watched(&self, within: Option<Duration>) -> (Self, Arc<Progress>) {
+        let progress = Arc::new(Progress::starting_at(self.clock().ticks(), self.0.progress.clone()));
+        let Self(mut inner) = self.child(within);
+        // Just made, so this copies nothing.
+        Arc::make_mut(&mut inner).progress = Some(Arc::clone(&progress));
+        (Self(inner), progress)
     }
 
     /// A part of the run that can be stopped by itself and may have an earlier deadline.

@@ -1,7 +1,8 @@
 //! A bound on how long a step may take.
 //!
 //! At the timeout the step is told to stop through its context; within the grace period it may
-//! still return; then it is dropped. The worst return is timeout plus grace.
+//! still return; then it is dropped. The worst return is timeout plus grace. With an idle timeout
+//! the same happens when the step has not said for so long that it makes progress.
 
 mod config;
 
@@ -31,8 +32,24 @@ pub(crate) struct TimedOut<In, Out> {
 /// How a bounded execution ended.
 enum Ended<Out> {
     InTime(Result<Out>),
-    InGrace(Result<Out>),
-    Dropped,
+    InGrace(Result<Out>, Bound),
+    Dropped(Bound),
+}
+
+/// Which bound was reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Bound {
+    Timeout(Duration),
+    Deadline(Duration),
+    Idle(Duration),
+}
+
+impl Bound {
+    fn limit(self) -> Duration {
+        match self {
+            Bound::Timeout(limit) | Bound::Deadline(limit) | Bound::Idle(limit) => limit,
+        }
+    }
 }
 
 impl<In: Send + 'static, Out: Send + 'static> TimedOut<In, Out> {
@@ -40,60 +57,88 @@ impl<In: Send + 'static, Out: Send + 'static> TimedOut<In, Out> {
         Self { inner, policy }
     }
 
-    async fn bounded(&self, input: In, cx: &Context, limit: Duration) -> Ended<Out> {
-        let part = cx.child(Some(limit));
+    async fn bounded(&self, input: In, cx: &Context) -> Ended<Out> {
+        let remaining = cx.remaining().unwrap_or(Duration::MAX);
+        let timeout = self.policy.timeout();
+        let bound = if timeout < remaining { Bound::Timeout(timeout) } else { Bound::Deadline(remaining) };
+        let limit = bound.limit();
+        let (part, watch) = match self.policy.idle_timeout() {
+            None => (cx.child(Some(limit)), None),
+            Some(idle) => {
+                let (part, progress) = cx.watched(Some(limit));
+                (part, Some((progress, idle)))
+            }
+        };
         let work = Scoped::new(part.clone(), self.inner.run(input, &part));
         let mut work = std::pin::pin!(work);
         if let Some(result) = first_poll(work.as_mut()).await {
             return Ended::InTime(result);
         }
-        // What the first poll took is a part of the limit.
-        let rest = part.remaining().unwrap_or(limit);
-        if let Some(result) = before(work.as_mut(), cx.sleep(rest)).await {
-            return Ended::InTime(result);
-        }
+        let reached = loop {
+            // What has passed already is a part of the limit.
+            let rest = part.remaining().unwrap_or(limit);
+            let idle_rest = watch.as_ref().map(|(progress, idle)| {
+                // Progress may have been made while we waited.
+                idle.saturating_sub(cx.clock().elapsed(progress.last()))
+            });
+            match idle_rest {
+                _ if rest.is_zero() => break bound,
+                Some(Duration::ZERO) => break Bound::Idle(self.policy.idle_timeout().unwrap_or(limit)),
+                _ => {}
+            }
+            let wait = idle_rest.map_or(rest, |idle| idle.min(rest));
+            if let Some(result) = before(work.as_mut(), cx.sleep(wait)).await {
+                return Ended::InTime(result);
+            }
+            if watch.is_none() {
+                break bound;
+            }
+        };
         part.cancel_handle().cancel();
         if !self.policy.grace_period().is_zero()
             && let Some(result) = before(work, cx.sleep(self.policy.grace_period())).await
         {
-            return Ended::InGrace(result);
+            return Ended::InGrace(result, reached);
         }
-        Ended::Dropped
+        Ended::Dropped(reached)
     }
 
     /// Runs the steps; the second part says whether it was the bound that ended them.
     async fn run_bounded(&self, input: In, cx: &Context) -> (Result<Out>, bool) {
-        let remaining = cx.remaining().unwrap_or(Duration::MAX);
-        let limit = self.policy.timeout().min(remaining);
-        match self.bounded(input, cx, limit).await {
+        match self.bounded(input, cx).await {
             Ended::InTime(result) => (result, false),
-            Ended::InGrace(Ok(output)) => {
+            Ended::InGrace(Ok(output), _) => {
                 cx.annotate(&[("timeout.in_grace", ValueRef::Bool(true))]);
                 (Ok(output), false)
             }
             // An error of its own is the step's failure; one that says it was stopped is ours.
-            Ended::InGrace(Err(error)) if error.kind() != ErrorKind::Cancelled => (Err(error), false),
-            Ended::InGrace(Err(_)) | Ended::Dropped => {
+            Ended::InGrace(Err(error), _) if error.kind() != ErrorKind::Cancelled => (Err(error), false),
+            Ended::InGrace(Err(_), bound) | Ended::Dropped(bound) => {
+                let limit_ns = u64::try_from(bound.limit().as_nanos()).unwrap_or(u64::MAX);
                 cx.annotate(&[
                     ("timeout.expired", ValueRef::Bool(true)),
-                    ("timeout.limit_ns", ValueRef::from(u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX))),
+                    ("timeout.limit_ns", ValueRef::from(limit_ns)),
                 ]);
-                (Err(self.expired(limit, limit == remaining)), true)
+                if matches!(bound, Bound::Idle(_)) {
+                    cx.annotate(&[("timeout.idle", ValueRef::Bool(true))]);
+                }
+                (Err(self.expired(bound)), true)
             }
         }
     }
 
     #[cold]
-    fn expired(&self, limit: Duration, by_deadline: bool) -> Error {
-        let bound = match by_deadline {
-            true => format!("the {limit:?} left until the deadline"),
-            false => format!("its timeout of {limit:?}"),
+    fn expired(&self, bound: Bound) -> Error {
+        let bound = match bound {
+            Bound::Timeout(limit) => format!("no result within its timeout of {limit:?}"),
+            Bound::Deadline(limit) => format!("no result within the {limit:?} left until the deadline"),
+            Bound::Idle(limit) => format!("no progress within its idle timeout of {limit:?}"),
         };
         let grace = match self.policy.grace_period() {
             Duration::ZERO => String::new(),
             grace => format!(" and {grace:?} of grace"),
         };
-        Error::new(ErrorKind::Timeout, format!("no result within {bound}{grace}"))
+        Error::new(ErrorKind::Timeout, format!("{bound}{grace}"))
     }
 }
 

@@ -4,6 +4,7 @@
 //! operators are in `operators`, the loop that drives steps in `chain`.
 
 pub(crate) mod chain;
+
 mod decorate;
 mod each;
 mod operators;
@@ -21,14 +22,15 @@ use tta_telemetry::Name;
 pub(crate) use chain::stopped;
 pub(crate) use decorate::Decorated;
 pub use report::RunReport;
+pub(crate) use run::OpenRun;
 
 use crate::context::{Context, Scoped};
 use crate::error::Result;
 use crate::graph::Graph;
 use crate::node::{Node, StepMeta, Steps};
+use crate::observe::StepRecorder;
 use crate::primitive::Primitive;
 use chain::Chain;
-use run::OpenRun;
 
 /// Steps that run one after another, each with the output of the one before.
 ///
@@ -148,7 +150,8 @@ impl<In, Out> Workflow<In, Out> {
 }
 
 impl<In: Send + 'static, Out: Send + 'static> Workflow<In, Out> {
-    /// Runs the workflow: as a run of its own, one trace, or as part of the run that `cx` is in.
+    /// Runs the workflow: as a run of its own, one trace, or as part of the run that `cx` is in,
+    /// where a named workflow has a span of its own.
     ///
     /// # Errors
     /// The first step's error that nothing handled, with the path of steps that leads to it. A
@@ -158,14 +161,27 @@ impl<In: Send + 'static, Out: Send + 'static> Workflow<In, Out> {
     /// Dropping the future cancels the run: its open spans close as `cancelled`.
     pub async fn run(&self, input: In, cx: &Context) -> Result<Out> {
         if cx.is_in_run() {
-            return self.run_nested(input, cx).await;
+            return self.run_by_hand(input, cx).await;
         }
-        let mut run = OpenRun::open(cx, self.label(), &self.root);
+        let mut run = OpenRun::open(cx, self.label(), self.root.kind, |context| self.root.instruments(context));
         let context = run.context();
         let result = Scoped::new(context.clone(), Chain::new(&self.nodes, input, &context)).await;
         drop(context);
         run.close(&result);
         result
+    }
+
+    /// Runs the steps inside a run, where no chain gives the workflow a span.
+    pub(crate) async fn run_by_hand(&self, input: In, cx: &Context) -> Result<Out> {
+        if self.name.is_none() || !cx.is_recording() {
+            return self.run_nested(input, cx).await;
+        }
+        let mut recorder = StepRecorder::new(cx);
+        recorder.open(&self.root, cx.span_id(), None);
+        let inside = cx.in_workflow(self.label()).standing_at(recorder.id());
+        let result = Scoped::new(inside.clone(), Chain::new(&self.nodes, input, &inside)).await;
+        recorder.close(result.as_ref().map(drop));
+        result.map_err(|error| error.within(&self.root.name))
     }
 
     /// Runs the steps inside a run. A named workflow labels its steps' statistics itself. The
@@ -196,8 +212,9 @@ fn root_meta(name: Option<&Name>) -> Arc<StepMeta> {
 impl<In: Send + 'static, Out: Send + 'static> Primitive<In> for Workflow<In, Out> {
     type Out = Out;
 
-    fn run(&self, input: In, cx: &Context) -> impl Future<Output = Result<Out>> + Send {
-        Workflow::run(self, input, cx)
+    async fn run(&self, input: In, cx: &Context) -> Result<Out> {
+        // As a step it has its span already.
+        if cx.is_in_run() { self.run_nested(input, cx).await } else { Workflow::run(self, input, cx).await }
     }
 
     fn name(&self) -> Name {

@@ -35,7 +35,7 @@ impl<In: Send + 'static, Out: Send + 'static> Workflow<In, Out> {
     pub async fn run_report(&self, input: In, cx: &Context) -> RunReport<Out> {
         let start = cx.clock().ticks();
         if cx.is_in_run() {
-            let result = self.run_nested(input, cx).await;
+            let result = self.run_by_hand(input, cx).await;
             return RunReport {
                 result,
                 trace_id: cx.trace_id(),
@@ -45,7 +45,7 @@ impl<In: Send + 'static, Out: Send + 'static> Workflow<In, Out> {
                 cost_nano_usd: None,
             };
         }
-        let mut run = OpenRun::open(cx, self.label(), &self.root);
+        let mut run = OpenRun::open(cx, self.label(), self.root.kind, |context| self.root.instruments(context));
         let context = run.context();
         let result = Scoped::new(context.clone(), Chain::new(self.nodes(), input, &context)).await;
         let (trace_id, correlation_id) = (context.trace_id(), context.correlation_id().cloned());

@@ -1,31 +1,38 @@
 //! A run from its first moment to its decision.
 
-use std::sync::Arc;
+use std::borrow::Borrow;
 
 use tta_telemetry::{ActiveTrace, Name, SamplingDecision, SpanStatus, Ticks};
 
 use crate::context::{CancelHandle, Context};
 use crate::error::{ErrorKind, Result};
-use crate::node::{Instruments, StepMeta};
+use crate::node::Instruments;
 use crate::observe::record_root_error;
 
 /// A run in progress: its root span, its context, its place in the statistics. Dropped before it
 /// is closed, the run counts as cancelled.
-pub(super) struct OpenRun<'a> {
+pub(crate) struct OpenRun<'a, C: Borrow<Context> = &'a Context> {
     // In the order of dropping: the context lets go of the trace before the root ends it.
     context: Option<Context>,
     root: Option<ActiveTrace>,
     instruments: Instruments<'a>,
-    cx: &'a Context,
+    cx: C,
     start: Ticks,
     cancel: CancelHandle,
     closed: bool,
 }
 
-impl<'a> OpenRun<'a> {
-    pub(super) fn open(cx: &'a Context, workflow: (u64, Name), meta: &'a Arc<StepMeta>) -> Self {
-        let root = cx.telemetry().start_trace_in(workflow.1.clone(), meta.kind, None);
-        let context = cx.for_run(workflow, root.handle(), root.root_span_id());
+impl<'a, C: Borrow<Context>> OpenRun<'a, C> {
+    /// `instruments` finds the cells of the run as a whole, given its context.
+    pub(crate) fn open(
+        cx: C,
+        workflow: (u64, Name),
+        kind: &'static str,
+        instruments: impl FnOnce(&Context) -> Instruments<'a>,
+    ) -> Self {
+        let outer: &Context = cx.borrow();
+        let root = outer.telemetry().start_trace_in(workflow.1.clone(), kind, outer.remote_ids());
+        let context = outer.for_run(workflow, root.handle(), root.root_span_id());
         let mut run = Self {
             context: None,
             root: None,
@@ -39,8 +46,8 @@ impl<'a> OpenRun<'a> {
             let mut root = root;
             root.set_status(SpanStatus::Cancelled);
             set_identity(&mut root, &context);
-            run.instruments = meta.instruments(&context);
-            run.start = cx.clock().ticks();
+            run.instruments = instruments(&context);
+            run.start = context.clock().ticks();
             run.root = Some(root);
         }
         run.context = Some(context);
@@ -48,22 +55,34 @@ impl<'a> OpenRun<'a> {
     }
 
     /// The run's context, handed over: what remains here must not keep the trace open.
-    pub(super) fn context(&mut self) -> Context {
-        self.context.take().unwrap_or_else(|| self.cx.clone())
+    pub(crate) fn context(&mut self) -> Context {
+        self.context.take().unwrap_or_else(|| self.cx.borrow().clone())
     }
 
     /// Ends the run with its result; what was decided about its trace, as far as that is known.
-    pub(super) fn close<Out>(&mut self, result: &Result<Out>) -> Option<SamplingDecision> {
-        self.closed = true;
-        let mut root = self.root.take()?;
+    pub(crate) fn close<Out>(&mut self, result: &Result<Out>) -> Option<SamplingDecision> {
         let status = match result {
             Ok(_) => SpanStatus::Ok,
             Err(error) => {
-                record_root_error(&mut root, error);
+                if let Some(root) = &mut self.root {
+                    record_root_error(root, error);
+                }
                 // Told to stop, and it did: the run was cancelled, it did not fail.
                 if error.kind() == ErrorKind::Cancelled { SpanStatus::Cancelled } else { SpanStatus::Error }
             }
         };
+        self.close_as(status)
+    }
+
+    /// The root span, while the run is recorded.
+    pub(crate) fn root(&mut self) -> Option<&mut ActiveTrace> {
+        self.root.as_mut()
+    }
+
+    /// Ends the run with a status.
+    pub(crate) fn close_as(&mut self, status: SpanStatus) -> Option<SamplingDecision> {
+        self.closed = true;
+        let mut root = self.root.take()?;
         root.set_status(status);
         self.count(status);
         root.end_decided()
@@ -71,13 +90,13 @@ impl<'a> OpenRun<'a> {
 
     fn count(&self, status: SpanStatus) {
         if let Some(instruments) = self.instruments.get() {
-            let clock = self.cx.clock();
+            let clock = self.cx.borrow().clock();
             instruments.record(clock.nanos_between(self.start, clock.ticks()), status);
         }
     }
 }
 
-impl Drop for OpenRun<'_> {
+impl<C: Borrow<Context>> Drop for OpenRun<'_, C> {
     fn drop(&mut self) {
         if self.closed {
             return;

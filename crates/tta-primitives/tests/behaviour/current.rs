@@ -231,16 +231,17 @@ fn a_workflow_run_by_hand_on_another_task_has_the_context_it_was_given() {
     outer
     │  correlation.id = c-1
     ╰─ hand_over
-       ├─ mark
-       │     step.index = 0
-       │     step.total = 2
-       │     before = c-1
-       │     after = c-1
-       ╰─ mark
-             step.index = 1
-             step.total = 2
-             before = c-1
-             after = c-1
+       ╰─ by hand
+          ├─ mark
+          │     step.index = 0
+          │     step.total = 2
+          │     before = c-1
+          │     after = c-1
+          ╰─ mark
+                step.index = 1
+                step.total = 2
+                before = c-1
+                after = c-1
     ");
 }
 

@@ -158,8 +158,10 @@ fn inside_a_step_the_runs_are_a_part_of_its_run() {
     assert_eq!(engine.traces().len(), 1);
     let trace = &engine.traces()[0];
     let each = trace.find("each").unwrap().span_id;
-    let steps: Vec<_> = trace.children(each).map(|span| span.name.as_str()).collect();
-    assert_eq!(steps, ["double", "increment", "double", "increment"]);
+    let runs: Vec<_> = trace.children(each).collect();
+    assert_eq!(runs.iter().map(|run| run.name.as_str()).collect::<Vec<_>>(), ["one", "one"]);
+    let steps = runs.iter().flat_map(|run| trace.children(run.span_id)).map(|span| span.name.as_str());
+    assert_eq!(steps.collect::<Vec<_>>(), ["double", "increment", "double", "increment"]);
 }
 
 /// Runs a workflow to a report on an engine with this sampling.

@@ -34,6 +34,10 @@ impl Recorder {
         false
     }
 
+    pub(crate) fn samples_at_head(&self) -> bool {
+        false
+    }
+
     #[inline]
     pub(crate) fn engine_id(&self) -> u64 {
         self.id

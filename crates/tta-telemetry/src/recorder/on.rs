@@ -65,6 +65,10 @@ impl Recorder {
         self.core.enabled
     }
 
+    pub(crate) fn samples_at_head(&self) -> bool {
+        self.core.enabled && self.core.sampling == Sampling::KeepAll
+    }
+
     #[inline]
     pub(crate) fn engine_id(&self) -> u64 {
         self.id
@@ -81,12 +85,7 @@ impl Recorder {
     }
 
     #[inline]
-    pub(crate) fn start_trace(
-        &self,
-        name: Name,
-        kind: &'static str,
-        remote: Option<(TraceId, SpanId)>,
-    ) -> ActiveTrace {
+    pub(crate) fn start_trace(&self, name: Name, kind: &'static str, remote: Option<(TraceId, SpanId)>) -> ActiveTrace {
         self.core.start_trace(name, kind, remote)
     }
 

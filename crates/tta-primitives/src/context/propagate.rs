@@ -1,0 +1,79 @@
+//! Across the border of the process: what a run inherits from its caller and passes on to what it
+//! calls.
+
+use tta_telemetry::propagation::{Baggage, HeaderSink, TraceContext, TraceFlags, inject};
+use tta_telemetry::{SpanId, Telemetry, TraceId};
+
+use super::Context;
+
+/// The baggage entry that carries the correlation id.
+pub(super) const CORRELATION_ID: &str = "correlation_id";
+
+/// The flags of a run (W3C Trace Context level 2, section 3.2.2.5): what the caller sampled stays
+/// sampled, and whether its trace id is random is not for us to say; our own ids are.
+pub(super) fn outgoing_flags(remote: Option<&TraceContext>, telemetry: &Telemetry) -> TraceFlags {
+    let sampled = telemetry.samples_at_head();
+    match remote {
+        Some(remote) => remote.flags.with_sampled(sampled || remote.flags.is_sampled()),
+        None => TraceFlags::RANDOM.with_sampled(sampled),
+    }
+}
+
+impl Context {
+    /// What a call made here carries: the run's trace with the current span as the parent. Outside
+    /// a run it is what the context was [given](crate::ContextBuilder::propagated), if anything.
+    #[must_use]
+    pub fn trace_context(&self) -> Option<TraceContext> {
+        let remote = self.0.identity.remote.as_ref();
+        let Some(run) = &self.0.run else { return remote.cloned() };
+        Some(TraceContext {
+            trace_id: run.trace_id,
+            span_id: self.span_id().unwrap_or(run.unrecorded_span),
+            flags: run.flags,
+            trace_state: remote.map(|remote| remote.trace_state.clone()).unwrap_or_default(),
+        })
+    }
+
+    /// The baggage as a whole, with the run's correlation id in it: what a call made here carries.
+    #[must_use]
+    pub fn outgoing_baggage(&self) -> Baggage {
+        let mut baggage = self.0.identity.baggage.clone();
+        if let Some(id) = &self.0.correlation_id {
+            let id = id.to_string();
+            if baggage.get(CORRELATION_ID) != Some(&*id) {
+                // Full baggage goes out as it is: what the caller sent along comes first.
+                let _ = baggage.insert(CORRELATION_ID, &id);
+            }
+        }
+        baggage
+    }
+
+    /// Writes `traceparent`, `tracestate` and `baggage` into the headers of a call, so that what
+    /// it does elsewhere becomes a part of this trace. Also when nothing is recorded. Outside a
+    /// run, with nothing to pass on, it writes nothing.
+    ///
+    /// ```
+    /// use std::collections::HashMap;
+    /// use tta_primitives::{Context, Result, step, with_context};
+    ///
+    /// async fn send(text: String, cx: Context) -> Result<HashMap<String, String>> {
+    ///     let mut headers = HashMap::new();
+    ///     cx.inject(&mut headers); // any map of strings, or `http::HeaderMap` with `tta-http`
+    ///     Ok(headers)
+    /// }
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let headers = step(with_context(send)).run("hello".to_owned(), &Context::new()).await.unwrap();
+    /// assert!(headers["traceparent"].starts_with("00-"));
+    /// # });
+    /// ```
+    pub fn inject<S: HeaderSink + ?Sized>(&self, headers: &mut S) {
+        if let Some(trace) = self.trace_context() {
+            inject(&trace, &self.outgoing_baggage(), headers);
+        }
+    }
+
+    /// Where runs that start with this context hang: a span of another process.
+    pub(crate) fn remote_ids(&self) -> Option<(TraceId, SpanId)> {
+        self.0.identity.remote.as_ref().map(|remote| (remote.trace_id, remote.span_id))
+    }
+}
