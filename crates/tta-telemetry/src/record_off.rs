@@ -189,6 +189,10 @@ impl OwnedSpan {
 
     /// Does nothing.
     #[inline]
+    pub fn set_name(&mut self, _name: impl Into<Name>) {}
+
+    /// Does nothing.
+    #[inline]
     pub fn set<'v>(&mut self, _key: &'static str, _value: impl Into<ValueRef<'v>>) {}
 
     /// Does nothing; the closure is not called.

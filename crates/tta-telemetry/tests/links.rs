@@ -93,8 +93,30 @@ fn an_owned_span_moves_between_threads_and_keeps_the_trace_open() {
 }
 
 #[test]
+fn an_owned_span_can_be_renamed_until_it_ends_and_keeps_what_was_set() {
+    let by_hand = ByHand::new(Sampling::KeepAll);
+    let run = by_hand.telemetry.start_trace("run");
+    for renamed in ["literal".into(), tta_telemetry::Name::from(format!("GET /orders/{}", 7))] {
+        let mut span = run.handle().owned_span(run.root_span_id(), format!("job {}", 3), "task");
+        span.set("rows", 12);
+        span.set_name(renamed);
+        span.set("table", "orders");
+        span.end();
+    }
+    run.end();
+    let trace = by_hand.only_trace();
+    for name in ["literal", "GET /orders/7"] {
+        let attributes = &trace.find(name).unwrap().attributes;
+        let facts: Vec<_> = attributes.iter().map(|a| (a.key.to_string(), a.value.to_string())).collect();
+        assert_eq!(facts, [("rows".into(), "12".into()), ("table".into(), "orders".to_owned())]);
+    }
+    assert_eq!(trace.spans.len(), 3);
+}
+
+#[test]
 fn an_owned_span_of_nothing_records_nothing_and_computes_nothing() {
     let mut span = tta_telemetry::TraceHandle::default().owned_span(None, "job", "task");
+    span.set_name("other");
     span.set_with("dear", || -> &str { unreachable!("nothing is recorded") });
     span.link(other(), &[]);
     assert_eq!((span.id(), span.is_recording()), (None, false));

@@ -149,6 +149,20 @@ impl Attributes {
         }
     }
 
+    /// Puts another name in the place of the one that was pushed first.
+    pub(crate) fn replace_name(&mut self, old: NameRef<'_>, new: NameRef<'_>) {
+        let old_words = match old {
+            NameRef::Static(_) => 0,
+            NameRef::Text(text) => clip_name(text).len().div_ceil(8),
+        };
+        let mut renamed = Self { words: InlineWords::new(), ..*self };
+        renamed.push_name(new);
+        for word in self.words.as_slice().get(old_words..).unwrap_or_default() {
+            renamed.words.push([*word]);
+        }
+        *self = renamed;
+    }
+
     #[inline(always)]
     pub(crate) fn push(&mut self, key: &'static str, value: ValueRef<'_>, limits: AttributeLimits) {
         if self.count >= limits.count || self.words.heap_len() > MAX_ATTRIBUTE_WORDS {
@@ -356,6 +370,23 @@ mod tests {
         }
         assert_eq!(attributes.dropped(), 2);
         assert_eq!(round_trip(&attributes).len(), 1);
+    }
+
+    #[test]
+    fn a_name_is_replaced_and_the_attributes_stay() {
+        let long = "n".repeat(300);
+        let names = [NameRef::Static("literal"), NameRef::Text("text"), NameRef::Text(&long), NameRef::Text("")];
+        for (old, new) in names.iter().flat_map(|old| names.map(|new| (*old, new))) {
+            let mut renamed = Attributes::new();
+            renamed.push_name(old);
+            renamed.push("key", ValueRef::Str("a value"), LIMITS);
+            renamed.replace_name(old, new);
+            let mut direct = Attributes::new();
+            direct.push_name(new);
+            direct.push("key", ValueRef::Str("a value"), LIMITS);
+            assert_eq!(renamed.words(), direct.words(), "{old:?} to {new:?}");
+            assert_eq!(renamed.counters(), direct.counters());
+        }
     }
 
     #[test]

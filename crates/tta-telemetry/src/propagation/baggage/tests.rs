@@ -1,3 +1,5 @@
+//! Tests of `baggage` as a value: grammar, bounds, and changes.
+
 use super::*;
 
 fn parse(value: &str) -> Baggage {
@@ -106,6 +108,7 @@ fn values_are_percent_decoded_and_sent_on_as_they_came() {
         ("a+b", "a+b"),
         ("100%", "100%"),
         ("%4", "%4"),
+        ("%4z", "%4z"),
         ("%zz%41", "%zzA"),
         ("%%41", "%A"),
         ("%80", "\u{fffd}"),

@@ -21,9 +21,10 @@ const AT: u8 = 8;
 
 const fn classes() -> [u8; 256] {
     let mut classes = [0; 256];
-    let mut byte = 0;
-    while byte < classes.len() {
-        classes[byte] = match byte as u8 {
+    let mut rest = classes.as_mut_slice();
+    let mut byte = 0_u8;
+    while let [class, behind @ ..] = rest {
+        *class = match byte {
             b'a'..=b'z' | b'0'..=b'9' => KEY | FIRST | VALUE,
             b'_' | b'-' | b'*' | b'/' => KEY | VALUE,
             b'@' => AT | VALUE,
@@ -31,7 +32,8 @@ const fn classes() -> [u8; 256] {
             b' '..=b'~' => VALUE,
             _ => 0,
         };
-        byte += 1;
+        byte = byte.wrapping_add(1);
+        rest = behind;
     }
     classes
 }

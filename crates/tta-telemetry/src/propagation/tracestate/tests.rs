@@ -1,3 +1,5 @@
+//! Tests of `tracestate` as a value: grammar, bounds, and changes.
+
 use super::*;
 
 fn parse(value: &str) -> TraceState {
@@ -38,6 +40,8 @@ fn several_headers_are_one_list_in_their_order() {
     assert_eq!(TraceState::parse(values).as_str(), "b=2,a=1,c=3");
     assert_eq!(TraceState::parse([b"a=1".as_slice(), b""]).as_str(), "a=1");
     assert_eq!(TraceState::parse([b"a=1".as_slice(), b"a=2"]), TraceState::default());
+    // The first is as long, with its padding, as all members joined: no reason to keep its text.
+    assert_eq!(TraceState::parse([b"a=1    ,b=2".as_slice(), b"c=3"]).as_str(), "a=1,b=2,c=3");
 }
 
 #[test]
@@ -71,6 +75,7 @@ fn values_are_printable_without_comma_and_equals_sign_and_do_not_end_in_a_space(
     assert!(parse("a=").is_empty());
     assert!(parse("a= ").is_empty());
     assert!(parse("a").is_empty());
+    assert!(parse("a=1\tb=2").is_empty(), "white space does not separate members");
     for value in ["", " ", "a ", "a,b", "a=b", "a\tb", "ä", "v".repeat(257).as_str()] {
         let error = TraceState::default().with("a", value).unwrap_err();
         assert!(matches!(error, TraceStateError::Value { .. }), "{value}");
@@ -130,6 +135,9 @@ fn the_member_that_is_put_in_stays_however_long_it_is() {
     assert_eq!(state.get("own"), Some(own.as_str()));
     assert!(state.as_str().len() <= TraceState::MAX_BYTES);
     assert_eq!(*keys(&state).last().unwrap(), "k28", "the last of the long ones gave way");
+    // Also when it is the only long one.
+    let state = parse(&list(31, 128)).with("own", &own).unwrap();
+    assert_eq!((state.get("own"), keys(&state).last()), (Some(own.as_str()), Some(&"k28")));
 }
 
 #[test]

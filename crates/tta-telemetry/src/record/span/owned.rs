@@ -50,6 +50,15 @@ impl OwnedSpan {
         self.trace.is_recording()
     }
 
+    /// Gives the span another name, for those who learn it later.
+    pub fn set_name(&mut self, name: impl Into<Name>) {
+        if self.is_recording() {
+            let name = name.into();
+            self.draft.attributes.replace_name(self.name.as_ref(), name.as_ref());
+            self.name = name;
+        }
+    }
+
     /// Sets an attribute. See [`Span::set`](super::Span::set).
     #[inline]
     pub fn set<'v>(&mut self, key: &'static str, value: impl Into<ValueRef<'v>>) {
