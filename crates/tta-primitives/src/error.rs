@@ -54,6 +54,8 @@ pub enum ErrorKind {
     Upstream,
     /// The step panicked.
     Panic,
+    /// A loop used up its iterations without the wanted output.
+    LimitReached,
     /// A compensation of a saga failed.
     Compensation,
     /// A replay met something the recording does not hold.
@@ -92,6 +94,7 @@ impl ErrorKind {
             ErrorKind::BudgetExceeded => "budget_exceeded",
             ErrorKind::Upstream => "upstream",
             ErrorKind::Panic => "panic",
+            ErrorKind::LimitReached => "limit_reached",
             ErrorKind::Compensation => "compensation",
             ErrorKind::ReplayMiss => "replay_miss",
             ErrorKind::Internal => "internal",

@@ -36,27 +36,37 @@
 //!
 //! # Features
 //! - `record` (default): recording. Without it primitives run and nothing is recorded.
+//! - `tower`: tower services as steps, `service`, and workflows as services,
+//!   `Workflow::into_service`.
 //! - `test-util`: the test kit, `testing`.
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 
+mod causes;
+mod clip;
 mod conditional;
 mod context;
 mod error;
+mod fallback;
 mod graph;
 mod instrument;
 pub mod interop;
 mod lambda;
+mod named;
 mod node;
 mod observe;
 mod parallel;
 mod policy;
 mod primitive;
+mod repeat;
 mod retry;
+mod switch;
 #[cfg(feature = "test-util")]
 pub mod testing;
 mod time;
 mod timeout;
+#[cfg(feature = "tower")]
+mod tower;
 mod workflow;
 
 pub use conditional::{Either, When, either, when};
@@ -64,14 +74,20 @@ pub use context::{
     CancelHandle, Checkpoint, Context, ContextBuilder, ContextError, CorrelationId, RunState, StateError,
 };
 pub use error::{BoxError, Error, ErrorKind, IntoError, Result, RetryHint};
+pub use fallback::{Fallback, FallbackError, fallback};
 pub use graph::Graph;
 pub use instrument::{Run, Spawned, Traced, traced, traced_fn, try_traced};
 pub use lambda::{Blocking, SyncFn, WithContext, blocking, sync, with_context};
+pub use named::{Named, named};
 #[doc(hidden)]
 pub use node::Steps;
-pub use parallel::{FanOut, Parallel, parallel};
+pub use parallel::{FanOut, JoinError, Joined, Parallel, UniformFanOut, parallel};
 pub use policy::PolicyError;
 pub use primitive::Primitive;
+pub use repeat::{Repeat, RepeatBuilder};
 pub use retry::{Jitter, Retry, RetryBudget, RetryBuilder};
+pub use switch::{Switch, SwitchWithoutDefault, switch};
 pub use timeout::{Timeout, TimeoutBuilder};
+#[cfg(feature = "tower")]
+pub use tower::{ServiceStep, WorkflowService, service};
 pub use workflow::{RunReport, Workflow, step, workflow};

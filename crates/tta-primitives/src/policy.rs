@@ -1,5 +1,6 @@
 //! What all policies share: the error of a parameter outside its range.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use thiserror::Error;
@@ -15,7 +16,7 @@ pub struct PolicyError {
     /// The value given.
     pub given: String,
     /// The accepted range, in words.
-    pub accepted: &'static str,
+    pub accepted: Cow<'static, str>,
 }
 
 impl PolicyError {
@@ -24,12 +25,12 @@ impl PolicyError {
         policy: &'static str,
         parameter: &'static str,
         given: impl fmt::Debug,
-        accepted: &'static str,
+        accepted: impl Into<Cow<'static, str>>,
         within: bool,
     ) -> Result<(), Self> {
         if within {
             return Ok(());
         }
-        Err(Self { policy, parameter, given: format!("{given:?}"), accepted })
+        Err(Self { policy, parameter, given: format!("{given:?}"), accepted: accepted.into() })
     }
 }

@@ -99,7 +99,7 @@ where
     }
 }
 
-/// The name of a function; `closure` for a closure.
+/// The name of a function, `closure` for a closure, or of a type.
 pub(crate) fn function_name<F: ?Sized>() -> Name {
     short_type_name(type_name::<F>())
 }

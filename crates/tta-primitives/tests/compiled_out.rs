@@ -4,6 +4,8 @@
 //! Everything here passes in both builds; what differs is asserted for each.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+use std::collections::HashMap;
+use std::num::NonZeroUsize;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -13,9 +15,11 @@ use std::time::Duration;
 use futures_util::{StreamExt, stream};
 use tta_primitives::testing::{Mock, TestEngine};
 use tta_primitives::{
-    Context, Error, ErrorKind, Jitter, Result, Retry, Timeout, Workflow, blocking, step, sync, when, with_context,
-    workflow,
+    Context, Error, ErrorKind, Jitter, Repeat, Result, Retry, Timeout, Workflow, blocking, fallback, step, switch,
+    sync, traced_fn, try_traced, when, with_context, workflow,
 };
+use tta_telemetry::propagation::extract;
+use tta_telemetry::{SpanId, TraceId};
 
 const SECOND: Duration = Duration::from_secs(1);
 const IS_COMPILED_IN: bool = cfg!(feature = "record");
@@ -59,6 +63,56 @@ fn chains_fans_and_decorators_work() {
     assert_eq!(runtime.block_on(engine.drive(flow.run(1, &cx))).unwrap(), 49);
     assert_eq!((flaky.call_count(), cx.elapsed()), (3, 4 * SECOND));
     assert_eq!(engine.traces().len(), usize::from(IS_COMPILED_IN));
+}
+
+#[test]
+fn switches_fallbacks_and_loops_work() {
+    let engine = TestEngine::new();
+    let by_size = switch(|x: &u32| if *x < 10 { "small" } else { "large" }).case("small", double).or_pass_through();
+    let loops = step(double).repeat_until(Repeat::at_most(9).delay(SECOND).build().unwrap(), |x| *x > 100);
+    let flow = workflow("ways", by_size) >> loops >> step(parse).fallback(fallback(explode).or(double));
+    let cx = engine.context();
+    // 8, then 16, 32, 64 and 128 with a second between them, then the last of three ways.
+    assert_eq!(engine.block_on(flow.run(4, &cx)).unwrap(), 256);
+    assert_eq!(cx.elapsed(), 3 * SECOND);
+    let failed = |flow: Workflow<u32, u32>| format!("{:?}", engine.block_on(flow.run(3, &cx)).unwrap_err());
+    assert_eq!(
+        failed(step(parse).or_else(explode)),
+        "app error in `parse`: all 2 ways failed: primary: invalid digit found in string; explode: 3 is too small\n  \
+         caused by: invalid digit found in string"
+    );
+    assert_eq!(
+        failed(step(switch(|x: &u32| *x).case(4_u32, double).or_fail())),
+        "invalid_input error in `switch`: no case for key `3`, accepted is `4`"
+    );
+    assert_eq!(
+        failed(step(double).repeat_until(Repeat::at_most(2).build().unwrap(), |_| false)),
+        "limit_reached error in `double`: not done within its `max_iterations` of 2"
+    );
+}
+
+#[test]
+fn joins_work_wherever_their_branches_run() {
+    let engine = TestEngine::new();
+    let two = NonZeroUsize::new(2).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    for spawned in [false, true] {
+        let fan = || if spawned { (step(hang) | parse | double).spawned() } else { step(hang) | parse | double };
+        let cx = engine.context();
+        let run = async {
+            let any = step(fan().any()).run(3, &cx).await.unwrap();
+            let quorum = step(fan().quorum(two).unwrap()).timeout(Timeout::after(SECOND).build().unwrap());
+            let quorum = quorum.run(3, &cx).await.unwrap_err().kind();
+            let all_fail = step((step(parse) | explode).any()).run(3, &cx).await.unwrap_err();
+            let (settled, other) = step((step(parse) | double).settle()).run(3, &cx).await.unwrap();
+            // What the timeout dropped ends when its turn comes.
+            tokio::task::yield_now().await;
+            let left = tokio::runtime::Handle::current().metrics().num_alive_tasks();
+            (any, quorum, all_fail.to_string(), settled.is_err(), other.unwrap(), left)
+        };
+        let lost = "all 2 branches failed: parse: invalid digit found in string; explode: 3 is too small".to_owned();
+        assert_eq!(runtime.block_on(engine.drive(run)), (6, ErrorKind::Timeout, lost, true, 6, 0));
+    }
 }
 
 #[test]
@@ -159,6 +213,52 @@ fn cancelling_dropping_and_streaming_work() {
         assert!(run.as_mut().poll(&mut std::task::Context::from_waker(Waker::noop())).is_pending());
     }
     assert_eq!(drops.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn runs_tasks_and_traced_code_by_hand_work() {
+    async fn by_hand(x: u32, cx: Context) -> Result<u32> {
+        let task = cx.spawn("task", async move { Ok::<_, String>(x + 1) });
+        let traced = try_traced("traced", task).await?;
+        cx.link((TraceId::new(1).unwrap(), SpanId::new(2).unwrap()), &[]);
+        cx.progress();
+        Ok(traced_fn("sync", || traced * 2))
+    }
+    async fn fails(_: u32, cx: Context) -> Result<u32> {
+        workflow("inner", parse).run(3, &cx).await
+    }
+    let engine = TestEngine::new();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let mut run = engine.context().start_run("request", "http_server");
+    run.set("http.route", "/double");
+    run.set_with("computed", || if IS_COMPILED_IN { 1 } else { unreachable!("nothing is recorded") });
+    let flow = workflow("flow", with_context(by_hand));
+    let result = runtime.block_on(engine.drive(run.scope(flow.run(3, run.context()))));
+    assert_eq!(*result.as_ref().unwrap(), 8);
+    let _ = run.end(&result);
+    let tree =
+        "request (http_server)\n╰─ flow\n   ╰─ by_hand\n      ├─ task\n      ├─ traced (span)\n      ╰─ sync (span)\n";
+    assert_eq!(engine.tree(), if IS_COMPILED_IN { tree } else { "" });
+    let error = engine.block_on(workflow("outer", with_context(fails)).run(1, &engine.context())).unwrap_err();
+    assert_eq!(format!("{error:#}"), "fails: inner: parse: invalid digit found in string");
+    assert_eq!(size_of::<tta_telemetry::OwnedSpan>() == 0, !IS_COMPILED_IN);
+}
+
+#[test]
+fn headers_propagate_whether_anything_is_recorded_or_not() {
+    async fn send(_: u32, cx: Context) -> Result<HashMap<String, String>> {
+        let mut headers = HashMap::new();
+        cx.inject(&mut headers);
+        Ok(headers)
+    }
+    let engine = TestEngine::new();
+    let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let received = extract(&[("traceparent", parent), ("baggage", "tenant=acme")]);
+    let cx = Context::builder().telemetry(engine.telemetry().clone()).correlation_id("c-1").propagated(received);
+    let headers = engine.block_on(workflow("sends", with_context(send)).run(1, &cx.build().unwrap())).unwrap();
+    assert!(headers["traceparent"].starts_with("00-4bf92f3577b34da6a3ce929d0e0e4736-"));
+    assert_eq!(headers["traceparent"] == parent, !IS_COMPILED_IN);
+    assert_eq!(headers["baggage"], "tenant=acme,correlation_id=c-1");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! Two thread-local facts, set around each poll and restored after it: the run's context (set by
 //! the run, a spawned branch or a timeout) and the position, run and span (set by each step). The
 //! position is two words without a destructor, so a step's poll costs a few nanoseconds more.
-//! Also owns `Place`, the same two facts as a value, for bridges to other tracing systems.
+//! The same two facts as a value: `place`.
 
 use std::cell::Cell;
 use std::future::Future;
@@ -26,7 +26,7 @@ pub(super) fn current() -> Option<Context> {
 }
 
 /// The context of the run this thread is in, wherever in the run that is.
-fn current_run() -> Option<Context> {
+pub(super) fn current_run() -> Option<Context> {
     with_current(|context| context.cloned())
 }
 
@@ -49,8 +49,20 @@ pub(crate) fn with_current<R>(f: impl FnOnce(Option<&Context>) -> R) -> R {
 /// The span this thread is in, if it is in that run.
 #[inline]
 pub(super) fn span_in(run: u64) -> Option<SpanId> {
-    let (here, span) = POSITION.try_with(Cell::get).unwrap_or_default();
+    let (here, span) = position();
     (here == run).then(|| SpanId::new(span)).flatten()
+}
+
+/// Run and span this thread is in; zero for none.
+#[inline]
+pub(super) fn position() -> (u64, u64) {
+    POSITION.try_with(Cell::get).unwrap_or_default()
+}
+
+/// Moves this thread to a run and span, from the ones returned.
+#[inline]
+pub(super) fn move_to(position: (u64, u64)) -> (u64, u64) {
+    POSITION.try_with(|here| here.replace(position)).unwrap_or_default()
 }
 
 /// Puts this thread into a span until dropped.
@@ -61,26 +73,25 @@ impl Position {
     /// Remembers where this thread is, to return there when dropped.
     #[inline]
     pub(crate) fn keep() -> Self {
-        Self(POSITION.try_with(Cell::get).unwrap_or_default())
+        Self(position())
     }
 
     /// Moves on to another span.
     #[inline]
     pub(crate) fn set(&mut self, run: u64, span: SpanId) {
-        let _ = POSITION.try_with(|here| here.set((run, span.get())));
+        move_to((run, span.get()));
     }
 
     #[inline]
     pub(crate) fn enter(run: u64, span: Option<SpanId>) -> Self {
-        let position = (run, span.map_or(0, SpanId::get));
-        Self(POSITION.try_with(|here| here.replace(position)).unwrap_or_default())
+        Self(move_to((run, span.map_or(0, SpanId::get))))
     }
 }
 
 impl Drop for Position {
     #[inline]
     fn drop(&mut self) {
-        let _ = POSITION.try_with(|here| here.set(self.0));
+        move_to(self.0);
     }
 }
 
@@ -123,87 +134,6 @@ impl<F: Future> Future for Scoped<F> {
     }
 }
 
-/// A place in a run, to be entered from anywhere: see [`crate::interop`].
-#[derive(Clone, Debug)]
-pub struct Place {
-    context: Context,
-    span: Option<SpanId>,
-}
-
-/// Where a thread was before it entered a [`Place`].
-#[derive(Debug)]
-pub struct Before {
-    position: (u64, u64),
-    /// The thread's context, when it had to be exchanged.
-    context: Option<Option<Context>>,
-}
-
-impl Place {
-    /// Where this thread is; `None` outside a run.
-    #[inline]
-    #[must_use]
-    pub fn current() -> Option<Self> {
-        let context = current_run()?;
-        let span = context.span_id();
-        Some(Self { context, span })
-    }
-
-    /// The same run, at another span of it.
-    #[inline]
-    #[must_use]
-    pub fn at(mut self, span: SpanId) -> Self {
-        self.span = Some(span);
-        self
-    }
-
-    /// The run's context. Its `span_id` follows the thread; [`Place::span_id`] does not.
-    #[inline]
-    #[must_use]
-    pub fn context(&self) -> &Context {
-        &self.context
-    }
-
-    /// The span.
-    #[inline]
-    #[must_use]
-    pub fn span_id(&self) -> Option<SpanId> {
-        self.span
-    }
-
-    #[inline]
-    fn position(&self) -> (u64, u64) {
-        (self.context.run_key(), self.span.map_or(0, SpanId::get))
-    }
-
-    /// Puts this thread here. To be undone by [`Place::leave`] on the same thread.
-    #[inline]
-    pub fn enter(&self) -> Before {
-        let (run, span) = self.position();
-        let position = POSITION.try_with(|here| here.replace((run, span))).unwrap_or_default();
-        let same_run = position.0 == run && with_current(|now| now.is_some_and(|now| now.run_key() == run));
-        let context = (!same_run).then(|| {
-            let mut place = Some(self.context.clone());
-            exchange(&mut place);
-            place
-        });
-        Before { position, context }
-    }
-
-    /// Puts this thread back where it was, unless it has moved on from here by itself in the
-    /// meantime: then what was entered later stays as it is.
-    #[inline]
-    pub fn leave(&self, before: Before) {
-        let here = POSITION.try_with(Cell::get).unwrap_or_default();
-        if here != self.position() {
-            return;
-        }
-        let _ = POSITION.try_with(|here| here.set(before.position));
-        if let Some(mut context) = before.context {
-            exchange(&mut context);
-        }
-    }
-}
-
 /// Exchanges the thread's context and a place's, and back when dropped, also by a panic.
 struct Swap<'a>(&'a mut Option<Context>);
 
@@ -222,7 +152,8 @@ impl Drop for Swap<'_> {
     }
 }
 
+/// Exchanges the thread's context and another.
 #[inline]
-fn exchange(place: &mut Option<Context>) {
+pub(super) fn exchange(place: &mut Option<Context>) {
     let _ = CONTEXT.try_with(|context| *place = context.replace(place.take()));
 }

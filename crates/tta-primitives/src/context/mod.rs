@@ -8,6 +8,7 @@ mod cancel;
 mod checkpoints;
 mod current;
 mod identity;
+mod place;
 mod progress;
 mod propagate;
 mod record;
@@ -25,7 +26,7 @@ pub use checkpoints::Checkpoint;
 pub use identity::CorrelationId;
 pub use state::{RunState, StateError};
 
-pub use current::{Before, Place};
+pub use place::{Before, Place};
 pub(crate) use current::{Position, Scoped, with_current};
 pub(crate) use progress::Progress;
 

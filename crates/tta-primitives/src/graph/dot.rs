@@ -1,6 +1,6 @@
 //! A workflow in Graphviz's DOT language (graphviz.org/doc/info/lang.html).
 
-use super::{Flat, Graph, Look};
+use super::{Flat, Graph, Look, one_line};
 
 pub(super) fn draw(graph: &Graph) -> String {
     let flat = Flat::of(graph);
@@ -33,6 +33,5 @@ pub(super) fn draw(graph: &Graph) -> String {
 
 /// In a quoted string the quote is escaped, and so is the backslash, or it would escape.
 fn escape(label: &str) -> String {
-    let plain: String = label.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    plain.replace('\\', "\\\\").replace('"', "\\\"")
+    one_line(label).replace('\\', "\\\\").replace('"', "\\\"")
 }

@@ -27,7 +27,9 @@ enum Shape {
     /// Side by side.
     Fan(Vec<Graph>),
     /// One of them, each under the condition that leads to it.
-    Choice(Vec<(&'static str, Graph)>),
+    Choice(Vec<(Name, Graph)>),
+    /// An end: whatever leads here goes no further.
+    Stop,
 }
 
 impl Graph {
@@ -51,8 +53,14 @@ impl Graph {
 
     /// One of several ways, each with the condition that leads to it.
     #[must_use]
-    pub fn choice(name: Name, kind: &'static str, ways: Vec<(&'static str, Graph)>) -> Self {
+    pub fn choice<L: Into<Name>>(name: Name, kind: &'static str, ways: Vec<(L, Graph)>) -> Self {
+        let ways = ways.into_iter().map(|(condition, way)| (condition.into(), way)).collect();
         Self { name, kind, notes: Vec::new(), shape: Shape::Choice(ways) }
+    }
+
+    /// A way that fails: no step follows it.
+    pub(crate) fn fail() -> Self {
+        Self { name: Name::from_static("fail"), kind: "fail", notes: Vec::new(), shape: Shape::Stop }
     }
 
     /// The same with a remark, such as a policy around it.
@@ -107,8 +115,7 @@ impl Graph {
         if !self.notes.is_empty() {
             label.push_str(&format!(" [{}]", self.notes.join(", ")));
         }
-        // A name may be anything; a line break in it must not look like the drawing's own.
-        label.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+        one_line(&label)
     }
 
     /// Whether a sequence inside a drawing says more than its steps do.
@@ -117,11 +124,16 @@ impl Graph {
     }
 }
 
+/// Names and conditions may be anything; a line break in one must not look like the drawing's own.
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
 /// A graph laid flat for drawing: numbered nodes and the edges between them.
 #[derive(Debug, Default)]
 struct Flat {
     nodes: Vec<(String, Look)>,
-    edges: Vec<(usize, usize, &'static str)>,
+    edges: Vec<(usize, usize, Name)>,
     /// Nodes drawn inside a frame. An outer frame comes before those within it.
     groups: Vec<Group>,
 }
@@ -142,7 +154,10 @@ enum Look {
 }
 
 /// Where edges leave a part that was laid out, each with its label.
-type Exits = Vec<(usize, &'static str)>;
+type Exits = Vec<(usize, Name)>;
+
+/// An edge that no condition leads along.
+const ALWAYS: Name = Name::from_static("");
 
 impl Flat {
     fn of(graph: &Graph) -> Self {
@@ -171,7 +186,11 @@ impl Flat {
 
     fn add(&mut self, graph: &Graph, entries: Exits) -> Exits {
         match &graph.shape {
-            Shape::Step => vec![(self.node(graph.label(), Look::Step, entries), "")],
+            Shape::Step => vec![(self.node(graph.label(), Look::Step, entries), ALWAYS)],
+            Shape::Stop => {
+                self.node(graph.label(), Look::Step, entries);
+                Vec::new()
+            }
             Shape::Sequence(steps) if graph.is_group() && !steps.is_empty() => {
                 let (at, start) = (self.groups.len(), self.nodes.len());
                 self.groups.push(Group { label: graph.label(), nodes: start..start });
@@ -185,9 +204,9 @@ impl Flat {
             Shape::Fan(branches) => {
                 let fork = self.node(graph.label(), Look::Fork, entries);
                 if branches.is_empty() {
-                    return vec![(fork, "")];
+                    return vec![(fork, ALWAYS)];
                 }
-                branches.iter().flat_map(|branch| self.add(branch, vec![(fork, "")])).collect()
+                branches.iter().flat_map(|branch| self.add(branch, vec![(fork, ALWAYS)])).collect()
             }
             Shape::Choice(ways) => {
                 let decision = self.node(graph.label(), Look::Decision, entries);
@@ -200,10 +219,10 @@ impl Flat {
         steps.iter().fold(entries, |entries, step| self.add(step, entries))
     }
 
-    fn add_way(&mut self, way: &Graph, decision: usize, condition: &'static str) -> Exits {
+    fn add_way(&mut self, way: &Graph, decision: usize, condition: &Name) -> Exits {
         if way.kind == "pass_through" {
-            return vec![(decision, condition)];
+            return vec![(decision, condition.clone())];
         }
-        self.add(way, vec![(decision, condition)])
+        self.add(way, vec![(decision, condition.clone())])
     }
 }

@@ -1,11 +1,17 @@
-//! Fan-out: the same input to several branches, all results in order.
+//! Fan-out: the same input to several branches, all results in order, or those that suffice.
 //!
-//! Owns `Parallel`, made by `|` or [`parallel`], and its settings. The driver is in `run`, the
-//! assembly of results in `join`.
+//! Owns `Parallel`, made by `|` or [`parallel`], and its settings; its other joins are in `joined`.
+//! What a join decides is in `join`, the driver in `run`, how branches end in `wind_up`, one
+//! branch in `branch`, the assembly of results in `fan_out`.
 
+mod branch;
+mod error;
+mod fan_out;
 mod join;
+mod joined;
 mod operators;
 mod run;
+mod wind_up;
 
 use std::marker::PhantomData;
 use std::num::NonZeroUsize;
@@ -22,18 +28,31 @@ use crate::node::{Node, Steps, node_at};
 use crate::primitive::Primitive;
 use crate::workflow::Workflow;
 
-pub use join::FanOut;
+pub use error::JoinError;
+pub use fan_out::{FanOut, UniformFanOut};
+pub use joined::Joined;
+
+use branch::Branches;
+use join::All;
 
 /// Branches that run side by side on clones of one input.
 ///
 /// Results come in the order of the branches: a tuple from `|`, a `Vec` from [`parallel`]. The
 /// first error cancels the other branches: they are told to stop, given `cancel_grace`, and
-/// dropped. All branches share the run's task unless [`Parallel::spawned`] gives each its own.
+/// dropped. [`any`](Parallel::any), [`quorum`](Parallel::quorum) and [`settle`](Parallel::settle)
+/// do with fewer successes. All branches share the run's task unless [`Parallel::spawned`] gives
+/// each its own.
 pub struct Parallel<In, Out> {
-    name: Name,
-    branches: Arc<Vec<Arc<dyn Node>>>,
-    settings: Settings,
+    fan: Fan,
     types: PhantomData<fn(In) -> Out>,
+}
+
+/// Branches and how to run them: what all joins have in common.
+#[derive(Clone)]
+struct Fan {
+    name: Name,
+    branches: Branches,
+    settings: Settings,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -42,6 +61,67 @@ struct Settings {
     spawned: bool,
     cancel_grace: Duration,
 }
+
+impl Fan {
+    fn graph(&self) -> Graph {
+        Graph::fan(self.name.clone(), "parallel", self.branches.iter().map(|branch| branch.graph()).collect())
+    }
+}
+
+/// The settings of a fan, the same whatever its join.
+macro_rules! fan_settings {
+    ($fan:ident) => {
+        impl<In, Out> $fan<In, Out> {
+            /// The step's name. Default: `parallel`.
+            #[must_use]
+            pub fn named(mut self, name: impl Into<tta_telemetry::Name>) -> Self {
+                self.fan.name = name.into();
+                self
+            }
+
+            /// At most this many branches run at once; the others wait their turn. Default: all at
+            /// once.
+            #[must_use]
+            pub fn max_concurrency(mut self, branches: std::num::NonZeroUsize) -> Self {
+                self.fan.settings.max_concurrency = Some(branches);
+                self
+            }
+
+            /// Runs each branch on a task of its own, so that branches that compute use several
+            /// processors. Needs a tokio runtime. Default: all on the run's task, which is cheaper.
+            #[must_use]
+            pub fn spawned(mut self) -> Self {
+                self.fan.settings.spawned = true;
+                self
+            }
+
+            /// Once the outcome is certain, by an error or by enough successes, how long the other
+            /// branches may go on before they are dropped. They are told at once, through
+            /// [`Context::cancelled`](crate::Context::cancelled). Default: 0.
+            #[must_use]
+            pub fn cancel_grace(mut self, grace: std::time::Duration) -> Self {
+                self.fan.settings.cancel_grace = grace;
+                self
+            }
+
+            /// How many branches there are.
+            #[must_use]
+            pub fn len(&self) -> usize {
+                self.fan.branches.len()
+            }
+
+            /// Whether there are no branches.
+            #[must_use]
+            pub fn is_empty(&self) -> bool {
+                self.fan.branches.is_empty()
+            }
+        }
+    };
+}
+
+use fan_settings;
+
+fan_settings!(Parallel);
 
 /// Fans out over a list of workflows of the same type; their results come as a `Vec`.
 ///
@@ -76,60 +156,14 @@ pub(crate) fn one_node<In: Send + 'static, P: Primitive<In>>(
 
 impl<In, Out> Clone for Parallel<In, Out> {
     fn clone(&self) -> Self {
-        Self {
-            name: self.name.clone(),
-            branches: Arc::clone(&self.branches),
-            settings: self.settings,
-            types: PhantomData,
-        }
+        Self { fan: self.fan.clone(), types: PhantomData }
     }
 }
 
 impl<In, Out> Parallel<In, Out> {
     fn new(branches: Vec<Arc<dyn Node>>, settings: Settings) -> Self {
-        Self { name: Name::from_static("parallel"), branches: Arc::new(branches), settings, types: PhantomData }
-    }
-
-    /// The step's name. Default: `parallel`.
-    #[must_use]
-    pub fn named(mut self, name: impl Into<Name>) -> Self {
-        self.name = name.into();
-        self
-    }
-
-    /// At most this many branches run at once; the others wait their turn. Default: all at once.
-    #[must_use]
-    pub fn max_concurrency(mut self, branches: NonZeroUsize) -> Self {
-        self.settings.max_concurrency = Some(branches);
-        self
-    }
-
-    /// Runs each branch on a task of its own, so that branches that compute use several
-    /// processors. Needs a tokio runtime. Default: all on the run's task, which is cheaper.
-    #[must_use]
-    pub fn spawned(mut self) -> Self {
-        self.settings.spawned = true;
-        self
-    }
-
-    /// After the first error, how long the other branches may go on before they are dropped. They
-    /// are told at once, through [`Context::cancelled`]. Default: 0.
-    #[must_use]
-    pub fn cancel_grace(mut self, grace: Duration) -> Self {
-        self.settings.cancel_grace = grace;
-        self
-    }
-
-    /// How many branches there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.branches.len()
-    }
-
-    /// Whether there are no branches.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.branches.is_empty()
+        let fan = Fan { name: Name::from_static("parallel"), branches: Arc::new(branches), settings };
+        Self { fan, types: PhantomData }
     }
 }
 
@@ -141,12 +175,13 @@ where
     type Out = Out;
 
     async fn run(&self, input: In, cx: &Context) -> Result<Out> {
-        let outputs = run::all(&self.branches, input, cx, self.settings).await?;
-        Out::assemble(outputs)
+        let mut all = All::new(self.fan.branches.len());
+        run::run(&self.fan, input, cx, &mut all).await?;
+        Out::assemble(all.outputs()?)
     }
 
     fn name(&self) -> Name {
-        self.name.clone()
+        self.fan.name.clone()
     }
 
     fn kind(&self) -> &'static str {
@@ -154,6 +189,6 @@ where
     }
 
     fn graph(&self) -> Graph {
-        Graph::fan(self.name.clone(), "parallel", self.branches.iter().map(|branch| branch.graph()).collect())
+        self.fan.graph()
     }
 }

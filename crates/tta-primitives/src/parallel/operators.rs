@@ -4,7 +4,7 @@ use std::ops::{BitOr, Shr};
 use std::panic::Location;
 use std::sync::Arc;
 
-use super::{FanOut, Parallel, Settings, one_node};
+use super::{FanOut, Joined, Parallel, Settings, one_node};
 use crate::node::Steps;
 use crate::primitive::Primitive;
 use crate::workflow::Workflow;
@@ -39,9 +39,9 @@ macro_rules! widen {
 
             #[track_caller]
             fn bitor(self, other: P) -> Self::Output {
-                let mut branches = Arc::unwrap_or_clone(self.branches);
+                let mut branches = Arc::unwrap_or_clone(self.fan.branches);
                 branches.push(one_node(other, Location::caller()));
-                Parallel::new(branches, self.settings).named(self.name)
+                Parallel::new(branches, self.fan.settings).named(self.fan.name)
             }
         }
     };
@@ -63,6 +63,39 @@ impl<In, Out, P> Shr<P> for Parallel<In, Out>
 where
     In: Clone + Send + 'static,
     Out: FanOut,
+    P: Primitive<Out>,
+{
+    type Output = Workflow<In, P::Out>;
+
+    #[track_caller]
+    fn shr(self, next: P) -> Self::Output {
+        let location = Location::caller();
+        let fan: Workflow<In, Out> = Workflow::from_steps(None, Steps::one(self, location));
+        fan.append(next.into_steps(location))
+    }
+}
+
+/// `(a | b).any() | c`: the joined fan is one branch of the new one.
+impl<In, Out, P> BitOr<P> for Joined<In, Out>
+where
+    In: Clone + Send + 'static,
+    Out: Send + 'static,
+    P: Primitive<In>,
+{
+    type Output = Parallel<In, (Out, P::Out)>;
+
+    #[track_caller]
+    fn bitor(self, other: P) -> Self::Output {
+        let location = Location::caller();
+        Parallel::new(vec![one_node(self, location), one_node(other, location)], Settings::default())
+    }
+}
+
+/// `(a | b).any() >> c`: `c` runs with what the join returned.
+impl<In, Out, P> Shr<P> for Joined<In, Out>
+where
+    In: Clone + Send + 'static,
+    Out: Send + 'static,
     P: Primitive<Out>,
 {
     type Output = Workflow<In, P::Out>;

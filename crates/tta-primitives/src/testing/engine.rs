@@ -2,7 +2,8 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::task::{Poll, Waker};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Poll, Wake, Waker};
 use std::time::Duration;
 
 use tta_telemetry::{Clock, IdSource, ManualClock, MemorySink, Telemetry, TelemetryBuilder, Trace, TraceTree};
@@ -11,6 +12,19 @@ use crate::context::Context;
 
 /// Polls in a row without an end before time is moved: other tasks get their turn first.
 const PATIENCE: u32 = 64;
+/// Polls of a future that keeps waking itself before time is moved all the same: it may be looking
+/// at the clock.
+const TURNS: u32 = 1_000_000;
+
+/// Whether a future has woken itself: it does not wait for time, it lets others go first.
+#[derive(Debug, Default)]
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Release);
+    }
+}
 
 /// A deterministic engine: the same code gives the same traces, ids and times in every run.
 #[derive(Debug)]
@@ -94,17 +108,23 @@ impl TestEngine {
     /// When the future waits for something that no clock will bring.
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         let mut future = std::pin::pin!(future);
-        let mut task = std::task::Context::from_waker(Waker::noop());
-        let mut idle = 0;
+        let woken = Arc::new(Woken::default());
+        let waker = Waker::from(Arc::clone(&woken));
+        let mut task = std::task::Context::from_waker(&waker);
+        let (mut idle, mut turns) = (0, 0);
         loop {
             if let Poll::Ready(output) = future.as_mut().poll(&mut task) {
                 return output;
+            }
+            if woken.0.swap(false, Ordering::AcqRel) && turns < TURNS {
+                turns += 1;
+                continue;
             }
             idle += 1;
             if idle < PATIENCE {
                 continue;
             }
-            idle = 0;
+            (idle, turns) = (0, 0);
             // See `with`: the kit fails the test.
             #[allow(clippy::panic)]
             if self.clock.advance_to_next().is_none() {
@@ -136,5 +156,56 @@ impl TestEngine {
             Poll::Pending
         })
         .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Lets others go first, so many times.
+    async fn give_way(times: u32) {
+        let mut left = times;
+        std::future::poll_fn(|task| {
+            if left == 0 {
+                return Poll::Ready(());
+            }
+            left -= 1;
+            task.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await;
+    }
+
+    /// Time was once moved after 64 polls, whatever the future was doing.
+    #[test]
+    fn time_stands_still_for_a_future_that_only_gives_way_to_others() {
+        let engine = TestEngine::new();
+        let cx = engine.context();
+        let work = async {
+            give_way(1_000).await;
+            cx.elapsed()
+        };
+        let (elapsed, ()) = engine.block_on(async { futures_util::join!(work, cx.sleep(Duration::from_secs(1))) });
+        assert_eq!((elapsed, cx.elapsed()), (Duration::ZERO, Duration::from_secs(1)));
+        engine.block_on(give_way(1_000));
+        assert_eq!(cx.elapsed(), Duration::from_secs(1));
+    }
+
+    #[test]
+    fn time_moves_for_a_future_that_gives_way_until_it_is_late_enough() {
+        let engine = TestEngine::new();
+        let cx = engine.context();
+        let look = async {
+            while cx.elapsed() < Duration::from_secs(2) {
+                give_way(1).await;
+            }
+        };
+        let sleeps = async {
+            cx.sleep(Duration::from_secs(1)).await;
+            cx.sleep(Duration::from_secs(1)).await;
+        };
+        engine.block_on(async { futures_util::join!(look, sleeps) });
+        assert_eq!(cx.elapsed(), Duration::from_secs(2));
     }
 }

@@ -13,7 +13,7 @@ use super::chain::Chain;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::Graph;
-use crate::node::{Steps, poll_caught, start_caught, take_output};
+use crate::node::{Node, Steps, poll_caught, start_caught, take_output};
 use crate::parallel::one_node;
 use crate::primitive::Primitive;
 use crate::retry::{Retried, Retry};
@@ -26,12 +26,7 @@ impl<In: Send + 'static, Out: Send + 'static> Decorated<In, Out> {
     /// Runs the steps. A single one runs bare: its span is the decorated step's.
     pub(crate) async fn run(&self, input: In, cx: &Context) -> Result<Out> {
         match self.0.nodes() {
-            [only] => {
-                let mut input = Some(input);
-                let mut step = start_caught(&**only, &mut input, cx)?;
-                std::future::poll_fn(|task| poll_caught(&mut step, task)).await?;
-                take_output(&mut step)
-            }
+            [only] => run_bare(&**only, input, cx).await,
             nodes => Chain::new(nodes, input, cx).await,
         }
     }
@@ -56,6 +51,18 @@ impl<In: Send + 'static, Out: Send + 'static> Decorated<In, Out> {
             nodes => Graph::sequence(self.name(), self.kind(), nodes.iter().map(|node| node.graph()).collect()),
         }
     }
+}
+
+/// Runs a step without a span: whoever calls this records it.
+pub(crate) async fn run_bare<In: Send + 'static, Out: Send + 'static>(
+    node: &dyn Node,
+    input: In,
+    cx: &Context,
+) -> Result<Out> {
+    let mut input = Some(input);
+    let mut step = start_caught(node, &mut input, cx)?;
+    std::future::poll_fn(|task| poll_caught(&mut step, task)).await?;
+    take_output(&mut step)
 }
 
 impl<In: Send + 'static, Out: Send + 'static> Workflow<In, Out> {

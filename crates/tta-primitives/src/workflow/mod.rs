@@ -4,7 +4,7 @@
 //! operators are in `operators`, the loop that drives steps in `chain`.
 
 pub(crate) mod chain;
-
+mod control;
 mod decorate;
 mod each;
 mod operators;
@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tta_telemetry::Name;
 
 pub(crate) use chain::stopped;
-pub(crate) use decorate::Decorated;
+pub(crate) use decorate::{Decorated, run_bare};
 pub use report::RunReport;
 pub(crate) use run::OpenRun;
 
@@ -173,14 +173,19 @@ impl<In: Send + 'static, Out: Send + 'static> Workflow<In, Out> {
 
     /// Runs the steps inside a run, where no chain gives the workflow a span.
     pub(crate) async fn run_by_hand(&self, input: In, cx: &Context) -> Result<Out> {
-        if self.name.is_none() || !cx.is_recording() {
+        if self.name.is_none() {
             return self.run_nested(input, cx).await;
         }
-        let mut recorder = StepRecorder::new(cx);
-        recorder.open(&self.root, cx.span_id(), None);
-        let inside = cx.in_workflow(self.label()).standing_at(recorder.id());
-        let result = Scoped::new(inside.clone(), Chain::new(&self.nodes, input, &inside)).await;
-        recorder.close(result.as_ref().map(drop));
+        let result = if cx.is_recording() {
+            let mut recorder = StepRecorder::new(cx);
+            recorder.open(&self.root, cx.span_id(), None);
+            let inside = cx.in_workflow(self.label()).standing_at(recorder.id());
+            let result = Scoped::new(inside.clone(), Chain::new(&self.nodes, input, &inside)).await;
+            recorder.close(result.as_ref().map(drop));
+            result
+        } else {
+            self.run_nested(input, cx).await
+        };
         result.map_err(|error| error.within(&self.root.name))
     }
 

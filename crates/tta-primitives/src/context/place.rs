@@ -1,0 +1,127 @@
+//! A place in a run as a value, for bridges to other tracing systems.
+//!
+//! Owns entering a place on any thread and leaving it again, in whatever order. What a thread's
+//! place consists of is told by `current`.
+
+use tta_telemetry::SpanId;
+
+use super::Context;
+use super::current::{current_run, exchange, move_to, position, with_current};
+
+/// A place in a run, to be entered from anywhere: see [`crate::interop`].
+#[derive(Clone, Debug)]
+pub struct Place {
+    context: Context,
+    span: Option<SpanId>,
+}
+
+/// Where a thread was before it entered a [`Place`], and which one that was.
+#[derive(Debug)]
+#[must_use = "whoever enters a place has to leave it"]
+pub struct Before {
+    here: (u64, u64),
+    before: (u64, u64),
+    /// The thread's context, when it had to be exchanged.
+    context: Option<Option<Context>>,
+}
+
+impl Place {
+    /// Where this thread is; `None` outside a run.
+    #[inline]
+    #[must_use]
+    pub fn current() -> Option<Self> {
+        let context = current_run()?;
+        let span = context.span_id();
+        Some(Self { context, span })
+    }
+
+    /// Where this thread is, if it is in a run that is recorded.
+    #[inline]
+    #[must_use]
+    pub fn recorded() -> Option<Self> {
+        let context = with_current(|context| context.filter(|context| context.is_recording()).cloned())?;
+        let span = context.span_id();
+        Some(Self { context, span })
+    }
+
+    /// The same run, at another span of it.
+    #[inline]
+    #[must_use]
+    pub fn at(mut self, span: SpanId) -> Self {
+        self.span = Some(span);
+        self
+    }
+
+    /// The run's context. Its `span_id` follows the thread; [`Place::span_id`] does not.
+    #[inline]
+    #[must_use]
+    pub fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// The span.
+    #[inline]
+    #[must_use]
+    pub fn span_id(&self) -> Option<SpanId> {
+        self.span
+    }
+
+    /// Puts this thread here. To be undone by [`Before::leave`] on the same thread.
+    #[inline]
+    pub fn enter(&self) -> Before {
+        let run = self.context.run_key();
+        let here = (run, self.span.map_or(0, SpanId::get));
+        let before = move_to(here);
+        let same_run = before.0 == run && with_current(|now| now.is_some_and(|now| now.run_key() == run));
+        let context = (!same_run).then(|| {
+            let mut place = Some(self.context.clone());
+            exchange(&mut place);
+            place
+        });
+        Before { here, before, context }
+    }
+
+    /// [`Before::leave`].
+    #[inline]
+    pub fn leave(&self, before: Before) {
+        before.leave();
+    }
+}
+
+impl Before {
+    /// Whether this thread is exactly in the place that was entered: not in a step inside it, nor
+    /// moved on by the end of a poll.
+    #[inline]
+    #[must_use]
+    pub fn is_here(&self) -> bool {
+        position() == self.here
+    }
+
+    /// Whether this place was entered directly from the one entered `earlier`.
+    #[must_use]
+    pub fn follows(&self, earlier: &Self) -> bool {
+        self.before == earlier.here
+    }
+
+    /// Puts this thread back where it was, unless it has moved on by itself in the meantime
+    /// ([`Before::is_here`]): then it stays where it is.
+    #[inline]
+    pub fn leave(self) {
+        if !self.is_here() {
+            return;
+        }
+        move_to(self.before);
+        if let Some(mut context) = self.context {
+            exchange(&mut context);
+        }
+    }
+
+    /// Forgets an earlier place that this one was entered from ([`Before::follows`]) and that is
+    /// left first: leaving this one goes back to where the thread was before both.
+    pub fn skip(&mut self, earlier: &Self) {
+        self.before = earlier.before;
+        if let Some(context) = &earlier.context {
+            self.context = Some(context.clone());
+        }
+    }
+}
