@@ -11,7 +11,7 @@ pub enum Fate {
     Kept,
 }
 
-/// How the work is spread over calling threads.
+/// How the work is spread over calling threads, and how spans find their parent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
     /// One thread, one trace after the other.
@@ -20,6 +20,8 @@ pub enum Shape {
     TwoThreads,
     /// Two threads, each recording one branch of the same trace.
     TwoBranches,
+    /// One thread, on which the spans of `tracing`'s macros are entered and find their parent.
+    Tracing,
 }
 
 /// One cell of the comparison, for any implementation.
@@ -35,13 +37,16 @@ pub struct SpanCase {
 
 impl Shape {
     /// All shapes, in the order of the tables.
-    pub const ALL: [Self; 3] = [Self::OneThread, Self::TwoThreads, Self::TwoBranches];
+    pub const ALL: [Self; 4] = [Self::OneThread, Self::TwoThreads, Self::TwoBranches, Self::Tracing];
+
+    /// Those where a span is given its parent.
+    pub const WITH_EXPLICIT_PARENTS: &'static [Self] = &[Self::OneThread, Self::TwoThreads, Self::TwoBranches];
 
     /// Number of calling threads.
     #[must_use]
     pub fn threads(self) -> u32 {
         match self {
-            Self::OneThread => 1,
+            Self::OneThread | Self::Tracing => 1,
             Self::TwoThreads | Self::TwoBranches => 2,
         }
     }
@@ -50,7 +55,7 @@ impl Shape {
     #[must_use]
     pub fn trace_sizes(self) -> &'static [u32] {
         match self {
-            Self::OneThread | Self::TwoThreads => &[1, 10, 100],
+            Self::OneThread | Self::TwoThreads | Self::Tracing => &[1, 10, 100],
             Self::TwoBranches => &[10, 100],
         }
     }
@@ -62,6 +67,7 @@ impl Shape {
             Self::OneThread => "One thread",
             Self::TwoThreads => "Two threads, different traces",
             Self::TwoBranches => "Two threads, two branches of one trace",
+            Self::Tracing => "Through `tracing`, one thread",
         }
     }
 }
@@ -89,6 +95,7 @@ impl fmt::Display for Shape {
             Self::OneThread => "one-thread",
             Self::TwoThreads => "two-threads",
             Self::TwoBranches => "two-branches",
+            Self::Tracing => "tracing",
         })
     }
 }
@@ -115,8 +122,8 @@ mod tests {
     #[test]
     fn the_cells_are_named_by_shape_fate_and_size() {
         let names: Vec<_> = SpanCase::all().map(|case| case.to_string()).collect();
-        assert_eq!(names.len(), 16);
+        assert_eq!(names.len(), 22);
         assert_eq!(names.first().unwrap(), "one-thread/dropped/1");
-        assert_eq!(names.last().unwrap(), "two-branches/kept/100");
+        assert_eq!(names.last().unwrap(), "tracing/kept/100");
     }
 }

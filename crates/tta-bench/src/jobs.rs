@@ -1,44 +1,53 @@
 //! Everything that can be measured, by name. A job is a case together with who runs it.
 
 use crate::case::SpanCase;
+use crate::library_spans::LIBRARY_SPANS;
 use crate::measurement::{Measurement, Plan};
 use crate::peers::{IMPLEMENTATIONS, Implementation};
-use crate::steps::{STEPS, StepCase};
+use crate::propagation::PROPAGATION;
+use crate::row::{Family, Row};
+use crate::steps::STEPS;
+
+/// The tables besides those of the span comparison, in the order of the report.
+pub(crate) const FAMILIES: &[&Family] = &[&LIBRARY_SPANS, &PROPAGATION, &STEPS];
 
 /// One thing that can be measured in a process of its own.
 #[derive(Clone, Copy)]
 pub(crate) enum Job {
     Span(SpanCase, &'static Implementation),
-    Step(&'static StepCase),
+    Row(&'static Family, &'static Row),
 }
 
 impl Job {
     pub(crate) fn name(&self) -> String {
         match self {
             Self::Span(case, implementation) => format!("spans/{case}/{}", implementation.name),
-            Self::Step(step) => format!("steps/{}", step.name),
+            Self::Row(family, row) => format!("{}/{}", family.name, row.name),
         }
     }
 
     /// Whether the case runs in the build without the recorder.
     pub(crate) fn is_compiled_out(&self) -> bool {
-        matches!(self, Self::Step(step) if step.compiled_out)
+        matches!(self, Self::Row(_, row) if row.compiled_out)
     }
 
     pub(crate) fn run(&self, plan: &Plan) -> anyhow::Result<Measurement> {
         match self {
             Self::Span(case, implementation) => (implementation.run)(case, plan),
-            Self::Step(step) => (step.run)(plan),
+            Self::Row(_, row) => (row.run)(plan),
         }
     }
 }
 
 /// Jobs that are compared with each other, and therefore take turns: one group for each cell of the
-/// span comparison, then the steps.
+/// span comparison, then one for each family.
 pub(crate) fn groups() -> Vec<Vec<Job>> {
-    let spans = SpanCase::all()
-        .map(|case| IMPLEMENTATIONS.iter().map(|implementation| Job::Span(case, implementation)).collect());
-    spans.chain([STEPS.iter().map(Job::Step).collect()]).collect()
+    let spans = SpanCase::all().map(|case| {
+        let taking_part = IMPLEMENTATIONS.iter().filter(|implementation| implementation.shapes.contains(&case.shape));
+        taking_part.map(|implementation| Job::Span(case, implementation)).collect()
+    });
+    let families = FAMILIES.iter().map(|family| family.rows.iter().map(|row| Job::Row(family, row)).collect());
+    spans.chain(families).collect()
 }
 
 pub(crate) fn find(name: &str) -> anyhow::Result<Job> {

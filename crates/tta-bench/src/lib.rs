@@ -7,13 +7,15 @@
 //! platform's allocator, `tta-bench-mimalloc` runs them on mimalloc, and `tta-bench-counting`
 //! counts allocations and takes no times. Every measurement is a process of its own.
 //!
-//! To add an implementation of spans: implement [`peer::SpanPeer`] in a module of [`peers`] and
-//! name it in [`peers::IMPLEMENTATIONS`]. To add a way of running steps: add a row to
-//! [`steps::STEPS`].
+//! To add an implementation of spans: implement [`peer::SpanPeer`], or [`peer::TracingPeer`] where
+//! `tracing`'s macros make the spans, in a module of [`peers`] and name it in
+//! [`peers::IMPLEMENTATIONS`]. To add a way of running steps, of carrying headers on or of leaving
+//! a library's span unrecorded: add a row to [`steps`], [`propagation`] or [`library_spans`].
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
 mod arguments;
+mod bursts;
 mod clock;
 mod distance;
 mod driver;
@@ -30,8 +32,12 @@ mod targets;
 mod workload;
 
 pub mod case;
+pub mod expectation;
+pub mod library_spans;
 pub mod peer;
 pub mod peers;
+pub mod propagation;
+pub mod row;
 pub mod run;
 pub mod steps;
 

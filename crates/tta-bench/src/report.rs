@@ -3,21 +3,23 @@
 use crate::arguments::Arguments;
 use crate::case::{Fate, Shape, SpanCase};
 use crate::distance::are_alike;
-use crate::jobs::Job;
+use crate::jobs::{FAMILIES, Job};
 use crate::machine;
 use crate::measurement::{Measurement, median};
 use crate::peers::IMPLEMENTATIONS;
 use crate::rounds::Outcome;
+use crate::row::Family;
 use crate::run::BURST_SPANS;
-use crate::steps::STEPS;
 use crate::table::{figure, table, wrap};
 use crate::targets;
 
 const METHOD: &str = "Every span carries three attributes: an integer, a static text, and a text of \
     20 bytes that the recorder must copy. A trace of n spans is a root and n - 1 children, opened \
-    and closed one after the other while the root is open. Every measurement is a process of its \
-    own; those of one trace size and table take turns, and each figure is the median over the \
-    rounds. Both sides of any ratio are to be taken from one trace size of one table.";
+    and closed one after the other while the root is open. Through `tracing`, its macros make the \
+    spans, which are entered and find their parent on the thread; what a bridge opens around a \
+    trace is in its figures, but is not one of the n. Every measurement is a process of its own; \
+    those of one trace size and table take turns, and each figure is the median over the rounds. \
+    Both sides of any ratio are to be taken from one trace size of one table.";
 
 const PLACEMENT: &str = "Callers are pinned to the first cores and everything else to the last, so \
     that what is handed to the background crosses between cores in every run, as it does on a \
@@ -65,8 +67,15 @@ pub(crate) fn render(arguments: &Arguments, outcomes: &[Outcome]) -> String {
         ),
     );
     text += &targets::render(outcomes);
-    text += &spans(outcomes);
-    text += &steps(outcomes);
+    text += &spans(outcomes, Shape::WITH_EXPLICIT_PARENTS, "What dropped and kept mean");
+    text += &spans(outcomes, &[Shape::Tracing], "What dropped and kept mean through `tracing`");
+    if outcomes.iter().any(|outcome| matches!(outcome.job, Job::Span(..))) {
+        text += &misplaced(outcomes);
+        text += &spread(outcomes);
+    }
+    for family in FAMILIES {
+        text += &rows(outcomes, family);
+    }
     text
 }
 
@@ -80,9 +89,10 @@ fn command(arguments: &Arguments) -> String {
     words.join(" ")
 }
 
-fn spans(outcomes: &[Outcome]) -> String {
+/// The tables of some shapes, and what their fates are to those who take part.
+fn spans(outcomes: &[Outcome], shapes: &[Shape], glossary: &str) -> String {
     let mut text = String::new();
-    for shape in Shape::ALL {
+    for &shape in shapes {
         for fate in Fate::ALL {
             let rows = outcomes.iter().filter_map(|outcome| span_row(outcome, shape, fate));
             let rows: Vec<_> = rows.collect();
@@ -98,14 +108,13 @@ fn spans(outcomes: &[Outcome]) -> String {
     if text.is_empty() {
         return text;
     }
-    text += "\n## What dropped and kept mean\n\n";
-    for implementation in IMPLEMENTATIONS {
+    text += &format!("\n## {glossary}\n\n");
+    let takes_part = |shape: &Shape| shapes.contains(shape);
+    for implementation in IMPLEMENTATIONS.iter().filter(|row| row.shapes.iter().any(takes_part)) {
         let name = implementation.name;
         text += &wrap("- ", &format!("**{name}, dropped**: {}", implementation.dropped));
         text += &wrap("- ", &format!("**{name}, kept**: {}", implementation.kept));
     }
-    text += &misplaced(outcomes);
-    text += &spread(outcomes);
     text
 }
 
@@ -115,7 +124,7 @@ fn distances_of(outcomes: &[Outcome], shape: Shape, fate: Fate) -> String {
         let is_here = |case: &SpanCase| case.shape == shape && case.fate == fate && case.spans_per_trace == size;
         let cell = outcomes.iter().filter(|outcome| match &outcome.job {
             Job::Span(case, _) => is_here(case),
-            Job::Step(_) => false,
+            Job::Row(..) => false,
         });
         let measurements = cell.flat_map(Outcome::rounds);
         let all: Vec<f64> = measurements.map(|measurement| measurement.round_trip_ns).collect();
@@ -196,23 +205,25 @@ fn spread(outcomes: &[Outcome]) -> String {
     format!("\n{}", wrap("", &sentence))
 }
 
-fn steps(outcomes: &[Outcome]) -> String {
-    let rows = outcomes.iter().filter_map(|outcome| {
-        let Job::Step(step) = &outcome.job else {
-            return None;
-        };
-        let mut row = vec![step.name.to_owned()];
-        row.extend(figures(outcome));
-        Some(row)
+/// The table of a family.
+fn rows(outcomes: &[Outcome], family: &Family) -> String {
+    let rows = outcomes.iter().filter_map(|outcome| match &outcome.job {
+        Job::Row(of, row) if of.name == family.name => {
+            Some([row.name.to_owned()].into_iter().chain(figures(outcome)).collect())
+        }
+        Job::Row(..) | Job::Span(..) => None,
     });
     let rows: Vec<_> = rows.collect();
     if rows.is_empty() {
         return String::new();
     }
     let head = ["way", "ns", "CPU", "mi ns", "mi CPU", "allocs", "all", "bytes"];
-    let mut text = format!("\n## Steps: per step\n\n{}\n", table(1, &head, &rows));
-    for step in STEPS {
-        text += &wrap("- ", &format!("**{}**: {}", step.name, step.about));
+    let mut text = format!("\n## {}\n\n{}\n", family.title, table(1, &head, &rows));
+    if !family.about.is_empty() {
+        text += &format!("{}\n", wrap("", family.about));
+    }
+    for row in family.rows.iter().filter(|row| !row.about.is_empty()) {
+        text += &wrap("- ", &format!("**{}**: {}", row.name, row.about));
     }
     text
 }

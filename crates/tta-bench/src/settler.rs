@@ -4,7 +4,7 @@
 //! an implementation may do the work in the thread that asks or in one that this thread starts.
 
 use crate::clock::{process_cpu_ns, thread_cpu_ns};
-use crate::peer::SpanPeer;
+use crate::peer::Peer;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 /// How often an idle background is asked, to learn what asking costs.
@@ -42,7 +42,7 @@ impl Settler {
         thread_cpu_ns() - before_ns
     }
 
-    /// CPU time of the process that one [`SpanPeer::settle`] takes when there is nothing to do.
+    /// CPU time of the process that one [`Peer::settle`] takes when there is nothing to do.
     pub(crate) fn idle_settle_cpu_ns(&self) -> u64 {
         self.ask(Request::Settle);
         self.ask(Request::Calibrate)
@@ -57,7 +57,7 @@ impl Settler {
 impl Service {
     /// Answers until the caller has gone. Returns the CPU time that this thread used for anything
     /// but settling since it calibrated.
-    pub(crate) fn serve<P: SpanPeer>(self, peer: &P) -> u64 {
+    pub(crate) fn serve<P: Peer>(self, peer: &P) -> u64 {
         let mut used_ns = 0;
         let mut since_ns = thread_cpu_ns();
         for request in self.requests {
@@ -79,7 +79,7 @@ impl Service {
     }
 }
 
-fn idle_settle_cpu_ns<P: SpanPeer>(peer: &P) -> u64 {
+fn idle_settle_cpu_ns<P: Peer>(peer: &P) -> u64 {
     let before_ns = process_cpu_ns();
     for _ in 0..IDLE_SETTLES {
         peer.settle();

@@ -14,16 +14,24 @@ struct Target {
     what: &'static str,
     of: &'static str,
     minus: Option<&'static str>,
-    value: fn(&Measurement) -> f64,
+    value: Value,
     at_most: f64,
 }
 
+/// What is taken from a measurement.
+enum Value {
+    /// From every round, on both allocators.
+    Timed(fn(&Measurement) -> f64),
+    /// From the process that counts, which has an allocator of its own.
+    Counted(fn(&Measurement) -> Option<f64>),
+}
+
 const fn caller(what: &'static str, of: &'static str, at_most: f64) -> Target {
-    Target { what, of, minus: None, value: |m| m.caller_ns, at_most }
+    Target { what, of, minus: None, value: Value::Timed(|m| m.caller_ns), at_most }
 }
 
 const fn above(what: &'static str, of: &'static str, minus: &'static str, at_most: f64) -> Target {
-    Target { what, of, minus: Some(minus), value: |m| m.caller_ns, at_most }
+    Target { what, of, minus: Some(minus), value: Value::Timed(|m| m.caller_ns), at_most }
 }
 
 const TARGETS: &[Target] = &[
@@ -34,7 +42,7 @@ const TARGETS: &[Target] = &[
         what: "span, 100 per trace, dropped: CPU ns",
         of: "spans/one-thread/dropped/100/tta",
         minus: None,
-        value: |m| m.cpu_ns,
+        value: Value::Timed(|m| m.cpu_ns),
         at_most: 80.0,
     },
     caller("step, compiled out: ns", "steps/chain, compiled out", 20.0),
@@ -44,6 +52,14 @@ const TARGETS: &[Target] = &[
     above("extra poll in a chain of 10: ns", "steps/poll, chain of 10", "steps/poll, boxed", 5.0),
     above("extra poll in a chain of 200: ns", "steps/poll, chain of 200", "steps/poll, boxed", 5.0),
     above("2 policies, recorded above off: ns", "steps/2 policies, recorded", "steps/2 policies, off", 100.0),
+    caller("propagation, both headers: ns", "propagation/fixed, tta", 200.0),
+    Target {
+        what: "propagation, both headers: allocations",
+        of: "propagation/fixed, tta",
+        minus: None,
+        value: Value::Counted(|m| m.allocations),
+        at_most: 1.0,
+    },
 ];
 
 pub(crate) fn render(outcomes: &[Outcome]) -> String {
@@ -62,14 +78,15 @@ fn row(target: &Target, outcomes: &[Outcome]) -> Option<Vec<String>> {
         Some(name) => Some(find(name)?),
         None => None,
     };
-    let middle = |rounds: &[Measurement]| median(rounds.iter().map(target.value));
-    let of = |rounds: fn(&Outcome) -> &[Measurement]| {
-        middle(rounds(outcome)) - base.map_or(0.0, |base| middle(rounds(base)))
+    let (glibc, mimalloc) = match target.value {
+        Value::Timed(value) => {
+            let middle = |rounds: &[Measurement]| median(rounds.iter().map(value));
+            let of = |rounds: fn(&Outcome) -> &[Measurement]| {
+                figure(middle(rounds(outcome)) - base.map_or(0.0, |base| middle(rounds(base))))
+            };
+            (of(|outcome| &outcome.glibc), of(|outcome| &outcome.mimalloc))
+        }
+        Value::Counted(value) => (figure(value(&outcome.counted)?), "-".to_owned()),
     };
-    Some(vec![
-        target.what.to_owned(),
-        figure(target.at_most),
-        figure(of(|outcome| &outcome.glibc)),
-        figure(of(|outcome| &outcome.mimalloc)),
-    ])
+    Some(vec![target.what.to_owned(), figure(target.at_most), glibc, mimalloc])
 }

@@ -1,7 +1,7 @@
 //! fastrace's `Span`, the kind that can move between threads, as asynchronous code needs it.
 
 use crate::case::Fate;
-use crate::peer::SpanPeer;
+use crate::peer::{Peer, SpanPeer};
 use crate::workload::{Attributes, KEYS};
 use ::fastrace::Span;
 use ::fastrace::collector::{Config, Reporter, SpanContext, SpanRecord};
@@ -9,10 +9,13 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-pub(super) struct Fastrace {
+/// fastrace's collector: what becomes of spans, whoever starts them.
+pub(crate) struct Collector {
     fate: Fate,
     reported: Arc<AtomicU64>,
 }
+
+pub(super) struct Fastrace(Collector);
 
 /// Counts the spans that the collector hands over, and frees them.
 struct Count(Arc<AtomicU64>);
@@ -23,7 +26,32 @@ impl Reporter for Count {
     }
 }
 
-impl SpanPeer for Fastrace {
+impl Collector {
+    pub(crate) fn start(fate: Fate) -> Self {
+        let reported = Arc::new(AtomicU64::new(0));
+        ::fastrace::set_reporter(Count(Arc::clone(&reported)), Config::default());
+        Self { fate, reported }
+    }
+
+    #[inline]
+    pub(super) fn end(&self, root: Span) {
+        if self.fate == Fate::Dropped {
+            root.cancel();
+        }
+        drop(root);
+    }
+
+    pub(crate) fn settle(&self) {
+        ::fastrace::flush();
+    }
+
+    pub(crate) fn finish(self) -> u64 {
+        ::fastrace::flush();
+        self.reported.load(Ordering::Relaxed)
+    }
+}
+
+impl Peer for Fastrace {
     const NAME: &'static str = "fastrace";
     const DROPPED: &'static str = "`Span::cancel` on the root before it closes, fastrace's own \
         form of a tail decision. Spans are recorded and sent to the collector all the same; the \
@@ -31,13 +59,21 @@ impl SpanPeer for Fastrace {
     const KEPT: &'static str = "a reporter that counts the finished records and frees them: \
         nothing is encoded or sent.";
 
-    type Root = Span;
-
     fn start(fate: Fate) -> anyhow::Result<Self> {
-        let reported = Arc::new(AtomicU64::new(0));
-        ::fastrace::set_reporter(Count(Arc::clone(&reported)), Config::default());
-        Ok(Self { fate, reported })
+        Ok(Self(Collector::start(fate)))
     }
+
+    fn settle(&self) {
+        self.0.settle();
+    }
+
+    fn finish(self) -> anyhow::Result<u64> {
+        Ok(self.0.finish())
+    }
+}
+
+impl SpanPeer for Fastrace {
+    type Root = Span;
 
     #[inline]
     fn root(&self, attributes: &Attributes<'_>) -> Span {
@@ -51,19 +87,7 @@ impl SpanPeer for Fastrace {
 
     #[inline]
     fn end(&self, root: Span) {
-        if self.fate == Fate::Dropped {
-            root.cancel();
-        }
-        drop(root);
-    }
-
-    fn settle(&self) {
-        ::fastrace::flush();
-    }
-
-    fn finish(self) -> anyhow::Result<u64> {
-        ::fastrace::flush();
-        Ok(self.reported.load(Ordering::Relaxed))
+        self.0.end(root);
     }
 }
 

@@ -1,24 +1,33 @@
 //! No spans at all: what is left is the cost of the harness.
 
 use crate::case::Fate;
-use crate::peer::SpanPeer;
+use crate::expectation::Reports;
+use crate::peer::{Peer, SpanPeer};
 use crate::workload::Attributes;
 use std::hint::black_box;
 
 pub(super) struct Nothing;
 
-impl SpanPeer for Nothing {
+impl Peer for Nothing {
     const NAME: &'static str = "(harness)";
     const DROPPED: &'static str = "no spans; the cost of the loop itself, part of every row.";
     const KEPT: &'static str = "the same.";
 
-    const RECORDS: bool = false;
-
-    type Root = ();
+    const REPORTS: Reports = Reports::Nothing;
 
     fn start(_fate: Fate) -> anyhow::Result<Self> {
         Ok(Self)
     }
+
+    fn settle(&self) {}
+
+    fn finish(self) -> anyhow::Result<u64> {
+        Ok(0)
+    }
+}
+
+impl SpanPeer for Nothing {
+    type Root = ();
 
     #[inline]
     fn root(&self, attributes: &Attributes<'_>) {
@@ -32,10 +41,4 @@ impl SpanPeer for Nothing {
 
     #[inline]
     fn end(&self, (): ()) {}
-
-    fn settle(&self) {}
-
-    fn finish(self) -> anyhow::Result<u64> {
-        Ok(0)
-    }
 }

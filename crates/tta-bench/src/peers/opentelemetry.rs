@@ -1,7 +1,7 @@
 //! The OpenTelemetry SDK's spans, started from an explicit parent context.
 
 use crate::case::Fate;
-use crate::peer::SpanPeer;
+use crate::peer::{Peer, SpanPeer};
 use crate::workload::{Attributes, KEYS};
 use ::opentelemetry::trace::{SpanBuilder, TraceContextExt as _, Tracer as _, TracerProvider as _};
 use ::opentelemetry::{Context, KeyValue};
@@ -11,12 +11,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-pub(super) struct OpenTelemetry {
+/// The SDK from the sampler on: what becomes of spans, whoever starts them.
+pub(crate) struct Pipeline {
     provider: SdkTracerProvider,
+    reported: Arc<AtomicU64>,
+}
+
+pub(super) struct OpenTelemetry {
+    pipeline: Pipeline,
     tracer: SdkTracer,
     /// A root span's parent; made once, so that no root is charged for it.
     no_parent: Context,
-    reported: Arc<AtomicU64>,
 }
 
 /// Counts the spans of a batch, and frees them.
@@ -50,7 +55,34 @@ impl SpanProcessor for Discard {
     }
 }
 
-impl SpanPeer for OpenTelemetry {
+impl Pipeline {
+    pub(crate) fn start(fate: Fate, sampler: Sampler) -> Self {
+        let reported = Arc::new(AtomicU64::new(0));
+        let builder = SdkTracerProvider::builder().with_sampler(sampler);
+        let provider = match fate {
+            Fate::Dropped => builder.with_span_processor(Discard),
+            Fate::Kept => builder.with_batch_exporter(Count(Arc::clone(&reported))),
+        }
+        .build();
+        Self { provider, reported }
+    }
+
+    pub(crate) fn tracer(&self) -> SdkTracer {
+        self.provider.tracer("tta-bench")
+    }
+
+    pub(super) fn settle(&self) {
+        // A failure shows as spans missing from the count.
+        self.provider.force_flush().ok();
+    }
+
+    pub(super) fn finish(self) -> anyhow::Result<u64> {
+        self.provider.shutdown()?;
+        Ok(self.reported.load(Ordering::Relaxed))
+    }
+}
+
+impl Peer for OpenTelemetry {
     const NAME: &'static str = "opentelemetry_sdk";
     const DROPPED: &'static str = "a span processor that frees each span as it closes. The SDK has \
         no tail decision; this is a lower bound for any that could be added, because nothing is \
@@ -59,19 +91,22 @@ impl SpanPeer for OpenTelemetry {
     const KEPT: &'static str = "the batch processor at its defaults, with an exporter that counts \
         the spans and frees them: nothing is encoded or sent.";
 
-    type Root = Context;
-
     fn start(fate: Fate) -> anyhow::Result<Self> {
-        let reported = Arc::new(AtomicU64::new(0));
-        let builder = SdkTracerProvider::builder().with_sampler(Sampler::AlwaysOn);
-        let provider = match fate {
-            Fate::Dropped => builder.with_span_processor(Discard),
-            Fate::Kept => builder.with_batch_exporter(Count(Arc::clone(&reported))),
-        }
-        .build();
-        let tracer = provider.tracer("tta-bench");
-        Ok(Self { provider, tracer, no_parent: Context::new(), reported })
+        let pipeline = Pipeline::start(fate, Sampler::AlwaysOn);
+        Ok(Self { tracer: pipeline.tracer(), pipeline, no_parent: Context::new() })
     }
+
+    fn settle(&self) {
+        self.pipeline.settle();
+    }
+
+    fn finish(self) -> anyhow::Result<u64> {
+        self.pipeline.finish()
+    }
+}
+
+impl SpanPeer for OpenTelemetry {
+    type Root = Context;
 
     #[inline]
     fn root(&self, attributes: &Attributes<'_>) -> Context {
@@ -92,16 +127,6 @@ impl SpanPeer for OpenTelemetry {
     #[inline]
     fn solitary(&self, attributes: &Attributes<'_>) {
         self.child(&self.no_parent, attributes);
-    }
-
-    fn settle(&self) {
-        // A failure shows as spans missing from the count.
-        self.provider.force_flush().ok();
-    }
-
-    fn finish(self) -> anyhow::Result<u64> {
-        self.provider.shutdown()?;
-        Ok(self.reported.load(Ordering::Relaxed))
     }
 }
 

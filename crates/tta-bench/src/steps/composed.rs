@@ -1,20 +1,13 @@
 //! Steps as users compose them.
 
-use super::{BURST_STEPS, measure};
 use crate::measurement::{Measurement, Plan};
-use std::future::Future;
+use crate::row::{BURST_OPERATIONS, measure};
 use std::hint::black_box;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{self, Poll};
 use std::time::Duration;
-use tta_primitives::{Context, Primitive, Result, Retry, Timeout, Workflow, step, workflow};
+use tta_primitives::{Context, Primitive, Result, Retry, Timeout, Workflow, step, traced, workflow};
 use tta_telemetry::{Sampling, Telemetry};
 
-/// Extra polls of one step.
-const POLLS: u32 = 10_000;
-
-async fn add(value: u64) -> Result<u64, std::convert::Infallible> {
+pub(super) async fn add(value: u64) -> Result<u64, std::convert::Infallible> {
     Ok(black_box(value).wrapping_add(1))
 }
 
@@ -22,7 +15,7 @@ fn chain(length: usize) -> Workflow<u64, u64> {
     (1..length).fold(workflow("chain", add), |chain, _| chain >> add)
 }
 
-fn recorded() -> anyhow::Result<Telemetry> {
+pub(super) fn recorded() -> anyhow::Result<Telemetry> {
     Ok(Telemetry::builder().sampling(Sampling::KeepNone).build()?)
 }
 
@@ -54,7 +47,7 @@ fn nested(plan: &Plan, telemetry: &Telemetry) -> anyhow::Result<Measurement> {
     // Without a name, so that nothing but the steps themselves is run again.
     let ten = (1..10).fold(step(add), |chain, _| chain >> add);
     let flow = workflow("nested", Inside { inner: ten, times: TIMES });
-    measured(plan, telemetry, &flow, BURST_STEPS / (TIMES * 10), BURST_STEPS)
+    measured(plan, telemetry, &flow, BURST_OPERATIONS / (TIMES * 10), BURST_OPERATIONS)
 }
 
 fn measured(
@@ -91,18 +84,18 @@ pub(super) fn chain_recorded(plan: &Plan) -> anyhow::Result<Measurement> {
 }
 
 pub(super) fn run_off(plan: &Plan) -> anyhow::Result<Measurement> {
-    measured(plan, &off()?, &chain(10), BURST_STEPS / 10, BURST_STEPS)
+    measured(plan, &off()?, &chain(10), BURST_OPERATIONS / 10, BURST_OPERATIONS)
 }
 
 pub(super) fn run_recorded(plan: &Plan) -> anyhow::Result<Measurement> {
-    measured(plan, &recorded()?, &chain(10), BURST_STEPS / 10, BURST_STEPS)
+    measured(plan, &recorded()?, &chain(10), BURST_OPERATIONS / 10, BURST_OPERATIONS)
 }
 
 fn policies(plan: &Plan, telemetry: &Telemetry) -> anyhow::Result<Measurement> {
     const TIMES: u32 = 100;
     let inner = step(add).retry(Retry::new().build()?).timeout(Timeout::after(Duration::from_secs(1)).build()?);
     let flow = workflow("policies", Inside { inner, times: TIMES });
-    measured(plan, telemetry, &flow, BURST_STEPS / TIMES, BURST_STEPS)
+    measured(plan, telemetry, &flow, BURST_OPERATIONS / TIMES, BURST_OPERATIONS)
 }
 
 pub(super) fn policies_off(plan: &Plan) -> anyhow::Result<Measurement> {
@@ -113,65 +106,39 @@ pub(super) fn policies_recorded(plan: &Plan) -> anyhow::Result<Measurement> {
     policies(plan, &recorded()?)
 }
 
-/// Not ready so many times.
-struct NotYet(u32);
+fn any(plan: &Plan, telemetry: &Telemetry) -> anyhow::Result<Measurement> {
+    const TIMES: u32 = 100;
+    let inner = step((step(add) | add).any());
+    let flow = workflow("any", Inside { inner, times: TIMES });
+    // A fan takes as long as many steps.
+    measured(plan, telemetry, &flow, 10, 10 * TIMES)
+}
 
-impl Future for NotYet {
-    type Output = ();
+pub(super) fn any_off(plan: &Plan) -> anyhow::Result<Measurement> {
+    any(plan, &off()?)
+}
 
-    fn poll(mut self: Pin<&mut Self>, _: &mut task::Context<'_>) -> Poll<()> {
-        match self.0.checked_sub(1) {
-            Some(left) => {
-                self.0 = black_box(left);
-                Poll::Pending
-            }
-            None => Poll::Ready(()),
+pub(super) fn any_recorded(plan: &Plan) -> anyhow::Result<Measurement> {
+    any(plan, &recorded()?)
+}
+
+/// Futures a hundred at a time inside one step of a run.
+fn traced_futures(plan: &Plan, telemetry: &Telemetry) -> anyhow::Result<Measurement> {
+    const TIMES: u32 = 100;
+    async fn hundred(mut value: u64) -> Result<u64, std::convert::Infallible> {
+        for _ in 0..TIMES {
+            value = traced("lookup", add(value)).await?;
         }
+        Ok(value)
     }
+    let flow = workflow("traced", hundred);
+    measured(plan, telemetry, &flow, BURST_OPERATIONS / TIMES, BURST_OPERATIONS)
 }
 
-async fn wait(value: u64) -> Result<u64, std::convert::Infallible> {
-    NotYet(POLLS).await;
-    Ok(value)
+pub(super) fn traced_off(plan: &Plan) -> anyhow::Result<Measurement> {
+    traced_futures(plan, &off()?)
 }
 
-/// Polls without a runtime: nothing but the future is measured.
-fn poll_to_end<F: Future>(future: F) -> F::Output {
-    let mut future = std::pin::pin!(future);
-    let mut task = task::Context::from_waker(task::Waker::noop());
-    loop {
-        if let Poll::Ready(output) = future.as_mut().poll(&mut task) {
-            return output;
-        }
-    }
-}
-
-pub(super) fn poll_boxed(plan: &Plan) -> anyhow::Result<Measurement> {
-    Ok(measure(plan, POLLS, || {
-        let future: Pin<Box<dyn Future<Output = _> + Send>> = Box::pin(wait(1));
-        let _ = black_box(poll_to_end(black_box(future)));
-    }))
-}
-
-fn poll_in_chain(plan: &Plan, length: usize) -> anyhow::Result<Measurement> {
-    let middle = length / 2;
-    let start = if middle == 0 { workflow("polls", wait) } else { workflow("polls", add) };
-    let flow = (1..length).fold(start, |chain, at| if at == middle { chain >> wait } else { chain >> add });
-    let cx = Context::on(recorded()?);
-    let flow = Arc::new(flow);
-    Ok(measure(plan, POLLS, || {
-        let _ = black_box(poll_to_end(flow.run(1, &cx)));
-    }))
-}
-
-pub(super) fn poll_in_chain_of_1(plan: &Plan) -> anyhow::Result<Measurement> {
-    poll_in_chain(plan, 1)
-}
-
-pub(super) fn poll_in_chain_of_10(plan: &Plan) -> anyhow::Result<Measurement> {
-    poll_in_chain(plan, 10)
-}
-
-pub(super) fn poll_in_chain_of_200(plan: &Plan) -> anyhow::Result<Measurement> {
-    poll_in_chain(plan, 200)
+pub(super) fn traced_recorded(plan: &Plan) -> anyhow::Result<Measurement> {
+    traced_futures(plan, &recorded()?)
 }
