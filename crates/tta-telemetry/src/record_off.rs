@@ -217,6 +217,14 @@ impl OwnedSpan {
 
     /// Does nothing.
     #[inline]
+    pub fn stop(&mut self) {}
+
+    /// Does nothing.
+    #[inline]
+    pub fn restart(&mut self, _: &TraceHandle, _: Option<SpanId>, _name: impl Into<Name>, _kind: &'static str) {}
+
+    /// Does nothing.
+    #[inline]
     pub fn end(self) {}
 }
 

@@ -114,9 +114,43 @@ fn an_owned_span_can_be_renamed_until_it_ends_and_keeps_what_was_set() {
 }
 
 #[test]
+fn an_owned_span_that_is_stopped_and_started_again_is_two_spans_and_lets_go_of_the_trace_between() {
+    let by_hand = ByHand::new(Sampling::KeepAll);
+    let run = by_hand.telemetry.start_trace("first");
+    let mut span = run.handle().owned_span(run.root_span_id(), format!("job {}", 1), "task");
+    span.set("rows", 12);
+    span.set_status(SpanStatus::Error);
+    run.end();
+    span.stop();
+    assert!(!span.is_recording());
+    let first = by_hand.only_trace();
+    span.stop();
+    let run = by_hand.telemetry.start_trace("second");
+    for name in ["job 2", "job 3"] {
+        span.restart(&run.handle(), run.root_span_id(), name, "other");
+        assert!(span.is_recording());
+    }
+    let root = run.root_span_id();
+    run.end();
+    assert_eq!(by_hand.traces().len(), 0, "the span is open");
+    drop(span);
+    let second = by_hand.only_trace();
+    let job = first.find("job 1").unwrap();
+    assert_eq!((job.kind.as_str(), job.status, job.attributes.len()), ("task", SpanStatus::Error, 1));
+    for name in ["job 2", "job 3"] {
+        let job = second.find(name).unwrap();
+        assert_eq!((job.kind.as_str(), job.status, job.attributes.len()), ("other", SpanStatus::Ok, 0));
+        assert_eq!(job.parent_span_id, root);
+    }
+    assert_eq!((first.spans.len(), second.spans.len()), (2, 3));
+}
+
+#[test]
 fn an_owned_span_of_nothing_records_nothing_and_computes_nothing() {
     let mut span = tta_telemetry::TraceHandle::default().owned_span(None, "job", "task");
     span.set_name("other");
+    span.restart(&tta_telemetry::TraceHandle::default(), None, "job", "task");
+    span.stop();
     span.set_with("dear", || -> &str { unreachable!("nothing is recorded") });
     span.link(other(), &[]);
     assert_eq!((span.id(), span.is_recording()), (None, false));

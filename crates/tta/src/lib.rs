@@ -25,12 +25,17 @@
 //! ```
 //!
 //! This crate is a facade without logic: the primitives live in `tta-primitives`, the engine in
-//! `tta-telemetry`, files in `tta-host`.
+//! `tta-telemetry`, files in `tta-host`, HTTP in `tta-http`, `tracing`
+//! in `tta-tracing`.
 //!
 //! # Features
 //! - `record` (default): recording. Without it primitives run, ids propagate, and the recorder is
 //!   not compiled in.
 //! - `host` (default): trace files, `tta::host`.
+//! - `http`: propagation over HTTP and a run for each request of a server, `tta::http`; with
+//!   `axum` route templates and an extractor, with `reqwest` spans for the calls of a client.
+//! - `tower`: services of tower as steps, and workflows as services.
+//! - `tracing`: spans and events of libraries inside steps, and logs that carry ids, `tta::tracing`.
 //! - `test-util`: the test kit, `tta::testing`.
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
@@ -40,17 +45,21 @@ mod docs;
 
 #[cfg(feature = "host")]
 pub use tta_host as host;
+#[cfg(feature = "http")]
+pub use tta_http as http;
 #[cfg(feature = "test-util")]
 pub use tta_primitives::testing;
 pub use tta_primitives::*;
 pub use tta_telemetry as telemetry;
+#[cfg(feature = "tracing")]
+pub use tta_tracing as tracing;
 pub use tta_telemetry::{MemorySink, Name, Sampling, Telemetry, TextSink, Value, ValueRef};
 
 /// What most programs need: `use tta::prelude::*;`.
 pub mod prelude {
     pub use tta_primitives::{
-        Context, Error, ErrorKind, IntoError, Primitive, Retry, Timeout, Workflow, blocking, either, parallel, step,
-        sync, when, with_context, workflow,
+        Context, Error, ErrorKind, IntoError, Primitive, Repeat, Retry, Timeout, Workflow, blocking, either, fallback,
+        named, parallel, step, switch, sync, traced, try_traced, when, with_context, workflow,
     };
     pub use tta_telemetry::{MemorySink, Sampling, Telemetry, TextSink};
 }

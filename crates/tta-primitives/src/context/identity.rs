@@ -48,20 +48,20 @@ impl fmt::Display for CorrelationId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Repr::Given(text) => f.write_str(text),
-            Repr::Uuid(id) => f.write_str(&uuid_text(*id)),
+            Repr::Uuid(id) => f.write_str(std::str::from_utf8(&uuid_text(*id)).unwrap_or_default()),
         }
     }
 }
 
-/// The 8-4-4-4-12 form. Every recorded run needs it once, so it is put together by hand.
-fn uuid_text(id: u128) -> String {
-    let mut text = String::with_capacity(36);
-    for nibble in (0..32).rev() {
-        if matches!(nibble, 23 | 19 | 15 | 11) {
-            text.push('-');
-        }
-        let digit = (id >> (nibble * 4)) as u32 & 0xf;
-        text.push(char::from_digit(digit, 16).unwrap_or('0'));
+/// The 8-4-4-4-12 form. Every recorded run and every log line needs it, so it is put together by
+/// hand and without an allocation.
+fn uuid_text(id: u128) -> [u8; 36] {
+    const DIGITS: [u8; 16] = *b"0123456789abcdef";
+    let mut text = [b'-'; 36];
+    let places = text.iter_mut().enumerate().filter(|(at, _)| !matches!(at, 8 | 13 | 18 | 23));
+    for (nibble, (_, place)) in (0..32).rev().zip(places) {
+        let digit = (id >> (nibble * 4)) as usize & 0xf;
+        *place = DIGITS.get(digit).copied().unwrap_or(b'0');
     }
     text
 }

@@ -193,19 +193,22 @@ mod tests {
     }
 
     #[test]
-    fn time_moves_for_a_future_that_gives_way_until_it_is_late_enough() {
+    fn time_moves_for_a_future_that_gives_way_until_it_is_late_enough_and_then_stands_still_again() {
         let engine = TestEngine::new();
         let cx = engine.context();
         let look = async {
             while cx.elapsed() < Duration::from_secs(2) {
                 give_way(1).await;
             }
+            give_way(1_000).await;
+            cx.elapsed()
         };
         let sleeps = async {
-            cx.sleep(Duration::from_secs(1)).await;
-            cx.sleep(Duration::from_secs(1)).await;
+            for _ in 0..3 {
+                cx.sleep(Duration::from_secs(1)).await;
+            }
         };
-        engine.block_on(async { futures_util::join!(look, sleeps) });
-        assert_eq!(cx.elapsed(), Duration::from_secs(2));
+        let (elapsed, ()) = engine.block_on(async { futures_util::join!(look, sleeps) });
+        assert_eq!((elapsed, cx.elapsed()), (Duration::from_secs(2), Duration::from_secs(3)));
     }
 }

@@ -210,23 +210,22 @@ fn losers_of_a_quorum_that_is_out_of_reach_are_ended_as_well_and_nothing_is_hand
 
 #[test]
 fn the_winner_is_not_told_to_stop_so_that_what_it_handed_out_goes_on() {
-    async fn hand_out(_: u32, cx: Context) -> Result<Context> {
+    async fn hand_out(_: u32) -> Result<Context, &'static str> {
         give_way().await;
-        Ok(cx)
+        Context::current().ok_or("no context")
     }
     for spawned in [false, true] {
         let engine = TestEngine::new();
         let lost: Arc<Mutex<Option<Context>>> = Arc::default();
         let keep = Arc::clone(&lost);
-        let loses = with_context(move |_: u32, cx: Context| {
-            *keep.lock().unwrap() = Some(cx);
+        let loses = move |_: u32| {
+            *keep.lock().unwrap() = Context::current();
             std::future::pending::<Result<Context>>()
-        });
-        let fan = step(loses) | with_context(hand_out);
+        };
+        let fan = step(loses) | hand_out;
         let fan = if spawned { fan.spawned() } else { fan };
         let two = NonZeroUsize::new(2).unwrap();
-        let votes =
-            step((step(with_context(hand_out)) | fan.clone().any() | with_context(hand_out)).quorum(two).unwrap());
+        let votes = step((step(hand_out) | fan.clone().any() | hand_out).quorum(two).unwrap());
         let flow = workflow("hands out", fan.any());
         let cx = engine.context();
         let winner = on_runtime(&engine, flow.run(7, &cx)).unwrap();

@@ -227,15 +227,17 @@ fn steps_that_never_wait_stop_at_the_deadline_too() {
 
 #[test]
 fn a_timeout_around_a_loop_is_the_one_to_say_that_its_time_is_up() {
-    let policy = Timeout::after(100 * SECOND).build().unwrap();
-    let engine = TestEngine::new();
-    let cx = engine.context();
-    let instead = Mock::new("instead").returns(7_u32);
-    let flow = up_to(Repeat::at_most(1_000).delay(10 * SECOND), 1_000).timeout_or(policy, instead.clone());
-    assert_eq!(engine.block_on(flow.run(0, &cx)).unwrap(), 7);
-    assert_eq!((instead.calls(), cx.elapsed()), (vec![0], 100 * SECOND));
-    let traces = engine.traces();
-    assert_eq!(traces[0].spans.iter().filter(|span| span.name == "iteration").count(), 10);
+    for grace in [Duration::ZERO, SECOND] {
+        let engine = TestEngine::new();
+        let cx = engine.context();
+        let instead = Mock::new("instead").returns(7_u32);
+        let policy = Timeout::after(100 * SECOND).grace_period(grace).build().unwrap();
+        let flow = up_to(Repeat::at_most(1_000).delay(10 * SECOND), 1_000).timeout_or(policy, instead.clone());
+        assert_eq!(engine.block_on(flow.run(0, &cx)).unwrap(), 7);
+        assert_eq!((instead.calls(), cx.elapsed()), (vec![0], 100 * SECOND));
+        let traces = engine.traces();
+        assert_eq!(traces[0].spans.iter().filter(|span| span.name == "iteration").count(), 10);
+    }
 }
 
 #[test]

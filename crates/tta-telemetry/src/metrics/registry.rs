@@ -66,7 +66,10 @@ impl InstrumentRegistry {
     pub(crate) fn resolve(&self, workflow: &Name, name: &Name, kind: &Name) -> Arc<StepInstruments> {
         let mut steps = self.steps.lock().unwrap_or_else(PoisonError::into_inner);
         let mut key = (workflow.clone(), name.clone(), kind.clone());
-        if !steps.contains_key(&key) && steps.len() >= MAX_SERIES {
+        if let Some(known) = steps.get(&key) {
+            return Arc::clone(known);
+        }
+        if steps.len() >= MAX_SERIES {
             self.overflow.fetch_add(1, Ordering::Relaxed);
             key = ("other".into(), "other".into(), "other".into());
         }

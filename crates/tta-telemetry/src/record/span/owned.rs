@@ -106,6 +106,30 @@ impl OwnedSpan {
         drop(self);
     }
 
+    /// Ends the span now and leaves one that records nothing, to be used again by
+    /// [`OwnedSpan::restart`].
+    #[inline]
+    pub fn stop(&mut self) {
+        if let Some(live) = self.live() {
+            let end = live.core.clock.ticks();
+            self.finish(end);
+            // Written before the handle goes, which may end the trace.
+            self.trace = TraceHandle::default();
+        }
+    }
+
+    /// Starts a new span in the place of an ended one: for those who keep spans in memory of their
+    /// own, which saves moving the attributes' buffer. A span that is still open ends first.
+    #[inline]
+    pub fn restart(&mut self, trace: &TraceHandle, parent: Option<SpanId>, name: impl Into<Name>, kind: &'static str) {
+        self.stop();
+        let Some(live) = trace.live.as_deref() else { return };
+        self.name = name.into();
+        self.kind = kind;
+        self.draft.restart(live.core.ids.span_id(), parent, live.core.clock.ticks(), self.name.as_ref());
+        self.trace = trace.clone();
+    }
+
     fn finish(&mut self, end: Ticks) {
         let Some(live) = self.trace.live.as_deref() else { return };
         let draft = &self.draft;
@@ -119,11 +143,8 @@ impl OwnedSpan {
 }
 
 impl Drop for OwnedSpan {
+    #[inline]
     fn drop(&mut self) {
-        // Written before the handle goes, which may end the trace.
-        if let Some(live) = self.live() {
-            let end = live.core.clock.ticks();
-            self.finish(end);
-        }
+        self.stop();
     }
 }

@@ -1,0 +1,13 @@
+//! What the layer and the logs promise, seen from outside: one module for each hazard.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+mod entering;
+mod errors;
+mod events;
+mod fields;
+mod late;
+mod orders;
+mod outside;
+mod places;
+mod support;
+mod threads;
