@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use tta::tracing::logging::{LogFormat, LogLevel};
 
 /// Compose async work from small primitives; see, measure and explain every step of every run.
 #[derive(Debug, Parser)]
@@ -59,6 +60,14 @@ pub(crate) struct Demo {
     /// Also append every trace to FILE, one JSON object per line; FILE itself is not analysed
     #[arg(long, value_name = "FILE")]
     pub(crate) traces: Option<PathBuf>,
+    /// Log to standard error what happens in the runs, each line with its trace id, from this level
+    /// on: off, error, warn, info, debug or trace, also for a target, as in `warn,tta=debug`
+    /// [default: info with --log-format, else off]
+    #[arg(long, value_name = "LEVEL")]
+    pub(crate) log_level: Option<LogLevel>,
+    /// Log lines as text, for people, or as JSON [default: text with --log-level]
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) log_format: Option<LogFormat>,
     /// Print only this run's trace, with all attributes
     #[arg(long, value_name = "WHICH", conflicts_with = "json")]
     pub(crate) trace: Option<Which>,

@@ -21,6 +21,7 @@ use futures_util::StreamExt;
 use indicatif::{ProgressBar, ProgressStyle};
 use tta::host::{TraceFileSink, trace_files};
 use tta::telemetry::{Limits, ShutdownReport, StepStatistics};
+use tta::tracing::logging::{Logging, LoggingConfig};
 use tta::{Context, Telemetry};
 
 use crate::analysis::Report;
@@ -81,6 +82,7 @@ pub(crate) fn run(arguments: Demo) -> Result<ExitCode, Failure> {
         })?;
         return Ok(ExitCode::SUCCESS);
     }
+    start_log(&arguments)?;
     let found = find(&arguments)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -94,6 +96,16 @@ pub(crate) fn run(arguments: Demo) -> Result<ExitCode, Failure> {
     runtime.shutdown_background();
     show(&arguments, &outcome)?;
     Ok(exit_code(&outcome))
+}
+
+/// Logs what happens in the runs, where that was asked for. The events are those of `workflow`.
+fn start_log(arguments: &Demo) -> Result<(), Failure> {
+    let (level, format) = (arguments.log_level.clone(), arguments.log_format);
+    if level.is_none() && format.is_none() {
+        return Ok(());
+    }
+    let config = LoggingConfig { level: level.unwrap_or_default(), format: format.unwrap_or_default() };
+    Logging::builder().config(config).build().init().map_err(|error| Failure::new(error.to_string()))
 }
 
 /// Finds the files; not those that traces go to, which grow while they are read.
@@ -125,7 +137,9 @@ async fn analyse(
     mut stop: Interrupt,
 ) -> Outcome {
     let total = found.files.len();
-    let bar = progress_bar(total, arguments.json);
+    let is_logged = arguments.log_level.is_some() || arguments.log_format.is_some();
+    // Both would write to the same place.
+    let bar = progress_bar(total, arguments.json || is_logged);
     let cx = Context::on(telemetry.clone());
     let start = cx.clock().ticks();
     let mut failures = found.unreadable;

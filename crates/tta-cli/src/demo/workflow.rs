@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -71,18 +71,22 @@ fn read(path: Arc<PathBuf>) -> Result<(Arc<PathBuf>, Vec<u8>)> {
     if let Some(cx) = &cx {
         cx.set("document.path", &path.display().to_string());
     }
-    let file = File::open(&*path).map_err(classify)?;
-    let length = file.metadata().map_err(classify)?.len();
+    let unreadable = |error: io::Error| {
+        tracing::warn!(document.path = %path.display(), error = %error, "cannot read");
+        classify(error)
+    };
+    let file = File::open(&*path).map_err(unreadable)?;
+    let length = file.metadata().map_err(unreadable)?.len();
     if let Some(cx) = &cx {
         cx.set("document.bytes", length);
     }
     let size_bytes = usize::try_from(length).unwrap_or(usize::MAX);
     if size_bytes > LIMIT_BYTES {
         // Not worth reading to find out.
-        return Err(refused(ValidationError::TooLarge { size_bytes, limit_bytes: LIMIT_BYTES }));
+        return Err(refused(&path, ValidationError::TooLarge { size_bytes, limit_bytes: LIMIT_BYTES }));
     }
     let mut bytes = Vec::with_capacity(size_bytes);
-    file.take(LIMIT_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(classify)?;
+    file.take(LIMIT_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     Ok((path, bytes))
 }
 
@@ -98,7 +102,8 @@ fn classify(error: io::Error) -> Error {
     }
 }
 
-fn refused(error: ValidationError) -> Error {
+fn refused(path: &Path, error: ValidationError) -> Error {
+    tracing::warn!(document.path = %path.display(), document.refused = error.reason(), "refused");
     if let Some(cx) = Context::current() {
         cx.set("document.refused", error.reason());
     }
@@ -106,7 +111,7 @@ fn refused(error: ValidationError) -> Error {
 }
 
 fn validate((path, bytes): (Arc<PathBuf>, Vec<u8>)) -> Result<Arc<Document>> {
-    analysis::validate(&path, bytes, LIMIT_BYTES).map(Arc::new).map_err(refused)
+    analysis::validate(&path, bytes, LIMIT_BYTES).map(Arc::new).map_err(|error| refused(&path, error))
 }
 
 fn statistics(document: Arc<Document>) -> Result<Statistics> {
@@ -149,6 +154,12 @@ fn long_summary(measured: Measured) -> Result<(Measured, Summary)> {
 }
 
 fn report((measured, summary): (Measured, Summary)) -> Result<Report> {
+    tracing::info!(
+        document.path = %measured.document.path.display(),
+        document.words = measured.statistics.words,
+        document.language = measured.language.language.code(),
+        "analysed"
+    );
     Ok(Report {
         path: measured.document.path.clone(),
         statistics: measured.statistics,

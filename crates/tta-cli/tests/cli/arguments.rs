@@ -64,6 +64,16 @@ fn help_fits_80_columns_and_describes_every_command() {
               Also append every trace to FILE, one JSON object per line; FILE itself
               is not analysed
 
+          --log-level <LEVEL>
+              Log to standard error what happens in the runs, each line with its
+              trace id, from this level on: off, error, warn, info, debug or trace,
+              also for a target, as in `warn,tta=debug` [default: info with
+              --log-format, else off]
+
+          --log-format <FORMAT>
+              Log lines as text, for people, or as JSON [default: text with
+              --log-level]
+
           --trace <WHICH>
               Print only this run's trace, with all attributes
 

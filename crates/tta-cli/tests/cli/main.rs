@@ -5,6 +5,7 @@ mod arguments;
 mod graph;
 mod hostile;
 mod json;
+mod logs;
 mod support;
 mod text;
 mod traces;

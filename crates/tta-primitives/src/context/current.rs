@@ -21,6 +21,10 @@ thread_local! {
     static POSITION: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
 }
 
+/// Bits that are free in a run's key: in a position they tell apart the times that a thread has
+/// entered the same place by hand (see `place`).
+pub(super) const ENTERING: u64 = (1 << 24) - 1;
+
 pub(super) fn current() -> Option<Context> {
     Some(current_run()?.here())
 }
@@ -50,7 +54,7 @@ pub(crate) fn with_current<R>(f: impl FnOnce(Option<&Context>) -> R) -> R {
 #[inline]
 pub(super) fn span_in(run: u64) -> Option<SpanId> {
     let (here, span) = position();
-    (here == run).then(|| SpanId::new(span)).flatten()
+    (here & !ENTERING == run).then(|| SpanId::new(span)).flatten()
 }
 
 /// Run and span this thread is in; zero for none.

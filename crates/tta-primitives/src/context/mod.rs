@@ -74,7 +74,7 @@ struct Shared {
 struct Run {
     trace_id: TraceId,
     /// Tells runs apart on a thread: the root span's id, or a random number when not recorded, and
-    /// the engine's.
+    /// the engine's, without the lowest bits ([`current::ENTERING`]).
     key: u64,
     flags: TraceFlags,
     /// Parent of what is called while no span of ours is recorded.
@@ -264,7 +264,7 @@ impl Context {
         let unrecorded_span = root.or(remote.map(|remote| remote.span_id)).unwrap_or_else(|| self.ids().span_id());
         let key = root.map_or_else(|| self.ids().next_u64(), SpanId::get);
         // Engines with the same seed give the same ids.
-        let key = (key ^ self.telemetry().engine_id().rotate_right(16)).max(1);
+        let key = ((key ^ self.telemetry().engine_id().rotate_right(16)) & !current::ENTERING).max(current::ENTERING + 1);
         let mut inner = (*self.0).clone();
         inner.correlation_id.get_or_insert_with(|| CorrelationId::random(self.telemetry().ids()));
         // Its own, so that a dropped run tells those who still hold its context, and no other run.

@@ -1,12 +1,29 @@
 //! A place in a run as a value, for bridges to other tracing systems.
 //!
 //! Owns entering a place on any thread and leaving it again, in whatever order. What a thread's
-//! place consists of is told by `current`.
+//! place consists of is told by `current`; each entering has a number of its own in the position,
+//! so that it is known again after steps in between have moved the thread and brought it back.
+
+use std::cell::Cell;
 
 use tta_telemetry::SpanId;
 
 use super::Context;
-use super::current::{current_run, exchange, move_to, position, with_current};
+use super::current::{ENTERING, current_run, exchange, move_to, position, with_current};
+
+thread_local! {
+    static LAST_ENTERING: Cell<u64> = const { Cell::new(0) };
+}
+
+/// A number that this thread's enterings have not had for a long time; steps have 0.
+#[inline]
+fn next_entering() -> u64 {
+    let next = |last: &Cell<u64>| {
+        last.set(last.get() % ENTERING + 1);
+        last.get()
+    };
+    LAST_ENTERING.try_with(next).unwrap_or(1)
+}
 
 /// A place in a run, to be entered from anywhere: see [`crate::interop`].
 #[derive(Clone, Debug)]
@@ -70,9 +87,9 @@ impl Place {
     #[inline]
     pub fn enter(&self) -> Before {
         let run = self.context.run_key();
-        let here = (run, self.span.map_or(0, SpanId::get));
+        let here = (run | next_entering(), self.span.map_or(0, SpanId::get));
         let before = move_to(here);
-        let same_run = before.0 == run && with_current(|now| now.is_some_and(|now| now.run_key() == run));
+        let same_run = before.0 & !ENTERING == run && with_current(|now| now.is_some_and(|now| now.run_key() == run));
         let context = (!same_run).then(|| {
             let mut place = Some(self.context.clone());
             exchange(&mut place);
@@ -89,8 +106,8 @@ impl Place {
 }
 
 impl Before {
-    /// Whether this thread is exactly in the place that was entered: not in a step inside it, nor
-    /// moved on by the end of a poll.
+    /// Whether this thread is exactly in the place that was entered, by this entering: not in a
+    /// step inside it, nor in another entering of it, nor moved on by the end of a poll.
     #[inline]
     #[must_use]
     pub fn is_here(&self) -> bool {

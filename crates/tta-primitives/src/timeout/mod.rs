@@ -72,7 +72,7 @@ impl<In: Send + 'static, Out: Send + 'static> TimedOut<In, Out> {
         let work = Scoped::new(part.clone(), self.inner.run(input, &part));
         let mut work = std::pin::pin!(work);
         if let Some(result) = first_poll(work.as_mut()).await {
-            return Ended::InTime(result);
+            return in_time(result, &part, bound);
         }
         let reached = loop {
             // What has passed already is a part of the limit.
@@ -88,7 +88,7 @@ impl<In: Send + 'static, Out: Send + 'static> TimedOut<In, Out> {
             }
             let wait = idle_rest.map_or(rest, |idle| idle.min(rest));
             if let Some(result) = before(work.as_mut(), cx.sleep(wait)).await {
-                return Ended::InTime(result);
+                return in_time(result, &part, bound);
             }
             if watch.is_none() {
                 break bound;
@@ -139,6 +139,17 @@ impl<In: Send + 'static, Out: Send + 'static> TimedOut<In, Out> {
             grace => format!(" and {grace:?} of grace"),
         };
         Error::new(ErrorKind::Timeout, format!("{bound}{grace}"))
+    }
+}
+
+/// What came before our timer did. A timeout inside that saw the bound first, as the deadline of
+/// its own part, speaks for this one.
+fn in_time<Out>(result: Result<Out>, part: &Context, bound: Bound) -> Ended<Out> {
+    match &result {
+        Err(error) if error.kind() == ErrorKind::Timeout && part.remaining().is_some_and(|left| left.is_zero()) => {
+            Ended::Dropped(bound)
+        }
+        _ => Ended::InTime(result),
     }
 }
 

@@ -157,7 +157,7 @@ fn an_inner_timeout_ends_first_and_an_outer_one_bounds_the_whole() {
     let error = engine.block_on(flow.run(1, &cx)).unwrap_err();
     assert_eq!(
         (error.to_string(), cx.elapsed()),
-        ("no result within the 1s left until the deadline".to_owned(), SECOND)
+        ("no result within its timeout of 1s".to_owned(), SECOND)
     );
 }
 
@@ -214,4 +214,19 @@ fn a_fallback_that_fails_is_the_steps_error() {
     let flow = workflow("bounded", hang).timeout_or(after(SECOND, Duration::ZERO), step(double) >> refuse);
     let error = engine.block_on(flow.run(3, &engine.context())).unwrap_err();
     assert_eq!(format!("{error:?}"), "app error in `hang > sequential > refuse`: 6 is refused");
+}
+
+/// The inner timeout once saw the outer one's bound first, as its deadline, and its error passed
+/// for the step's own: the fallback did not run.
+#[test]
+fn a_fallback_runs_also_when_a_timeout_inside_meets_the_bound_first() {
+    let engine = TestEngine::new();
+    let policy = |seconds: u32| Timeout::after(seconds * SECOND).build().unwrap();
+    let flow = workflow("nested", step(hang).timeout(policy(5)).timeout_or(policy(1), double));
+    let cx = engine.context();
+    assert_eq!(engine.block_on(flow.run(3, &cx)).unwrap(), 6);
+    assert_eq!(cx.elapsed(), SECOND);
+    let sooner = workflow("nested", step(hang).timeout(policy(1)).timeout_or(policy(5), double));
+    let error = engine.block_on(sooner.run(3, &engine.context())).unwrap_err();
+    assert_eq!(error.to_string(), "no result within its timeout of 1s", "an earlier one is the step's own failure");
 }
