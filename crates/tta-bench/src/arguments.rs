@@ -49,7 +49,7 @@ impl Arguments {
 
     /// How many bursts one measurement consists of.
     pub(crate) fn bursts(&self) -> u32 {
-        if self.quick { 30 } else { 300 }
+        if self.quick { 30 } else { 150 }
     }
 
     /// Whether the run's tables are fit to be published.

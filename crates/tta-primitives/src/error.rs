@@ -25,6 +25,8 @@ pub struct Error(Arc<Inner>);
 struct Inner {
     kind: ErrorKind,
     hint: RetryHint,
+    /// The deadline of the part of the run ended it, so whoever set that deadline is to speak.
+    by_deadline: bool,
     path: Vec<Name>,
     cause: Arc<dyn StdError + Send + Sync + 'static>,
 }
@@ -133,7 +135,7 @@ impl Error {
                 // An `Error` that the step put into one of its own still says what went wrong.
                 let inside = sources(&*cause).find_map(|source| source.downcast_ref::<Self>());
                 let (kind, hint) = inside.map_or_else(Default::default, |error| (error.0.kind, error.0.hint));
-                Self(Arc::new(Inner { kind, hint, path: Vec::new(), cause: Arc::from(cause) }))
+                Self(Arc::new(Inner { kind, hint, by_deadline: false, path: Vec::new(), cause: Arc::from(cause) }))
             }
         }
     }
@@ -172,6 +174,15 @@ impl Error {
     #[must_use]
     pub fn with_retry_hint(self, hint: RetryHint) -> Self {
         self.change(|inner| inner.hint = hint)
+    }
+
+    /// The same error, known to come from the deadline of the part of the run it arose in.
+    pub(crate) fn by_deadline(self) -> Self {
+        self.change(|inner| inner.by_deadline = true)
+    }
+
+    pub(crate) fn is_by_deadline(&self) -> bool {
+        self.0.by_deadline
     }
 
     fn kind_set(self, kind: ErrorKind) -> Self {

@@ -13,8 +13,8 @@ pub struct Limits {
     /// traces are decided early, oldest first, failed ones last. Late records may hold an eighth of
     /// it beside that. Default 64 MiB; at least 64 KiB.
     pub live_bytes: usize,
-    /// Spans per trace, the root included. As many events and annotations may be recorded beside
-    /// them. Default 10,000; 2 to 100,000.
+    /// Spans per trace, the root included. As many events, links and annotations may be recorded
+    /// beside them; an eighth of those is kept for annotations. Default 10,000; 2 to 100,000.
     pub spans_per_trace: u32,
     /// Attributes per span, and per event. Default 64; 1 to 1,024.
     pub attributes_per_span: u16,

@@ -165,6 +165,10 @@ impl TraceHandle {
     #[inline]
     pub fn mark_handled(&self, _span: SpanId) {}
 
+    /// Does nothing.
+    #[inline]
+    pub fn note_failure(&self) {}
+
     /// A span that records nothing.
     #[inline]
     pub fn owned_span(&self, _: Option<SpanId>, _name: impl Into<Name>, _kind: &'static str) -> OwnedSpan {

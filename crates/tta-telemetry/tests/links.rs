@@ -155,3 +155,37 @@ fn an_owned_span_of_nothing_records_nothing_and_computes_nothing() {
     span.link(other(), &[]);
     assert_eq!((span.id(), span.is_recording()), (None, false));
 }
+
+/// A step that records many events once used up the places of what says how steps went.
+#[test]
+fn events_and_links_leave_room_for_annotations_and_marks() {
+    let by_hand = ByHand::with(Sampling::KeepAll, Limits { spans_per_trace: 81, ..Limits::default() });
+    let run = by_hand.telemetry.start_trace("run");
+    let mut span = run.span("step", "lambda");
+    span.set_status(SpanStatus::Error);
+    let id = span.id().unwrap();
+    (0..60).for_each(|_| span.event("tick", &[]));
+    (0..60).for_each(|_| span.link(other(), &[]));
+    span.end();
+    let handle = run.handle();
+    handle.mark_handled(id);
+    (0..8).for_each(|number| handle.annotate(id, &[("retry.attempts", ValueRef::from(number))]));
+    drop(handle);
+    run.end();
+    let trace = by_hand.only_trace();
+    let step = trace.find("step").unwrap();
+    // 80 places beside the spans, 10 of them kept.
+    assert_eq!((step.events.len(), step.links.len(), trace.dropped.over_span_limit), (60, 10, 50));
+    assert!(step.handled);
+    assert_eq!(step.attribute("retry.attempts"), Some(&Value::I64(7)));
+}
+
+#[test]
+fn a_failure_that_is_noted_makes_a_run_failed_whose_root_succeeded() {
+    let by_hand = ByHand::new(Sampling::KeepFailed);
+    let run = by_hand.telemetry.start_trace("run");
+    run.handle().note_failure();
+    run.end();
+    assert!(by_hand.only_trace().failed());
+    tta_telemetry::TraceHandle::default().note_failure();
+}

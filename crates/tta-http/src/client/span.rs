@@ -149,21 +149,18 @@ pub(super) fn public_part(url: &Url) -> Url {
 }
 
 /// Puts the thread into a place until dropped, also by a panic.
-struct Entered<'p> {
-    place: &'p Place,
-    before: Option<Before>,
-}
+struct Entered(Option<Before>);
 
-impl<'p> Entered<'p> {
-    fn new(place: &'p Place) -> Self {
-        Self { place, before: Some(place.enter()) }
+impl Entered {
+    fn new(place: &Place) -> Self {
+        Self(Some(place.enter()))
     }
 }
 
-impl Drop for Entered<'_> {
+impl Drop for Entered {
     fn drop(&mut self) {
-        if let Some(before) = self.before.take() {
-            self.place.leave(before);
+        if let Some(before) = self.0.take() {
+            before.leave();
         }
     }
 }

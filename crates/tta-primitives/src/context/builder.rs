@@ -107,15 +107,16 @@ impl ContextBuilder {
 
     /// What came with a request or message, from
     /// [`extract`](tta_telemetry::propagation::extract): runs continue the caller's trace, if
-    /// there is one, with its baggage. A `correlation_id` in the baggage becomes the run's, unless
-    /// another is set.
+    /// there is one, with its baggage. Entries that are set by hand, before or after, win. A
+    /// `correlation_id` in the baggage becomes the run's, unless another is set.
     pub fn propagated(mut self, incoming: Propagated) -> Self {
         if self.correlation_id.is_none() {
-            self.correlation_id = incoming.baggage.get(CORRELATION_ID).map(CorrelationId::from);
+            let received = incoming.baggage.get(CORRELATION_ID).filter(|id| !id.is_empty());
+            self.correlation_id = received.map(CorrelationId::from);
         }
         self.identity.remote = incoming.trace;
-        self.identity.baggage = incoming.baggage;
-        self
+        let set_before = std::mem::replace(&mut self.identity.baggage, incoming.baggage);
+        set_before.iter().fold(self, |builder, (key, value)| builder.baggage(key, value))
     }
 
     /// Adds a tag. At most 64, of 4,096 bytes each.

@@ -60,8 +60,9 @@ impl CancelHandle {
     /// Tells the run to stop: steps that watch the context wind up, and no further step starts.
     /// A step that ignores it goes on to its end.
     pub fn cancel(&self) {
-        self.0.token().cancel();
+        // First: whoever the token wakes asks whether it was cancelled.
         self.0.0.any.store(true, Ordering::Release);
+        self.0.token().cancel();
     }
 
     /// Whether it was told to stop.

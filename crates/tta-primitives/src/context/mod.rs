@@ -26,8 +26,8 @@ pub use checkpoints::Checkpoint;
 pub use identity::CorrelationId;
 pub use state::{RunState, StateError};
 
-pub use place::{Before, Place};
 pub(crate) use current::{Position, Scoped, with_current};
+pub use place::{Before, Place};
 pub(crate) use progress::Progress;
 
 use cancel::Cancellation;
@@ -259,12 +259,13 @@ impl Context {
             (None, Some(remote)) => remote.trace_id,
             (None, None) => self.ids().trace_id(),
         };
-        let flags = propagate::outgoing_flags(remote, self.telemetry());
+        let flags = propagate::outgoing_flags(remote, self.telemetry(), trace.is_recording());
         // What is not recorded passes its caller's span on, as if it were not there.
         let unrecorded_span = root.or(remote.map(|remote| remote.span_id)).unwrap_or_else(|| self.ids().span_id());
         let key = root.map_or_else(|| self.ids().next_u64(), SpanId::get);
         // Engines with the same seed give the same ids.
-        let key = ((key ^ self.telemetry().engine_id().rotate_right(16)) & !current::ENTERING).max(current::ENTERING + 1);
+        let key =
+            ((key ^ self.telemetry().engine_id().rotate_right(16)) & !current::ENTERING).max(current::ENTERING + 1);
         let mut inner = (*self.0).clone();
         inner.correlation_id.get_or_insert_with(|| CorrelationId::random(self.telemetry().ids()));
         // Its own, so that a dropped run tells those who still hold its context, and no other run.

@@ -97,12 +97,6 @@ impl Place {
         });
         Before { here, before, context }
     }
-
-    /// [`Before::leave`].
-    #[inline]
-    pub fn leave(&self, before: Before) {
-        before.leave();
-    }
 }
 
 impl Before {

@@ -10,9 +10,10 @@ use super::Context;
 pub(super) const CORRELATION_ID: &str = "correlation_id";
 
 /// The flags of a run (W3C Trace Context level 2, section 3.2.2.5): what the caller sampled stays
-/// sampled, and whether its trace id is random is not for us to say; our own ids are.
-pub(super) fn outgoing_flags(remote: Option<&TraceContext>, telemetry: &Telemetry) -> TraceFlags {
-    let sampled = telemetry.samples_at_head();
+/// sampled, and whether its trace id is random is not for us to say; our own ids are. A run that is
+/// not recorded adds nothing to what its caller said.
+pub(super) fn outgoing_flags(remote: Option<&TraceContext>, telemetry: &Telemetry, is_recording: bool) -> TraceFlags {
+    let sampled = is_recording && telemetry.samples_at_head();
     match remote {
         Some(remote) => remote.flags.with_sampled(sampled || remote.flags.is_sampled()),
         None => TraceFlags::RANDOM.with_sampled(sampled),

@@ -156,8 +156,10 @@ impl<F: Future> Future for Traced<F> {
         if let Some(name) = this.name.take() {
             *this.open = Some(Open::start(name));
         }
-        let Some(open) = this.open.as_mut() else { return Poll::Pending };
-        let Some(future) = this.future.as_mut().as_pin_mut() else { return Poll::Pending };
+        let (Some(open), Some(future)) = (this.open.as_mut(), this.future.as_mut().as_pin_mut()) else {
+            // As with an async function: to wait for what never comes would be worse.
+            panic!("a traced future was polled after its end");
+        };
         let polled = open.inside(|| future.poll(task)).unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         if polled.is_pending() {
             if let Some(span) = &mut open.span {

@@ -208,7 +208,6 @@ impl<In: Send + 'static> Future for Branch<'_, In> {
             Ok(()) => result,
             Err(panic) => result.and(Err(panic)),
         };
-        self.active = None;
         let span = self.recorder.id();
         self.recorder.close(result.as_ref().map(drop));
         let result = result.map_err(|error| match self.node {

@@ -47,9 +47,6 @@ async fn finish_within<In, J>(
     In: Send + 'static,
     J: Join,
 {
-    if running.is_empty() {
-        return;
-    }
     let mut time = pin!(time);
     poll_fn(|task| {
         while let Poll::Ready(next) = running.poll_next_unpin(task) {

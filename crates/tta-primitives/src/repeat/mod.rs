@@ -133,7 +133,7 @@ impl<T: Send + 'static> Repeated<T> {
 
     #[cold]
     fn out_of_time(&self) -> Error {
-        Error::new(ErrorKind::Timeout, "the deadline passed before the next iteration")
+        Error::new(ErrorKind::Timeout, "the deadline passed before the next iteration").by_deadline()
     }
 }
 

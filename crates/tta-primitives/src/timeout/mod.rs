@@ -33,7 +33,11 @@ pub(crate) struct TimedOut<In, Out> {
 enum Ended<Out> {
     InTime(Result<Out>),
     InGrace(Result<Out>, Bound),
-    Dropped(Bound),
+    /// Without a result of its own.
+    Expired {
+        bound: Bound,
+        had_grace: bool,
+    },
 }
 
 /// Which bound was reached.
@@ -100,7 +104,7 @@ impl<In: Send + 'static, Out: Send + 'static> TimedOut<In, Out> {
         {
             return Ended::InGrace(result, reached);
         }
-        Ended::Dropped(reached)
+        Ended::Expired { bound: reached, had_grace: true }
     }
 
     /// Runs the steps; the second part says whether it was the bound that ended them.
@@ -112,42 +116,44 @@ impl<In: Send + 'static, Out: Send + 'static> TimedOut<In, Out> {
                 (Ok(output), false)
             }
             // An error of its own is the step's failure; one that says it was stopped is ours.
-            Ended::InGrace(Err(error), _) if error.kind() != ErrorKind::Cancelled => (Err(error), false),
-            Ended::InGrace(Err(_), bound) | Ended::Dropped(bound) => {
-                let limit_ns = u64::try_from(bound.limit().as_nanos()).unwrap_or(u64::MAX);
-                cx.annotate(&[
-                    ("timeout.expired", ValueRef::Bool(true)),
-                    ("timeout.limit_ns", ValueRef::from(limit_ns)),
-                ]);
-                if matches!(bound, Bound::Idle(_)) {
-                    cx.annotate(&[("timeout.idle", ValueRef::Bool(true))]);
-                }
-                (Err(self.expired(bound)), true)
+            Ended::InGrace(Err(error), _) if error.kind() != ErrorKind::Cancelled && !error.is_by_deadline() => {
+                (Err(error), false)
             }
+            Ended::InGrace(Err(_), bound) => self.record_expired(bound, true, cx),
+            Ended::Expired { bound, had_grace } => self.record_expired(bound, had_grace, cx),
         }
     }
 
+    /// Says on the step's span which bound was reached, and makes the error of it.
     #[cold]
-    fn expired(&self, bound: Bound) -> Error {
-        let bound = match bound {
+    fn record_expired(&self, bound: Bound, had_grace: bool, cx: &Context) -> (Result<Out>, bool) {
+        let limit_ns = u64::try_from(bound.limit().as_nanos()).unwrap_or(u64::MAX);
+        let expired = [("timeout.expired", ValueRef::Bool(true)), ("timeout.limit_ns", ValueRef::from(limit_ns))];
+        cx.annotate(&expired);
+        if matches!(bound, Bound::Idle(_)) {
+            cx.annotate(&[("timeout.idle", ValueRef::Bool(true))]);
+        }
+        let what = match bound {
             Bound::Timeout(limit) => format!("no result within its timeout of {limit:?}"),
             Bound::Deadline(limit) => format!("no result within the {limit:?} left until the deadline"),
             Bound::Idle(limit) => format!("no progress within its idle timeout of {limit:?}"),
         };
         let grace = match self.policy.grace_period() {
-            Duration::ZERO => String::new(),
-            grace => format!(" and {grace:?} of grace"),
+            grace if had_grace && !grace.is_zero() => format!(" and {grace:?} of grace"),
+            _ => String::new(),
         };
-        Error::new(ErrorKind::Timeout, format!("{bound}{grace}"))
+        let error = Error::new(ErrorKind::Timeout, format!("{what}{grace}"));
+        (Err(if matches!(bound, Bound::Deadline(_)) { error.by_deadline() } else { error }), true)
     }
 }
 
-/// What came before our timer did. A timeout inside that saw the bound first, as the deadline of
-/// its own part, speaks for this one.
+/// What came before our timer did. What is inside may have seen our bound first, as the deadline
+/// of its own part: then it is ours to say that it was reached.
 fn in_time<Out>(result: Result<Out>, part: &Context, bound: Bound) -> Ended<Out> {
     match &result {
-        Err(error) if error.kind() == ErrorKind::Timeout && part.remaining().is_some_and(|left| left.is_zero()) => {
-            Ended::Dropped(bound)
+        Err(error) if error.is_by_deadline() => {
+            part.cancel_handle().cancel();
+            Ended::Expired { bound, had_grace: false }
         }
         _ => Ended::InTime(result),
     }

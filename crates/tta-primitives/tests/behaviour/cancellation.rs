@@ -1,6 +1,7 @@
 //! Cancelling: a run that is dropped, a run that is told to stop, a branch that loses its siblings.
 
 use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
@@ -508,4 +509,25 @@ fn a_dropped_run_tells_those_who_hold_its_context_and_no_other_run() {
     assert_eq!((cancelled, cx.is_cancelled()), (vec![false, true], false));
     cx.cancel_handle().cancel();
     assert!(held.lock().unwrap().iter().all(Context::is_cancelled));
+}
+
+/// Waiters were once woken before the run said of itself that it is cancelled, so a retry that
+/// asked in between tried once more.
+#[test]
+fn whoever_is_woken_by_a_cancellation_finds_the_run_cancelled() {
+    struct Asks(Context, AtomicUsize);
+
+    impl std::task::Wake for Asks {
+        fn wake(self: Arc<Self>) {
+            self.1.fetch_add(if self.0.is_cancelled() { 1 } else { 100 }, Ordering::SeqCst);
+        }
+    }
+
+    let cx = Context::new();
+    let asks = Arc::new(Asks(cx.clone(), AtomicUsize::new(0)));
+    let waker = std::task::Waker::from(Arc::clone(&asks));
+    let mut waits = pin!(cx.cancelled());
+    assert!(waits.as_mut().poll(&mut std::task::Context::from_waker(&waker)).is_pending());
+    cx.cancel_handle().cancel();
+    assert_eq!(asks.1.load(Ordering::SeqCst), 1);
 }

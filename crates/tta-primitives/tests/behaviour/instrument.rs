@@ -94,6 +94,14 @@ fn a_traced_future_that_is_dropped_or_panics_says_so_and_leaves_the_thread_where
 }
 
 #[test]
+#[should_panic(expected = "a traced future was polled after its end")]
+fn a_traced_future_that_is_polled_after_its_end_says_so() {
+    let mut future = pin!(traced("once", async {}));
+    assert!(poll_once(future.as_mut()).is_ready());
+    let _ = poll_once(future.as_mut());
+}
+
+#[test]
 fn outside_a_run_traced_code_runs_and_records_nothing() {
     let engine = TestEngine::new();
     let value = engine.block_on(async {
@@ -167,30 +175,91 @@ fn a_task_belongs_to_the_step_that_spawned_it() {
     ");
 }
 
+/// What the step that spawned it does with a failing task.
+#[derive(Clone, Copy, Debug)]
+enum Then {
+    Await,
+    Detach,
+    DropAtOnce,
+    DropLater,
+}
+
+async fn spawn_failing(then: Then, cx: Context) -> Result<()> {
+    let task = cx.spawn("task", async { Err::<(), _>("boom") });
+    match then {
+        Then::Await => assert!(task.await.is_err()),
+        Then::Detach => task.detach(),
+        Then::DropAtOnce => drop(task),
+        Then::DropLater => {
+            while !task.is_finished() {
+                give_way().await;
+            }
+            drop(task);
+        }
+    }
+    give_way().await;
+    Ok(())
+}
+
 #[test]
-fn a_task_that_fails_unnoticed_makes_the_run_a_failed_one_but_a_handled_error_in_it_does_not() {
-    for (fails, failed) in [(true, true), (false, false)] {
+fn a_task_that_fails_makes_the_run_a_failed_one_unless_somebody_takes_the_error() {
+    for (then, failed) in
+        [(Then::Await, false), (Then::Detach, true), (Then::DropAtOnce, true), (Then::DropLater, true)]
+    {
         let engine = TestEngine::new();
-        let start = move |_: (), cx: Context| async move {
-            let task = cx.spawn("task", async move {
-                let inner: Result<(), _> = try_traced("inner", async { Err("inside") }).await;
-                if fails { inner } else { Ok(()) }
-            });
-            task.detach();
-            give_way().await;
-            Ok::<_, Error>(())
-        };
         on_runtime(&engine, async {
-            workflow("run", with_context(start)).run((), &engine.context()).await.unwrap();
+            workflow("run", with_context(spawn_failing)).run(then, &engine.context()).await.unwrap();
             while engine.traces().is_empty() {
                 give_way().await;
             }
         });
         let traces = engine.traces();
-        assert_eq!(traces[0].failed(), failed);
-        assert_eq!(traces[0].root().unwrap().status, SpanStatus::Ok);
-        assert_eq!(traces[0].find("inner").unwrap().status, SpanStatus::Error);
+        assert_eq!((traces[0].failed(), traces[0].root().unwrap().status), (failed, SpanStatus::Ok), "{then:?}");
+        assert_eq!(traces[0].find("task").unwrap().status, SpanStatus::Error);
     }
+}
+
+#[test]
+fn an_error_that_is_handled_inside_a_task_does_not_fail_the_run() {
+    let engine = TestEngine::new();
+    let start = |_: (), cx: Context| async move {
+        let handles = async {
+            let inner: Result<(), _> = try_traced("inner", async { Err("inside") }).await;
+            assert!(inner.is_err());
+            Ok::<_, String>(())
+        };
+        cx.spawn("task", handles).detach();
+        give_way().await;
+        Ok::<_, Error>(())
+    };
+    on_runtime(&engine, async {
+        workflow("run", with_context(start)).run((), &engine.context()).await.unwrap();
+        while engine.traces().is_empty() {
+            give_way().await;
+        }
+    });
+    let traces = engine.traces();
+    assert_eq!((traces[0].failed(), traces[0].find("inner").unwrap().status), (false, SpanStatus::Error));
+}
+
+#[test]
+fn a_task_that_is_aborted_before_it_began_is_cancelled_and_drops_its_work_first() {
+    let engine = TestEngine::new();
+    let start = |_: (), cx: Context| async move {
+        let inside = cx.clone();
+        let guard = crate::support::OnDrop(move || inside.span("dropped").end());
+        let task = cx.spawn("task", async move {
+            let _guard = guard;
+            Ok::<_, String>(())
+        });
+        task.abort();
+        assert_eq!(task.await.unwrap_err().kind(), ErrorKind::Cancelled);
+        Ok::<_, Error>(())
+    };
+    on_runtime(&engine, workflow("run", with_context(start)).run((), &engine.context())).unwrap();
+    let trace = &engine.traces()[0];
+    assert_eq!(trace.find("task").unwrap().status, SpanStatus::Cancelled);
+    assert!(trace.find("dropped").is_some() && !trace.failed());
 }
 
 #[test]
@@ -222,6 +291,14 @@ fn a_task_without_a_runtime_is_an_error_not_a_panic() {
     let flow = workflow("run", with_context(spawn_and_wait));
     let error = engine.block_on(flow.run(4, &engine.context())).unwrap_err();
     assert_eq!(error.to_string(), "a task needs a tokio runtime, none is running here");
+    // Also when nobody waits for it.
+    let start = |_: (), cx: Context| {
+        cx.spawn("task", async { Ok::<_, String>(()) }).detach();
+        std::future::ready(Ok::<_, Error>(()))
+    };
+    engine.block_on(workflow("run", with_context(start)).run((), &engine.context())).unwrap();
+    let trace = &engine.traces()[1];
+    assert_eq!((trace.failed(), trace.find("task").unwrap().status), (true, SpanStatus::Error));
 }
 
 #[test]

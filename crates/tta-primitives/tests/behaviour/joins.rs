@@ -2,16 +2,16 @@
 //! with, what is recorded of them.
 
 use std::num::NonZeroUsize;
-use std::time::Duration;
+use std::sync::atomic::Ordering;
 
 use tta_primitives::testing::{Mock, TestEngine};
 use tta_primitives::{
     CancelHandle, Context, Error, ErrorKind, IntoError, JoinError, Joined, Parallel, PolicyError, Primitive, Result,
-    Retry, RetryHint, Timeout, Workflow, parallel, step, with_context, workflow,
+    Retry, RetryHint, Timeout, Workflow, named, parallel, step, with_context, workflow,
 };
 use tta_telemetry::TraceClass;
 
-use super::support::{SECOND, context, double, give_way, hang, increment, on_runtime, refuse, wait_a_second};
+use super::support::{Counted, SECOND, context, double, give_way, hang, increment, on_runtime, refuse, wait_a_second};
 
 fn number(n: usize) -> NonZeroUsize {
     NonZeroUsize::new(n).unwrap()
@@ -559,16 +559,21 @@ fn a_missing_runtime_is_the_fans_error_and_no_branchs() {
 }
 
 #[test]
-fn every_branch_but_the_last_gets_a_clone_and_the_branches_find_their_own_context() {
-    async fn same_run(x: u32) -> Result<(u32, Option<String>, Duration)> {
-        let cx = Context::current().ok_or("no context").map_err(Error::from_any)?;
-        cx.set("seen", x);
-        Ok((x, cx.correlation_id().map(ToString::to_string), cx.elapsed()))
-    }
+fn branches_find_their_own_context_and_span_before_their_first_await_and_after() {
+    let look = |x: u32| {
+        let cx = Context::current().unwrap();
+        cx.set("seen first", x);
+        async move {
+            give_way().await;
+            let cx = Context::current().ok_or("no context")?;
+            cx.set("seen later", x);
+            Ok::<_, &str>((x, cx.correlation_id().map(ToString::to_string)))
+        }
+    };
     let engine = TestEngine::new();
-    let flow = workflow("looks", (step(same_run) | same_run).quorum(number(2)).unwrap());
+    let flow = workflow("looks", (step(named("first", look)) | named("second", look)).quorum(number(2)).unwrap());
     let found = engine.block_on(flow.run(7, &context(&engine))).unwrap();
-    let each = (7, Some("c-1".to_owned()), Duration::ZERO);
+    let each = (7, Some("c-1".to_owned()));
     assert_eq!(found, [each.clone(), each]);
     insta::assert_snapshot!(engine.tree_with_attributes(), @r"
     looks
@@ -578,13 +583,30 @@ fn every_branch_but_the_last_gets_a_clone_and_the_branches_find_their_own_contex
        │  parallel.quorum = 2
        │  parallel.succeeded = 2
        │  parallel.failed = 0
-       ├─ same_run
+       ├─ first
        │     branch.index = 0
        │     branch.total = 2
-       │     seen = 7
-       ╰─ same_run
+       │     seen first = 7
+       │     seen later = 7
+       ╰─ second
              branch.index = 1
              branch.total = 2
-             seen = 7
+             seen first = 7
+             seen later = 7
     ");
+}
+
+#[test]
+fn every_branch_that_starts_gets_a_clone_and_the_last_the_input_itself() {
+    let engine = TestEngine::new();
+    let (input, clones) = Counted::new();
+    let drop_it = |input: Counted| async move { Ok::<_, String>(drop(input)) };
+    let flow = step((step(drop_it) | drop_it | drop_it).settle());
+    let (first, second, third) = engine.block_on(flow.run(input, &engine.context())).unwrap();
+    assert!(first.and(second).and(third).is_ok());
+    assert_eq!(clones.load(Ordering::SeqCst), 2);
+    let (input, clones) = Counted::new();
+    let flow = step((step(drop_it) | drop_it | drop_it).max_concurrency(number(1)).any());
+    engine.block_on(flow.run(input, &engine.context())).unwrap();
+    assert_eq!(clones.load(Ordering::SeqCst), 1);
 }

@@ -304,6 +304,29 @@ fn losers_that_panic_while_they_are_dropped_take_no_one_along() {
     }
 }
 
+#[test]
+fn inputs_of_branches_that_never_started_may_panic_when_dropped() {
+    /// Panics when dropped.
+    #[derive(Clone)]
+    struct Brittle;
+
+    impl Drop for Brittle {
+        fn drop(&mut self) {
+            panic!("an input fell to pieces");
+        }
+    }
+
+    async fn keep(input: Brittle) -> Result<u32, String> {
+        std::mem::forget(input);
+        Ok(1)
+    }
+
+    let engine = TestEngine::new();
+    let flow = workflow("race", (step(keep) | keep | keep).any());
+    assert_eq!(engine.block_on(flow.run(Brittle, &engine.context())).unwrap(), 1);
+    assert_eq!(engine.tree(), "race\n╰─ parallel\n   ╰─ keep\n");
+}
+
 /// The set of running branches leaked those behind the first that panicked, so that the run's trace
 /// never ended.
 #[test]

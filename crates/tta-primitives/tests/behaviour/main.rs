@@ -17,6 +17,7 @@ mod joins_losers;
 mod many;
 mod panics;
 mod parallel;
+mod places;
 mod repeat;
 mod propagation;
 mod retry;

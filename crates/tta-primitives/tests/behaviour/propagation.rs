@@ -163,3 +163,26 @@ fn a_workflow_run_by_hand_inside_a_step_has_a_span_of_its_own() {
     let inner = statistics.iter().find(|step| step.name == "inner").unwrap();
     assert_eq!((inner.kind.as_str(), inner.failure), ("workflow", 1));
 }
+
+#[test]
+fn a_run_that_is_not_recorded_adds_nothing_to_what_its_caller_said() {
+    let engine = TestEngine::new();
+    let report = engine.telemetry().shutdown_blocking(std::time::Duration::ZERO);
+    assert!(report.complete);
+    let headers = sent(&engine, &builder(engine.telemetry()).propagated(incoming("00")).build().unwrap());
+    assert_eq!(parts(&headers), (TRACE_ID, PARENT_ID, "00"));
+    assert_eq!(parts(&sent(&engine, &builder(engine.telemetry()).build().unwrap())).2, "02");
+}
+
+#[test]
+fn baggage_that_is_set_by_hand_wins_over_the_callers_in_either_order() {
+    let telemetry = Telemetry::disabled();
+    let first = builder(&telemetry).baggage("tenant", "mine").baggage("a", "b").propagated(incoming("01"));
+    let last = builder(&telemetry).propagated(incoming("01")).baggage("tenant", "mine").baggage("a", "b");
+    for cx in [first.build().unwrap(), last.build().unwrap()] {
+        assert_eq!((cx.baggage("tenant"), cx.baggage("a")), (Some("mine"), Some("b")));
+        assert_eq!(cx.baggage("correlation_id"), Some("c-7"));
+    }
+    let empty = extract(&[("baggage", "correlation_id=")]);
+    assert_eq!(builder(&telemetry).propagated(empty).build().unwrap().correlation_id(), None);
+}

@@ -1,13 +1,15 @@
 //! Timeouts: the bound, the grace, whose failure it is, and what runs instead.
 
 use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tta_primitives::testing::{Mock, TestEngine};
 use tta_primitives::{Context, Error, ErrorKind, IntoError, Result, Timeout, Workflow, step, with_context, workflow};
 use tta_telemetry::Value;
 
-use super::support::{MS, SECOND, context, double, hang, poll_once, refuse};
+use super::support::{MS, SECOND, context, double, give_way, hang, on_runtime, poll_once, refuse};
 
 fn after(timeout: Duration, grace: Duration) -> Timeout {
     Timeout::after(timeout).grace_period(grace).build().unwrap()
@@ -155,10 +157,7 @@ fn an_inner_timeout_ends_first_and_an_outer_one_bounds_the_whole() {
     let flow = inner.timeout(after(SECOND, Duration::ZERO));
     let cx = engine.context();
     let error = engine.block_on(flow.run(1, &cx)).unwrap_err();
-    assert_eq!(
-        (error.to_string(), cx.elapsed()),
-        ("no result within its timeout of 1s".to_owned(), SECOND)
-    );
+    assert_eq!((error.to_string(), cx.elapsed()), ("no result within its timeout of 1s".to_owned(), SECOND));
 }
 
 #[test]
@@ -229,4 +228,53 @@ fn a_fallback_runs_also_when_a_timeout_inside_meets_the_bound_first() {
     let sooner = workflow("nested", step(hang).timeout(policy(1)).timeout_or(policy(5), double));
     let error = engine.block_on(sooner.run(3, &engine.context())).unwrap_err();
     assert_eq!(error.to_string(), "no result within its timeout of 1s", "an earlier one is the step's own failure");
+}
+
+#[test]
+fn a_timeout_inside_that_spends_its_own_grace_does_not_hide_the_bound_around_it() {
+    let engine = TestEngine::new();
+    let inner = Timeout::after(5 * SECOND).grace_period(100 * MS).build().unwrap();
+    let outer = Timeout::after(2 * SECOND).grace_period(SECOND).build().unwrap();
+    let cx = engine.context();
+    let flow = workflow("nested", step(hang).timeout(inner).timeout_or(outer, double));
+    assert_eq!(engine.block_on(flow.run(3, &cx)).unwrap(), 6);
+    assert_eq!(cx.elapsed(), 2_100 * MS);
+}
+
+#[test]
+fn an_error_of_kind_timeout_that_a_step_returns_late_stays_the_steps_own() {
+    async fn late(_: u32, cx: Context) -> Result<u32> {
+        cx.sleep(SECOND).await;
+        Err(Error::new(ErrorKind::Timeout, "the upstream timed out"))
+    }
+    let engine = TestEngine::new();
+    let policy = Timeout::after(SECOND).grace_period(SECOND).build().unwrap();
+    let flow = workflow("late", step(with_context(late)).timeout_or(policy, double));
+    let error = engine.block_on(flow.run(3, &engine.context())).unwrap_err();
+    assert_eq!(error.to_string(), "the upstream timed out");
+}
+
+#[test]
+fn what_a_timed_out_part_spawned_is_told_also_when_a_timeout_inside_was_first() {
+    let engine = TestEngine::new();
+    let told = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&told);
+    let spawns = with_context(move |_: u32, cx: Context| {
+        let (watched, flag) = (cx.clone(), Arc::clone(&flag));
+        let watch = async move {
+            watched.cancelled().await;
+            flag.store(true, Ordering::SeqCst);
+            Ok::<_, String>(())
+        };
+        cx.spawn("watch", watch).detach();
+        hang(0)
+    });
+    let policy = |seconds: u32| Timeout::after(seconds * SECOND).build().unwrap();
+    let flow = workflow("nested", step(spawns).timeout(policy(5)).timeout_or(policy(1), double));
+    on_runtime(&engine, async {
+        flow.run(3, &engine.context()).await.unwrap();
+        give_way().await;
+        give_way().await;
+    });
+    assert!(told.load(Ordering::SeqCst));
 }

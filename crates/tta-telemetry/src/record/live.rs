@@ -201,6 +201,12 @@ impl LiveTrace {
     pub(crate) fn append(&self, head: &[u64], tail: &[u64], count: Count) -> Result<(), Refused> {
         // One place is kept for the root, which comes last and must not be the one to go.
         let limit = self.core.limits.spans_per_trace - 1;
+        // What says how a step went must not lose its place to what happened in it.
+        let is_detail = |header: &u64| matches!(words::kind_of(*header), words::KIND_EVENT | words::KIND_LINK);
+        let limit = match count {
+            Count::Auxiliary if head.first().is_some_and(is_detail) => limit - limit / 8,
+            _ => limit,
+        };
         let result = self.log.append(head, tail, count, limit, &Accounted(self));
         if let Err(refused) = result {
             self.refused(refused, head, tail);

@@ -10,11 +10,13 @@
 //! If B was entered from a step that is polled inside A, the way back from B leads to that step,
 //! and the end of the step's poll will put the thread back into A. So A stays here, marked as
 //! exited, and is left as soon as the thread is seen in it.
+//!
+//! Whenever the thread is seen in A, what was entered after A has ended: steps that end put the
+//! thread back to where they began, whatever was entered in them and not left.
 
 use std::cell::RefCell;
 
 use tta_primitives::interop::Before;
-use tta_telemetry::SpanId;
 
 /// Spans that one thread may have entered at a time.
 pub(super) const MAX_ENTERED: usize = 128;
@@ -33,24 +35,14 @@ pub(super) struct Entered {
 struct Entry {
     entered: Entered,
     before: Before,
-    step: Option<SpanId>,
     was_panicking: bool,
     /// Left, but the thread was elsewhere.
     is_exited: bool,
 }
 
-/// The library span that the thread is directly in.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Innermost {
-    pub(super) entered: Entered,
-    pub(super) step: Option<SpanId>,
-}
-
 #[derive(Debug)]
 struct Stack {
     entries: Vec<Entry>,
-    /// Entries that are marked as exited.
-    exited: usize,
     clean_at: usize,
 }
 
@@ -73,7 +65,6 @@ fn with_stack_apart<R>(f: impl FnOnce(&mut Stack) -> R) -> Option<R> {
     let result = f(&mut apart);
     with_stack(|stack| {
         // What was entered meanwhile comes on top.
-        apart.exited += stack.exited;
         apart.entries.append(&mut stack.entries);
         *stack = apart;
     });
@@ -90,10 +81,10 @@ pub(super) struct TooMany;
 /// When too many are entered already. `is_open` tells which spans of this layer can still be left.
 pub(super) fn push(
     entered: Entered,
-    enter: impl FnOnce() -> Option<(Before, Option<SpanId>)>,
+    enter: impl FnOnce() -> Option<Before>,
     is_open: impl Fn(u64) -> bool,
 ) -> Result<(), TooMany> {
-    if with_stack(|stack| stack.exited == 0 && stack.entries.len() < stack.clean_at) == Some(false) {
+    if with_stack(|stack| stack.is_settled() && stack.entries.len() < stack.clean_at) == Some(false) {
         let length = with_stack_apart(|stack| {
             stack.settle();
             if stack.entries.len() >= stack.clean_at {
@@ -105,8 +96,8 @@ pub(super) fn push(
             return Err(TooMany);
         }
     }
-    if let Some((before, step)) = enter() {
-        let entry = Entry { entered, before, step, was_panicking: std::thread::panicking(), is_exited: false };
+    if let Some(before) = enter() {
+        let entry = Entry { entered, before, was_panicking: std::thread::panicking(), is_exited: false };
         with_stack(|stack| stack.entries.push(entry));
     }
     Ok(())
@@ -114,37 +105,78 @@ pub(super) fn push(
 
 /// Leaves a span. `true` when a panic that began in it is leaving it.
 pub(super) fn pop(entered: Entered) -> bool {
-    let found = with_stack(|stack| {
-        let index = stack.entries.iter().rposition(|entry| !entry.is_exited && entry.entered == entered)?;
-        let is_simple = index + 1 == stack.entries.len() && stack.exited == 0;
-        Some((index, is_simple, stack.entries.remove(index)))
-    });
-    let Some((index, is_simple, entry)) = found.flatten() else { return false };
-    let by_panic = !entry.was_panicking && std::thread::panicking();
     // Most are left in the reverse order of entering.
-    if is_simple && entry.before.is_here() {
-        entry.before.leave();
-    } else {
-        with_stack_apart(|stack| stack.leave(index, entry));
-    }
-    by_panic
+    let top = with_stack(|stack| {
+        stack.entries.pop_if(|top| top.entered == entered && !top.is_exited && top.before.is_here())
+    });
+    let was_panicking = match top.flatten() {
+        Some(top) => {
+            let was_panicking = top.was_panicking;
+            top.before.leave();
+            settle();
+            Some(was_panicking)
+        }
+        None if with_stack(|stack| stack.entries.is_empty()) != Some(false) => None,
+        None => with_stack_apart(|stack| {
+            stack.settle();
+            stack.leave(entered)
+        })
+        .flatten(),
+    };
+    was_panicking == Some(false) && std::thread::panicking()
 }
 
-/// The library span that this thread is directly in: not in a step inside it.
+/// The library span that this thread is directly in, not in a step inside it. To be called after
+/// [`settle`].
 #[inline]
-pub(super) fn innermost() -> Option<Innermost> {
-    if with_stack(|stack| stack.exited > 0)? {
+pub(super) fn innermost() -> Option<Entered> {
+    with_stack(|stack| stack.entries.last().filter(|top| top.before.is_here()).map(|top| top.entered))?
+}
+
+/// Takes note of where the thread has come to by itself, and leaves the exited spans it is in.
+#[inline]
+pub(super) fn settle() {
+    if with_stack(|stack| stack.is_settled()) == Some(false) {
         with_stack_apart(Stack::settle);
     }
-    with_stack(|stack| {
-        let entry = stack.entries.iter().rfind(|entry| entry.before.is_here())?;
-        Some(Innermost { entered: entry.entered, step: entry.step })
-    })?
 }
 
 impl Stack {
     const fn new() -> Self {
-        Self { entries: Vec::new(), exited: 0, clean_at: FIRST_CLEANING }
+        Self { entries: Vec::new(), clean_at: FIRST_CLEANING }
+    }
+
+    /// Whether the thread is in none of the spans but the last, and has not left that.
+    #[inline]
+    fn is_settled(&self) -> bool {
+        let Some((top, others)) = self.entries.split_last() else { return true };
+        if top.before.is_here() {
+            return !top.is_exited;
+        }
+        !others.iter().any(|entry| entry.before.is_here())
+    }
+
+    /// Takes out what was entered after the span that the thread is in, and goes back from exited
+    /// ones.
+    fn settle(&mut self) {
+        while let Some(index) = self.entries.iter().rposition(|entry| entry.before.is_here()) {
+            self.entries.truncate(index + 1);
+            match self.entries.pop_if(|top| top.is_exited) {
+                Some(exited) => exited.before.leave(),
+                None => return,
+            }
+        }
+    }
+
+    /// Leaves a span, and tells whether the thread was panicking when it was entered.
+    fn leave(&mut self, entered: Entered) -> Option<bool> {
+        let index = self.entries.iter().rposition(|entry| !entry.is_exited && entry.entered == entered)?;
+        let entry = self.entries.remove(index);
+        let was_panicking = entry.was_panicking;
+        if let Some(entry) = self.go_back(index, entry) {
+            self.entries.insert(index.min(self.entries.len()), Entry { is_exited: true, ..entry });
+        }
+        Some(was_panicking)
     }
 
     /// Goes back from a span that was taken out at `index`. Gives it back when the thread is
@@ -163,23 +195,6 @@ impl Stack {
         (!is_skipped).then_some(entry)
     }
 
-    fn leave(&mut self, index: usize, entry: Entry) {
-        if let Some(entry) = self.go_back(index, entry) {
-            self.exited += 1;
-            self.entries.insert(index.min(self.entries.len()), Entry { is_exited: true, ..entry });
-        }
-    }
-
-    /// Leaves the exited spans that the thread is seen in.
-    fn settle(&mut self) {
-        while self.exited > 0 {
-            let found = self.entries.iter().rposition(|entry| entry.is_exited && entry.before.is_here());
-            let Some(index) = found else { return };
-            self.exited -= 1;
-            self.entries.remove(index).before.leave();
-        }
-    }
-
     /// Takes out what will not be left again: spans that were closed without being exited, as a
     /// guard that is forgotten or dropped on another thread leaves them, and exited ones that the
     /// thread did not come back to.
@@ -187,7 +202,6 @@ impl Stack {
         let is_stale = |entry: &Entry| entry.entered.layer == layer && !is_open(entry.entered.id);
         while let Some(index) = self.entries.iter().rposition(is_stale) {
             let entry = self.entries.remove(index);
-            self.exited -= usize::from(entry.is_exited);
             self.go_back(index, entry);
         }
         self.clean_at = (self.entries.len() * 2).clamp(FIRST_CLEANING, MAX_ENTERED);

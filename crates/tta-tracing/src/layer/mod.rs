@@ -18,10 +18,10 @@ use tracing_core::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
 use tracing_subscriber::registry::LookupSpan;
 use tta_primitives::interop::Place;
-use tta_telemetry::{SpanId, ValueRef};
+use tta_telemetry::ValueRef;
 
 use crate::counters::{Cells, TracingCounters};
-use entered::{Entered, Innermost};
+use entered::Entered;
 use fields::{Fields, gather};
 use open::{OpenSpan, OpenSpans, TooManyOpen};
 
@@ -33,9 +33,11 @@ static LAYERS: AtomicU64 = AtomicU64::new(0);
 /// # Which spans
 /// A span that is made inside a recorded run belongs to that run: it hangs below the step, or the
 /// library span, that the thread is in. An explicit parent that is recorded counts instead, from
-/// whatever thread or run. With `parent: None` the span hangs directly below the step: it is none
-/// of the library's other spans' children, yet the step's doing. Outside a run nothing is recorded
-/// and nothing is allocated.
+/// whatever thread or run. Outside a run nothing is recorded and nothing is allocated.
+///
+/// A span or an event that is made with `parent: None` is not recorded: its library says that it is
+/// no part of what goes on. Such spans belong to what outlives a step, as h2's `Connection` does,
+/// and would keep its trace waiting.
 ///
 /// # Entering
 /// A thread that enters a recorded span is in that run, at that span: steps, traced futures,
@@ -113,41 +115,28 @@ impl TracingLayer {
         Entered { layer: self.number, id: id.into_u64() }
     }
 
-    /// Where something is made that has an explicit parent, or none, or the thread's place.
+    /// Where something is made that has an explicit parent, or the thread's place.
     #[inline]
-    fn origin(&self, parent: Option<&Id>, is_root: bool) -> Option<Origin> {
-        if let Some(parent) = parent {
-            let open = self.open.with(parent, |open| Some((open.place()?.clone(), open.step)));
-            if let Some((place, step)) = open.flatten() {
-                let innermost = Some(Innermost { entered: self.entered(parent), step });
-                return Some(Origin { place, innermost });
-            }
+    fn origin(&self, parent: Option<&Id>) -> Option<Origin> {
+        if let Some(parent) = parent
+            && let Some(place) = self.place_of(parent)
+        {
+            return Some(Origin { place, library_span: Some(self.entered(parent)) });
         }
-        let mut place = Place::recorded()?;
-        let mut innermost = entered::innermost();
-        if is_root && let Some(Innermost { step: Some(step), .. }) = innermost {
-            place = place.at(step);
-            innermost = None;
-        }
-        Some(Origin { place, innermost })
+        entered::settle();
+        Some(Origin { place: Place::recorded()?, library_span: entered::innermost() })
+    }
+
+    fn place_of(&self, id: &Id) -> Option<Place> {
+        self.open.with(id, |open| open.place().cloned())?
     }
 }
 
 /// Where in a run something is made.
 struct Origin {
     place: Place,
-    /// The library span that is directly around it, if one is.
-    innermost: Option<Innermost>,
-}
-
-impl Origin {
-    /// The innermost span that is no library's.
-    fn step(&self) -> Option<SpanId> {
-        match self.innermost {
-            Some(innermost) => innermost.step,
-            None => self.place.span_id(),
-        }
-    }
+    /// What it is directly in, if that is a library's span.
+    library_span: Option<Entered>,
 }
 
 impl<S> Layer<S> for TracingLayer
@@ -155,10 +144,12 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, _: Context<'_, S>) {
-        let Some(origin) = self.origin(attributes.parent(), attributes.is_root()) else { return };
+        if attributes.is_root() {
+            return;
+        }
+        let Some(Origin { place, .. }) = self.origin(attributes.parent()) else { return };
         let metadata = attributes.metadata();
-        let step = origin.step();
-        let Some(mut open) = OpenSpan::start(origin.place, step, metadata.name(), span::KIND) else { return };
+        let Some(mut open) = OpenSpan::start(place, metadata.name(), span::KIND) else { return };
         attributes.record(&mut Fields(&mut *open));
         open.describe(metadata, self.with_location);
         match self.open.insert(id, open) {
@@ -176,8 +167,7 @@ where
     }
 
     fn on_follows_from(&self, id: &Id, follows: &Id, _: Context<'_, S>) {
-        let place_of = |id| self.open.with(id, |open| open.place().cloned()).flatten();
-        let (Some(place), Some(follows)) = (place_of(id), place_of(follows)) else { return };
+        let (Some(place), Some(follows)) = (self.place_of(id), self.place_of(follows)) else { return };
         if let (Some(span), Some(trace_id), Some(followed)) =
             (place.span_id(), follows.context().trace_id(), follows.span_id())
         {
@@ -186,23 +176,26 @@ where
     }
 
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        let Some(origin) = self.origin(event.parent(), event.is_root()) else { return };
+        if event.is_root() {
+            return;
+        }
+        let Some(Origin { place, library_span }) = self.origin(event.parent()) else { return };
         let tell = |error: Option<ValueRef<'_>>| {
             if *event.metadata().level() == Level::ERROR
-                && let Some(Innermost { entered, .. }) = origin.innermost
-                && entered.layer == self.number
+                && let Some(Entered { layer, id }) = library_span
+                && layer == self.number
             {
-                self.open.with(&Id::from_u64(entered.id), |open| open.fail(error));
+                self.open.with(&Id::from_u64(id), |open| open.fail(error));
             }
         };
-        event::record(event, &origin.place, self.with_location, tell);
+        event::record(event, &place, self.with_location, tell);
     }
 
     fn on_enter(&self, id: &Id, _: Context<'_, S>) {
         if !self.open.may_contain(id) {
             return;
         }
-        let enter = || self.open.with(id, |open| Some((open.place()?.enter(), open.step))).flatten();
+        let enter = || self.open.with(id, |open| open.place().map(Place::enter))?;
         let is_open = |id| self.open.contains(&Id::from_u64(id));
         if entered::push(self.entered(id), enter, is_open).is_err() {
             self.counters.unfollowed_enters.add();

@@ -13,7 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tracing_core::span::Id;
 use tta_primitives::interop::Place;
-use tta_telemetry::{OwnedSpan, SpanId, TraceHandle};
+use tta_telemetry::{OwnedSpan, TraceHandle};
 
 /// Parts of the table, so that threads seldom wait for each other.
 const SHARDS: usize = 64;
@@ -37,29 +37,21 @@ pub(super) struct OpenSpan {
     pub(super) span: OwnedSpan,
     /// At the span: where what is entered in it goes. `None` in spare ones.
     place: Option<Place>,
-    /// The innermost span around it that is no library's.
-    pub(super) step: Option<SpanId>,
     /// The library said how the span ended; nothing else changes it.
     pub(super) is_status_said: bool,
 }
 
 impl OpenSpan {
     /// Starts a span at a place, if the run is recorded.
-    pub(super) fn start(
-        place: Place,
-        step: Option<SpanId>,
-        name: &'static str,
-        kind: &'static str,
-    ) -> Option<Box<Self>> {
+    pub(super) fn start(place: Place, name: &'static str, kind: &'static str) -> Option<Box<Self>> {
         let spare = SPARE.try_with(|spare| spare.try_borrow_mut().ok()?.pop()).ok().flatten();
         let mut open = spare.unwrap_or_else(|| {
             let span = TraceHandle::default().owned_span(None, "", kind);
-            Box::new(Self { span, place: None, step: None, is_status_said: false })
+            Box::new(Self { span, place: None, is_status_said: false })
         });
         open.span.restart(place.trace(), place.span_id(), name, kind);
         let id = open.span.id()?;
         open.place = Some(place.at(id));
-        open.step = step;
         open.is_status_said = false;
         Some(open)
     }

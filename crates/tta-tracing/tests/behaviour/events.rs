@@ -34,7 +34,7 @@ fn an_event_is_recorded_in_the_span_the_thread_is_in() {
     info!("after the run");
     let trace = only_trace(&engine);
     let names = |name| find(&trace, name).events.iter().map(|event| event.name.as_str()).collect::<Vec<_>>();
-    assert_eq!(names("run"), ["in the step", "without a parent"]);
+    assert_eq!(names("run"), ["in the step"]);
     assert_eq!(names("span"), ["in the span", "of the span", "from elsewhere"]);
     assert_eq!(names("inner"), ["of an unrecorded span"]);
 }

@@ -6,6 +6,8 @@ mod errors;
 mod events;
 mod fields;
 mod late;
+mod logging;
+mod logging_hazards;
 mod orders;
 mod outside;
 mod places;

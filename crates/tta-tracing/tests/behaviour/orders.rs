@@ -51,7 +51,7 @@ enum In {
 /// A span that was made.
 struct Made {
     span: Option<Span>,
-    /// `None` when it was made outside a run.
+    /// `None` when it was made outside a run or without a parent.
     id: Option<SpanId>,
 }
 
@@ -74,20 +74,12 @@ impl Model {
         }
     }
 
-    /// The innermost span around a place that is no library's.
-    fn step_of(&self, mut place: SpanId) -> SpanId {
-        while let Some(parent) = self.parents.get(&place) {
-            place = *parent;
-        }
-        place
-    }
-
     fn depth(&self) -> usize {
         self.thread.iter().filter(|entered| matches!(entered, In::Step(_))).count()
     }
 
     fn made(&mut self, span: Span, parent: Option<SpanId>) {
-        let id = parent.and_then(|_| span.in_scope(here));
+        let id = span.in_scope(here).filter(|id| Some(*id) != self.place());
         assert_eq!(id.is_some(), parent.is_some());
         if let (Some(id), Some(parent)) = (id, parent) {
             assert_eq!(self.parents.insert(id, parent), None, "ids are unique");
@@ -119,8 +111,14 @@ impl Model {
         let inside = || {
             self.thread.push(In::Step(here().unwrap()));
             let at = self.play(acts, at);
-            // What was entered in the step and not left there ends with it.
             let step = self.thread.iter().rposition(|entered| matches!(entered, In::Step(_))).unwrap();
+            // Of two enterings of one span nobody could tell later which of them is left.
+            while let Some(In::Span(span)) =
+                self.thread[step..].iter().rev().copied().find(|entered| self.thread[..step].contains(entered))
+            {
+                self.act(&Act::Exit(span));
+            }
+            // What else was entered in the step and not left there ends with it.
             self.thread.truncate(step);
             at
         };
@@ -133,10 +131,7 @@ impl Model {
     fn act(&mut self, act: &Act) {
         match act {
             Act::Make => self.made(info_span!("span", rows = tracing::field::Empty), self.place()),
-            Act::MakeRoot => {
-                let step = self.place().map(|place| self.step_of(place));
-                self.made(info_span!(parent: None, "span"), step);
-            }
+            Act::MakeRoot => self.made(info_span!(parent: None, "span"), None),
             Act::MakeBelow(span) => {
                 if let Some(Made { span: Some(parent), id }) = self.made.get(*span) {
                     let (below, expected) = (info_span!(parent: parent, "span"), id.or(self.place()));

@@ -28,7 +28,7 @@ fn outside_a_run_spans_are_as_if_the_layer_were_not_there() {
     });
     let trace = only_trace(&engine);
     let names: Vec<_> = trace.spans.iter().map(|span| span.name.as_str()).collect();
-    assert_eq!((names, trace.spans[0].parent_span_id), (vec!["recorded", "run"], Some(trace.root_span_id)));
+    assert_eq!((names, trace.spans[1].parent_span_id), (vec!["run", "recorded"], Some(trace.root_span_id)));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use tracing_subscriber::prelude::*;
 use tta_primitives::testing::TestEngine;
 use tta_primitives::{Context, Result, step, traced, with_context, workflow};
 
-use crate::support::{engine, find, in_run, only_trace, parent};
+use crate::support::{engine, find, here, in_run, only_trace, parent};
 
 /// A library that knows nothing of tta.
 async fn library(id: u32) -> u32 {
@@ -26,7 +26,7 @@ fn library_spans_hang_below_the_step_they_are_made_in() {
     let flow = workflow("orders", load) >> load;
     assert_eq!(engine.block_on(flow.run(3, &engine.context())).unwrap(), 12);
     assert_snapshot!(engine.tree(), @r"
-    orders (sequential)
+    orders
     ├─ load
     │  ├─ acquire (tracing)
     │  │  ╰─ connect (tracing)
@@ -47,7 +47,7 @@ fn steps_and_what_users_record_hang_below_the_library_span_they_are_made_in() {
             assert_eq!(here.span_id(), cx.span_id());
             here.set("user.key", "on the library's span");
             traced("own", async {}).await;
-            step(load).named("inner").run(id, &cx).await
+            step(load).run(id, &cx).await
         };
         inside.instrument(info_span!("transaction")).await
     }
@@ -57,7 +57,7 @@ fn steps_and_what_users_record_hang_below_the_library_span_they_are_made_in() {
     ╰─ outer
        ╰─ transaction (tracing)
           ├─ own (span)
-          ╰─ inner
+          ╰─ load
              ├─ acquire (tracing)
              │  ╰─ connect (tracing)
              ╰─ query (tracing)
@@ -90,46 +90,30 @@ fn an_explicit_parent_counts_if_it_is_recorded_and_the_place_of_the_thread_other
 }
 
 #[test]
-fn a_span_without_a_parent_hangs_directly_below_the_step() {
-    let engine = engine();
-    async fn outer(_: u32, cx: Context) -> Result<u32> {
-        info_span!("a").in_scope(|| info_span!("b").in_scope(|| drop(info_span!(parent: None, "root of b"))));
-        let a = info_span!("c");
-        let inside = async {
-            // The step inside is what it hangs below, not the one around.
-            let inner = step(|x: u32| async move {
-                drop(info_span!(parent: None, "root of inner"));
-                Ok::<_, String>(x)
-            });
-            inner.named("inner").run(1, &cx).await
-        };
-        inside.instrument(a).await
-    }
-    engine.block_on(workflow("orders", with_context(outer)).run(3, &engine.context())).unwrap();
-    assert_snapshot!(engine.tree(), @r"
-    orders
-    ╰─ outer
-       ├─ a (tracing)
-       │  ╰─ b (tracing)
-       ├─ root of b (tracing)
-       ╰─ c (tracing)
-          ╰─ inner
-             ╰─ root of inner (tracing)
-    ");
-}
-
-#[test]
-fn a_span_without_a_parent_below_an_explicit_parent_finds_the_step_as_well() {
+fn what_is_made_without_a_parent_is_no_part_of_the_step() {
     let engine = engine();
     in_run(&engine, |_| {
-        let a = info_span!("a");
-        let b = info_span!(parent: &a, "b");
-        std::thread::scope(|scope| {
-            scope.spawn(|| b.in_scope(|| drop(info_span!(parent: None, "root"))));
+        let step = here();
+        let connection = info_span!(parent: None, "connection");
+        info_span!("a").in_scope(|| {
+            let place = here();
+            connection.in_scope(|| {
+                assert_eq!(here(), place);
+                drop(info_span!("in the connection"));
+                tracing::error!(parent: None, "of nothing");
+            });
         });
+        // Nor what is made in it, unless the thread is in the run.
+        std::thread::scope(|scope| {
+            scope.spawn(|| connection.in_scope(|| drop(info_span!("elsewhere"))));
+        });
+        assert_eq!(here(), step);
     });
-    let trace = only_trace(&engine);
-    assert_eq!((parent(&trace, "b"), parent(&trace, "root")), ("a", "run"));
+    assert_snapshot!(engine.tree_with_attributes().lines().filter(|line| !line.contains(" = ")).collect::<Vec<_>>().join("\n"), @r"
+    run (test)
+    ╰─ a (tracing)
+       ╰─ in the connection (tracing)
+    ");
 }
 
 #[test]

@@ -118,6 +118,14 @@ impl TraceHandle {
         }
     }
 
+    /// Makes the run count as failed, whatever its root says: work failed that the run does not wait
+    /// for and nobody else will speak of. Without effect once the trace is decided.
+    pub fn note_failure(&self) {
+        if let Some(live) = self.live.as_deref() {
+            live.note_error(true);
+        }
+    }
+
     /// Starts a span that owns its place in the trace, for code that cannot borrow the handle.
     /// It keeps the trace open as a handle does.
     pub fn owned_span(&self, parent: Option<SpanId>, name: impl Into<Name>, kind: &'static str) -> OwnedSpan {
