@@ -600,7 +600,10 @@ fn branches_find_their_own_context_and_span_before_their_first_await_and_after()
 fn every_branch_that_starts_gets_a_clone_and_the_last_the_input_itself() {
     let engine = TestEngine::new();
     let (input, clones) = Counted::new();
-    let drop_it = |input: Counted| async move { Ok::<_, String>(drop(input)) };
+    let drop_it = |input: Counted| async move {
+        drop(input);
+        Ok::<_, String>(())
+    };
     let flow = step((step(drop_it) | drop_it | drop_it).settle());
     let (first, second, third) = engine.block_on(flow.run(input, &engine.context())).unwrap();
     assert!(first.and(second).and(third).is_ok());
