@@ -117,7 +117,7 @@ fn examples() -> StepResult {
 
 fn deny() -> StepResult {
     if process::succeeds(process::cargo().args(["deny", "--version"])) {
-        cargo(&["deny", "check", "licenses", "bans", "sources"])
+        cargo(&["deny", "--log-level", "error", "check", "licenses", "bans", "sources"])
     } else {
         skip("cargo-deny is not installed (`cargo install --locked cargo-deny`)".to_owned())
     }

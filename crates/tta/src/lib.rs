@@ -51,9 +51,9 @@ pub use tta_http as http;
 pub use tta_primitives::testing;
 pub use tta_primitives::*;
 pub use tta_telemetry as telemetry;
+pub use tta_telemetry::{MemorySink, Name, Sampling, Telemetry, TextSink, Value, ValueRef};
 #[cfg(feature = "tracing")]
 pub use tta_tracing as tracing;
-pub use tta_telemetry::{MemorySink, Name, Sampling, Telemetry, TextSink, Value, ValueRef};
 
 /// What most programs need: `use tta::prelude::*;`.
 pub mod prelude {

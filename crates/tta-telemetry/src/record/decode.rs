@@ -1,6 +1,6 @@
 //! From words to the trace that sinks receive.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 
 use super::core::Core;
@@ -62,22 +62,26 @@ pub(crate) fn late(core: &Core, records: &[LateRecord]) -> Option<Trace> {
 struct Parts<'a> {
     core: &'a Core,
     spans: Vec<SpanRecord>,
-    events: HashMap<SpanId, Vec<SpanEvent>>,
-    annotations: HashMap<SpanId, Vec<Attribute>>,
-    links: HashMap<SpanId, Vec<SpanLink>>,
-    handled: HashSet<SpanId>,
+    /// What was recorded of spans outside their own records: empty for most traces, and then it costs nothing.
+    extras: HashMap<SpanId, Extras>,
+}
+
+/// What hangs on a span and is recorded apart from it, because it came earlier or later.
+#[derive(Default)]
+struct Extras {
+    events: Vec<SpanEvent>,
+    annotations: Vec<Attribute>,
+    links: Vec<SpanLink>,
+    handled: bool,
 }
 
 impl<'a> Parts<'a> {
     fn new(core: &'a Core) -> Self {
-        Self {
-            core,
-            spans: Vec::new(),
-            events: HashMap::new(),
-            annotations: HashMap::new(),
-            links: HashMap::new(),
-            handled: HashSet::new(),
-        }
+        Self { core, spans: Vec::new(), extras: HashMap::new() }
+    }
+
+    fn extras(&mut self, span_id: SpanId) -> &mut Extras {
+        self.extras.entry(span_id).or_default()
     }
 
     fn add(&mut self, record: &[u64]) {
@@ -92,20 +96,18 @@ impl<'a> Parts<'a> {
                 let name = reader.finish_name(part);
                 let mut attributes = Vec::new();
                 reader.attributes(&mut attributes);
-                self.events.entry(span_id).or_default().push(SpanEvent { name, unix_ns, attributes });
+                self.extras(span_id).events.push(SpanEvent { name, unix_ns, attributes });
             }
             words::KIND_LINK => {
                 let trace_id = (u128::from(reader.word()) << 64) | u128::from(reader.word());
                 let ids = TraceId::new(trace_id).zip(SpanId::new(reader.word()));
                 let mut attributes = Vec::new();
                 reader.attributes(&mut attributes);
-                let links = self.links.entry(span_id).or_default();
+                let links = &mut self.extras(span_id).links;
                 links.extend(ids.map(|(trace_id, span_id)| SpanLink { trace_id, span_id, attributes }));
             }
-            words::KIND_HANDLED => {
-                self.handled.insert(span_id);
-            }
-            _ => reader.attributes(self.annotations.entry(span_id).or_default()),
+            words::KIND_HANDLED => self.extras(span_id).handled = true,
+            _ => reader.attributes(&mut self.extras(span_id).annotations),
         }
     }
 
@@ -138,40 +140,46 @@ impl<'a> Parts<'a> {
     }
 
     fn finish(mut self, root: SpanId) -> Vec<SpanRecord> {
-        let most_attributes = usize::from(self.core.limits.attributes_per_span);
-        for span in &mut self.spans {
-            for attribute in self.annotations.remove(&span.span_id).unwrap_or_default() {
-                if let Some(known) = span.attributes.iter_mut().find(|known| known.key == attribute.key) {
-                    known.value = attribute.value;
-                } else if span.attributes.len() < most_attributes {
-                    span.attributes.push(attribute);
-                } else {
-                    span.dropped_attributes += 1;
-                    self.core.counters.attributes_dropped.add(1);
+        if !self.extras.is_empty() {
+            for span in &mut self.spans {
+                if let Some(extras) = self.extras.remove(&span.span_id) {
+                    extras.join(span, self.core);
                 }
-            }
-            // Only an error can have been stopped.
-            span.handled |= span.status == SpanStatus::Error && self.handled.contains(&span.span_id);
-            if let Some(mut links) = self.links.remove(&span.span_id) {
-                let over = links.len().saturating_sub(self.core.limits.links_per_span as usize);
-                links.truncate(links.len() - over);
-                span.dropped_links = over as u32;
-                span.links = links;
-                if over > 0 {
-                    self.core.counters.links_dropped.add(over as u64);
-                }
-            }
-            let Some(mut events) = self.events.remove(&span.span_id) else { continue };
-            events.sort_by_key(|event| event.unix_ns);
-            let over = events.len().saturating_sub(self.core.limits.events_per_span as usize);
-            events.truncate(events.len() - over);
-            span.dropped_events = over as u32;
-            span.events = events;
-            if over > 0 {
-                self.core.counters.events_dropped.add(over as u64);
             }
         }
         self.spans.sort_by_key(|span| (span.span_id != root, span.start_unix_ns));
         self.spans
     }
+}
+
+impl Extras {
+    fn join(self, span: &mut SpanRecord, core: &Core) {
+        let most_attributes = usize::from(core.limits.attributes_per_span);
+        for attribute in self.annotations {
+            if let Some(known) = span.attributes.iter_mut().find(|known| known.key == attribute.key) {
+                known.value = attribute.value;
+            } else if span.attributes.len() < most_attributes {
+                span.attributes.push(attribute);
+            } else {
+                span.dropped_attributes += 1;
+                core.counters.attributes_dropped.add(1);
+            }
+        }
+        // Only an error can have been stopped.
+        span.handled |= span.status == SpanStatus::Error && self.handled;
+        span.links = self.links;
+        span.dropped_links = cut(&mut span.links, core.limits.links_per_span);
+        core.counters.links_dropped.add(u64::from(span.dropped_links));
+        span.events = self.events;
+        span.events.sort_by_key(|event| event.unix_ns);
+        span.dropped_events = cut(&mut span.events, core.limits.events_per_span);
+        core.counters.events_dropped.add(u64::from(span.dropped_events));
+    }
+}
+
+/// Keeps the first `most`; how many were over.
+fn cut<T>(items: &mut Vec<T>, most: u32) -> u32 {
+    let over = items.len().saturating_sub(most as usize);
+    items.truncate(most as usize);
+    over as u32
 }
