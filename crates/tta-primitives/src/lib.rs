@@ -46,16 +46,21 @@ mod causes;
 mod clip;
 mod conditional;
 mod context;
+mod decide;
 mod error;
 mod fallback;
 mod graph;
 mod instrument;
 pub mod interop;
 mod lambda;
+// Used by primitives that decide by recent latency.
+#[cfg_attr(not(test), expect(dead_code))]
+mod live_percentile;
 mod named;
 mod node;
 mod observe;
 mod parallel;
+mod per_engine;
 mod policy;
 mod primitive;
 mod repeat;

@@ -8,7 +8,7 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::task::{Poll, ready};
 
 use pin_project_lite::pin_project;
@@ -17,6 +17,7 @@ use tta_telemetry::{Name, StepInstruments};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::Graph;
+use crate::per_engine::{PerEngine, Resolved};
 use crate::primitive::Primitive;
 
 /// What is known of a step when the workflow is built.
@@ -26,44 +27,19 @@ pub(crate) struct StepMeta {
     pub(crate) kind: &'static str,
     /// Where an unnamed closure was written.
     pub(crate) location: Option<&'static Location<'static>>,
-    // The cells of the engine and workflow that this step met first.
-    instruments: OnceLock<(u64, u64, Option<Arc<StepInstruments>>)>,
-}
-
-/// A step's cells: usually the ones it keeps, else looked up for this execution.
-#[derive(Debug)]
-pub(crate) enum Instruments<'a> {
-    None,
-    Kept(&'a StepInstruments),
-    Resolved(Arc<StepInstruments>),
-}
-
-impl Instruments<'_> {
-    #[inline]
-    pub(crate) fn get(&self) -> Option<&StepInstruments> {
-        match self {
-            Instruments::None => None,
-            Instruments::Kept(instruments) => Some(instruments),
-            Instruments::Resolved(instruments) => Some(instruments),
-        }
-    }
+    instruments: PerEngine<StepInstruments>,
 }
 
 impl StepMeta {
     pub(crate) fn new(name: Name, kind: &'static str, location: Option<&'static Location<'static>>) -> Self {
-        Self { name, kind, location, instruments: OnceLock::new() }
+        Self { name, kind, location, instruments: PerEngine::default() }
     }
 
     /// The step's cells in the context's engine.
     #[inline]
-    pub(crate) fn instruments(&self, cx: &Context) -> Instruments<'_> {
-        let key = (cx.telemetry().engine_id(), cx.workflow_key());
-        let resolve = || cx.telemetry().instruments(cx.workflow_name(), &self.name, &Name::from_static(self.kind));
-        let (engine, workflow, kept) = self.instruments.get_or_init(|| (key.0, key.1, resolve()));
-        if (*engine, *workflow) == key {
-            return kept.as_deref().map_or(Instruments::None, Instruments::Kept);
-        }
-        resolve().map_or(Instruments::None, Instruments::Resolved)
+    pub(crate) fn instruments(&self, cx: &Context) -> Resolved<'_, StepInstruments> {
+        let kind = Name::from_static(self.kind);
+        self.instruments.get(cx, || cx.telemetry().instruments(cx.workflow_name(), &self.name, &kind))
     }
 }
 

@@ -8,25 +8,26 @@ use std::pin::Pin;
 use std::task::{self, Poll};
 
 use pin_project_lite::pin_project;
-use tta_telemetry::{Name, Span, SpanId, SpanStatus, Ticks, ValueRef};
+use tta_telemetry::{Name, Span, SpanId, SpanStatus, StepInstruments, Ticks, ValueRef};
 
 use crate::context::{Context, Position};
 use crate::error::{Error, ErrorKind};
-use crate::node::{Instruments, StepMeta};
+use crate::node::StepMeta;
+use crate::per_engine::Resolved;
 
 /// Records steps one after another, in place: a driver has one and uses it for every step.
 #[derive(Debug)]
 pub(crate) struct StepRecorder<'a> {
     span: Span<'a>,
     cx: &'a Context,
-    instruments: Instruments<'a>,
+    instruments: Resolved<'a, StepInstruments>,
     start: Ticks,
 }
 
 impl<'a> StepRecorder<'a> {
     #[inline]
     pub(crate) fn new(cx: &'a Context) -> Self {
-        Self { span: Span::off(), cx, instruments: Instruments::None, start: Ticks::default() }
+        Self { span: Span::off(), cx, instruments: Resolved::None, start: Ticks::default() }
     }
 
     /// Opens the span of a step. `start`: a reading taken already.

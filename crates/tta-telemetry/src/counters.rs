@@ -39,6 +39,10 @@ pub struct RecorderCounters {
     pub missed_error_spans: u64,
     /// Steps counted under `other` because too many different ones exist.
     pub steps_overflowed: u64,
+    /// Primitives whose decisions are counted under `other` because too many different ones exist.
+    pub decisions_overflowed: u64,
+    /// Observers of decisions that panicked.
+    pub observer_panics: u64,
     /// Memory in use for traces now, in bytes.
     pub live_bytes: u64,
     /// Parallel branches that are running now.

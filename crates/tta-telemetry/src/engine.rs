@@ -11,6 +11,8 @@ use thiserror::Error;
 
 use crate::clock::Clock;
 use crate::counters::{ActiveBranch, RecorderCounters};
+use crate::decisions::{Decision, DecisionCells, DecisionCount, DecisionKey, DecisionObserver, Observers};
+use crate::health::{HealthComponent, HealthReport};
 use crate::id::{IdSource, SpanId, TraceId};
 use crate::limits::{LimitError, Limits};
 use crate::metrics::{StepInstruments, StepStatistics};
@@ -37,6 +39,7 @@ pub struct TelemetryBuilder {
     limits: Limits,
     sampling: Sampling,
     sinks: Vec<Box<dyn Sink>>,
+    observers: Observers,
     enabled: bool,
     by_hand: bool,
 }
@@ -77,6 +80,7 @@ impl Telemetry {
             limits: Limits::default(),
             sampling: Sampling::default(),
             sinks: Vec::new(),
+            observers: Observers::default(),
             enabled: true,
             by_hand: false,
         }
@@ -168,6 +172,38 @@ impl Telemetry {
         self.0.instruments(workflow, name, kind)
     }
 
+    /// The counts of a primitive's decisions; resolve once and keep. `outcomes` are the words of
+    /// its family, at most [`MAX_OUTCOMES`](crate::MAX_OUTCOMES), always the same for one family.
+    /// `None` when nothing is recorded.
+    #[must_use]
+    pub fn decision_cells(&self, key: &DecisionKey, outcomes: &'static [&'static str]) -> Option<Arc<DecisionCells>> {
+        self.0.decision_cells(key, outcomes)
+    }
+
+    /// Exact counts of what primitives decided since the start, in the order in which they were
+    /// first met.
+    #[must_use]
+    pub fn decision_counts(&self) -> Vec<DecisionCount> {
+        self.0.decision_counts()
+    }
+
+    /// Tells the observers of a decision. Counting it is [`DecisionCells::count`].
+    pub fn tell(&self, decision: &Decision<'_>) {
+        self.0.tell(decision);
+    }
+
+    /// Asks a component in every [`Telemetry::health`], as long as it lives. Registering it again
+    /// does nothing.
+    pub fn watch_health(&self, component: &Arc<dyn HealthComponent>) {
+        self.0.health().watch(component);
+    }
+
+    /// How every registered component is now. Works also when nothing is recorded.
+    #[must_use]
+    pub fn health(&self) -> HealthReport {
+        self.0.health().report()
+    }
+
     /// Counts a parallel branch as active, in
     /// [`RecorderCounters::active_branches`](crate::RecorderCounters), until the guard is dropped.
     pub fn branch_started(&self) -> ActiveBranch {
@@ -256,6 +292,12 @@ impl TelemetryBuilder {
         self
     }
 
+    /// Adds someone who is told of every decision that is not routine. Default: none.
+    pub fn observer(mut self, observer: impl DecisionObserver) -> Self {
+        self.observers.add(observer);
+        self
+    }
+
     /// Whether anything is recorded. Default: true. When off, ids still propagate.
     pub fn enabled(mut self, enabled: bool) -> Self {
         self.enabled = enabled;
@@ -279,7 +321,14 @@ impl TelemetryBuilder {
         if !self.enabled {
             return Ok(Telemetry(Recorder::off(clock, self.ids)));
         }
-        let parts = Parts { clock, ids: self.ids, limits: self.limits, sampling: self.sampling, sinks: self.sinks };
+        let parts = Parts {
+            clock,
+            ids: self.ids,
+            limits: self.limits,
+            sampling: self.sampling,
+            sinks: self.sinks,
+            observers: self.observers,
+        };
         Recorder::start(parts, self.by_hand).map(Telemetry).map_err(BuildError::Thread)
     }
 }

@@ -32,12 +32,15 @@ mod blocking;
 mod clock;
 mod counters;
 mod deadline;
+mod decisions;
 mod engine;
 pub mod format;
+mod health;
 mod id;
 mod limits;
 mod metrics;
 mod model;
+mod money;
 pub mod panic;
 pub mod propagation;
 #[cfg(feature = "record")]
@@ -52,7 +55,9 @@ mod tree;
 
 pub use clock::{Clock, ManualClock, ManualSleep, Ticks};
 pub use counters::{ActiveBranch, RecorderCounters};
+pub use decisions::{Decision, DecisionCells, DecisionCount, DecisionKey, DecisionObserver, MAX_OUTCOMES, Severity};
 pub use engine::{BuildError, ShutdownReport, Telemetry, TelemetryBuilder};
+pub use health::{ComponentHealth, Health, HealthComponent, HealthReport, HealthStatus};
 pub use id::{IdSource, ParseIdError, SpanId, TraceId};
 pub use limits::{LimitError, Limits};
 pub use metrics::{Histogram, StepInstruments, StepStatistics};
@@ -60,6 +65,7 @@ pub use model::{
     Attribute, DecisionReason, Name, NameRef, Sampling, SamplingDecision, SpanEvent, SpanLink, SpanRecord, SpanStatus,
     Trace, TraceClass, TraceCounts, Value, ValueRef,
 };
+pub use money::{MoneyError, Usd};
 pub use record::{ActiveTrace, OwnedSpan, Span, TraceHandle};
 pub use sink::{MemorySink, Sink, SinkError, SinkStatus, TextSink};
 pub use tree::TraceTree;

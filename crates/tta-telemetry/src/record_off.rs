@@ -145,7 +145,8 @@ impl TraceHandle {
 
     /// Does nothing.
     #[inline]
-    pub fn annotate(&self, _span: SpanId, _attributes: &[(&'static str, ValueRef<'_>)]) {}
+    pub fn annotate<'v>(&self, _span: SpanId, _attributes: impl IntoIterator<Item = &'v (&'static str, ValueRef<'v>)>) {
+    }
 
     /// Does nothing.
     #[inline]

@@ -13,6 +13,7 @@ pub(crate) use off::Recorder;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::clock::Clock;
+use crate::decisions::Observers;
 use crate::id::IdSource;
 use crate::limits::Limits;
 use crate::model::Sampling;
@@ -28,6 +29,8 @@ pub(crate) struct Parts {
     pub(crate) sampling: Sampling,
     #[cfg_attr(not(feature = "record"), allow(dead_code))]
     pub(crate) sinks: Vec<Box<dyn Sink>>,
+    #[cfg_attr(not(feature = "record"), allow(dead_code))]
+    pub(crate) observers: Observers,
 }
 
 /// A number for the next engine. It tells engines apart and means nothing else.

@@ -58,7 +58,7 @@ impl Context {
     }
 
     #[inline]
-    pub(crate) fn annotate(&self, attributes: &[(&'static str, ValueRef<'_>)]) {
+    pub(crate) fn annotate<'v>(&self, attributes: impl IntoIterator<Item = &'v (&'static str, ValueRef<'v>)>) {
         if self.is_recording()
             && let Some(span) = self.span_id()
         {

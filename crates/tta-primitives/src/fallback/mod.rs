@@ -14,6 +14,7 @@ pub use config::{Fallback, fallback};
 pub use error::FallbackError;
 
 use crate::context::Context;
+use crate::decide::{Decisions, outcomes};
 use crate::error::{Error, Result};
 use crate::graph::Graph;
 use crate::node::{Node, missing_value};
@@ -21,10 +22,21 @@ use crate::observe::{InSpan, StepRecorder, record_error};
 use crate::primitive::Primitive;
 use crate::workflow::{Decorated, run_bare, stopped};
 
+outcomes! {
+    /// Which way answered.
+    enum Verdict in "fallback" as "fallback.outcome" {
+        Primary = "primary": Routine,
+        Used = "used": Warning,
+        Exhausted = "exhausted": Warning,
+        Refused = "refused": Routine,
+    }
+}
+
 /// Steps with others that take their place when they fail.
 pub(crate) struct FallenBack<In, Out> {
     inner: Decorated<In, Out>,
     policy: Fallback<In, Out>,
+    decisions: Decisions<Verdict>,
 }
 
 /// The failures so far, the primary's first, and the spans they were recorded in.
@@ -39,7 +51,7 @@ type Tried<Out> = (Result<Out>, Option<SpanId>);
 
 impl<In: Clone + Send + 'static, Out: Send + 'static> FallenBack<In, Out> {
     pub(crate) fn new(inner: Decorated<In, Out>, policy: Fallback<In, Out>) -> Self {
-        Self { inner, policy }
+        Self { decisions: Decisions::at(inner.name()), inner, policy }
     }
 
     /// The decorated steps, under a span of their own.
@@ -84,17 +96,10 @@ impl Failures {
     }
 
     /// A fallback answered: the errors before it go no further.
-    fn handled(&self, by: &Name, cx: &Context) {
+    fn mark_handled(&self, cx: &Context) {
         for span in &self.spans {
             cx.trace().mark_handled(*span);
         }
-        cx.annotate(&[("fallback.used", ValueRef::from(by)), ("fallback.position", ValueRef::from(self.errors.len()))]);
-    }
-
-    #[cold]
-    fn into_error(self, cx: &Context) -> Error {
-        cx.annotate(&[("fallback.exhausted", ValueRef::Bool(true))]);
-        Error::from_any(FallbackError::new(self.errors))
     }
 }
 
@@ -108,12 +113,23 @@ impl<In: Clone + Send + 'static, Out: Send + 'static> Primitive<In> for FallenBa
         let mut kept = Some(input);
         loop {
             let error = match result {
-                Ok(output) => return Ok(output),
-                Err(error) if !self.may_go_on(&error, cx) => return Err(error),
+                Ok(output) => {
+                    if failures.errors.is_empty() {
+                        self.decisions.count(Verdict::Primary, cx);
+                    }
+                    return Ok(output);
+                }
+                Err(error) if !self.may_go_on(&error, cx) => {
+                    self.decisions.count(Verdict::Refused, cx);
+                    return Err(error);
+                }
                 Err(error) => error,
             };
             failures.add(error, span);
-            let Some(way) = ways.next() else { return Err(failures.into_error(cx)) };
+            let Some(way) = ways.next() else {
+                self.decisions.record(Verdict::Exhausted, &[], cx);
+                return Err(Error::from_any(FallbackError::new(failures.errors)));
+            };
             if cx.is_cancelled() {
                 return Err(stopped().within(&way.meta().name));
             }
@@ -121,7 +137,10 @@ impl<In: Clone + Send + 'static, Out: Send + 'static> Primitive<In> for FallenBa
             let Some(input) = input else { return Err(missing_value()) };
             (result, span) = try_fallback(way, input, cx).await;
             if result.is_ok() {
-                failures.handled(&way.meta().name, cx);
+                failures.mark_handled(cx);
+                let position = ("fallback.position", ValueRef::from(failures.errors.len()));
+                let used = ("fallback.used", ValueRef::from(&way.meta().name));
+                self.decisions.record(Verdict::Used, &[used, position], cx);
             }
         }
     }

@@ -7,7 +7,7 @@ use tta_telemetry::{Name, SamplingDecision, SpanStatus, ValueRef};
 
 use crate::context::{Context, Scoped};
 use crate::error::Result;
-use crate::node::Instruments;
+use crate::per_engine::Resolved;
 use crate::workflow::OpenRun;
 
 /// A run in progress: one trace, whose root span is this.
@@ -43,7 +43,7 @@ impl Context {
         let name = name.into();
         let instruments = |context: &Context| {
             let found = context.telemetry().instruments(&name, &name, &Name::from_static(kind));
-            found.map_or(Instruments::None, Instruments::Resolved)
+            found.map_or(Resolved::None, Resolved::Looked)
         };
         let mut open = OpenRun::open(self.clone(), (0, name.clone()), kind, instruments);
         Run { context: open.context(), open }

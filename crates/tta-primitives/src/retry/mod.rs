@@ -18,6 +18,7 @@ pub use budget::RetryBudget;
 pub use config::{Retry, RetryBuilder};
 
 use crate::context::Context;
+use crate::decide::{Decisions, outcomes};
 use crate::error::{Error, ErrorKind, Result, RetryHint};
 use crate::graph::Graph;
 use crate::observe::{InSpan, record_error};
@@ -28,37 +29,25 @@ use crate::workflow::Decorated;
 pub(crate) struct Retried<In, Out> {
     inner: Decorated<In, Out>,
     policy: Retry,
+    decisions: Decisions<Verdict>,
 }
 
-/// Why there was no further attempt; the stable strings of `retry.outcome`.
-#[derive(Clone, Copy, Debug)]
-enum Outcome {
-    Succeeded,
-    Recovered,
-    Exhausted,
-    NotRetryable,
-    BudgetExhausted,
-    DeadlineTooClose,
-    Cancelled,
-}
-
-impl Outcome {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Outcome::Succeeded => "succeeded",
-            Outcome::Recovered => "recovered",
-            Outcome::Exhausted => "exhausted",
-            Outcome::NotRetryable => "not_retryable",
-            Outcome::BudgetExhausted => "budget_exhausted",
-            Outcome::DeadlineTooClose => "deadline_too_close",
-            Outcome::Cancelled => "cancelled",
-        }
+outcomes! {
+    /// Why there was no further attempt.
+    enum Verdict in "retry" as "retry.outcome" {
+        Succeeded = "succeeded": Routine,
+        Recovered = "recovered": Info,
+        Exhausted = "exhausted": Warning,
+        NotRetryable = "not_retryable": Routine,
+        BudgetExhausted = "budget_exhausted": Warning,
+        DeadlineTooClose = "deadline_too_close": Warning,
+        Cancelled = "cancelled": Routine,
     }
 }
 
 impl<In: Clone + Send + 'static, Out: Send + 'static> Retried<In, Out> {
     pub(crate) fn new(inner: Decorated<In, Out>, policy: Retry) -> Self {
-        Self { inner, policy }
+        Self { decisions: Decisions::at(inner.name()), inner, policy }
     }
 
     /// One attempt under a span of its own, and what to do next.
@@ -68,7 +57,7 @@ impl<In: Clone + Send + 'static, Out: Send + 'static> Retried<In, Out> {
         span.set_status(SpanStatus::Cancelled);
         let result = InSpan::new(cx, span.id(), self.inner.run(input, cx)).await;
         let next = match &result {
-            Ok(_) => Next::Stop(if number == 0 { Outcome::Succeeded } else { Outcome::Recovered }),
+            Ok(_) => Next::Stop(if number == 0 { Verdict::Succeeded } else { Verdict::Recovered }),
             Err(error) => self.after_failure(number, error, cx),
         };
         match &result {
@@ -86,26 +75,34 @@ impl<In: Clone + Send + 'static, Out: Send + 'static> Retried<In, Out> {
         (result, next)
     }
 
+    /// Says how it ended. The first attempt's success speaks for itself.
+    fn record(&self, attempts: u32, verdict: Verdict, cx: &Context) {
+        match verdict {
+            Verdict::Succeeded => self.decisions.count(verdict, cx),
+            _ => self.decisions.record(verdict, &[("retry.attempts", ValueRef::from(attempts))], cx),
+        }
+    }
+
     fn after_failure(&self, number: u32, error: &Error, cx: &Context) -> Next {
         let policy = &self.policy;
         if !policy.retries(error) {
-            return Next::Stop(Outcome::NotRetryable);
+            return Next::Stop(Verdict::NotRetryable);
         }
         if number >= policy.max_retries() {
-            return Next::Stop(Outcome::Exhausted);
+            return Next::Stop(Verdict::Exhausted);
         }
         if cx.is_cancelled() {
-            return Next::Stop(Outcome::Cancelled);
+            return Next::Stop(Verdict::Cancelled);
         }
         let mut delay = policy.delay(number, cx.ids());
         if let RetryHint::After(asked) = error.retry_hint() {
             delay = delay.max(asked);
         }
         if cx.remaining().is_some_and(|left| left <= delay) {
-            return Next::Stop(Outcome::DeadlineTooClose);
+            return Next::Stop(Verdict::DeadlineTooClose);
         }
         if !policy.budget().is_none_or(|budget| budget.withdraw(cx.clock())) {
-            return Next::Stop(Outcome::BudgetExhausted);
+            return Next::Stop(Verdict::BudgetExhausted);
         }
         Next::After(delay)
     }
@@ -116,14 +113,6 @@ async fn wait(delay: Duration, cx: &Context) {
     select(pin!(cx.sleep(delay)), pin!(cx.cancelled())).await;
 }
 
-/// Says on the step's span how it ended.
-fn record(attempts: u32, outcome: Outcome, cx: &Context) {
-    cx.annotate(&[
-        ("retry.attempts", ValueRef::from(attempts)),
-        ("retry.outcome", ValueRef::literal(outcome.as_str())),
-    ]);
-}
-
 #[cold]
 fn stopped() -> Error {
     Error::new(ErrorKind::Cancelled, "the run was told to stop before the next attempt")
@@ -131,7 +120,7 @@ fn stopped() -> Error {
 
 #[derive(Clone, Copy, Debug)]
 enum Next {
-    Stop(Outcome),
+    Stop(Verdict),
     After(Duration),
 }
 
@@ -151,13 +140,13 @@ impl<In: Clone + Send + 'static, Out: Send + 'static> Primitive<In> for Retried<
             let (result, next) = self.attempt(number, input, cx).await;
             match next {
                 Next::After(delay) => wait(delay, cx).await,
-                Next::Stop(outcome) => {
-                    record(number + 1, outcome, cx);
+                Next::Stop(verdict) => {
+                    self.record(number + 1, verdict, cx);
                     return result;
                 }
             }
             if cx.is_cancelled() {
-                record(number + 1, Outcome::Cancelled, cx);
+                self.record(number + 1, Verdict::Cancelled, cx);
                 return Err(stopped());
             }
             number += 1;

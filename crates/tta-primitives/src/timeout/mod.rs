@@ -17,16 +17,27 @@ use tta_telemetry::{Name, ValueRef};
 pub use config::{Timeout, TimeoutBuilder};
 
 use crate::context::{Context, Scoped};
+use crate::decide::{Decisions, outcomes};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::Graph;
 use crate::node::Node;
 use crate::primitive::Primitive;
 use crate::workflow::{Decorated, single};
 
+outcomes! {
+    /// Which came first, the step or its bound.
+    enum Verdict in "timeout" as "timeout.outcome" {
+        InTime = "in_time": Routine,
+        InGrace = "in_grace": Info,
+        Expired = "expired": Warning,
+    }
+}
+
 /// Steps with a bound on their time.
 pub(crate) struct TimedOut<In, Out> {
     inner: Decorated<In, Out>,
     policy: Timeout,
+    decisions: Decisions<Verdict>,
 }
 
 /// How a bounded execution ended.
@@ -58,7 +69,7 @@ impl Bound {
 
 impl<In: Send + 'static, Out: Send + 'static> TimedOut<In, Out> {
     pub(crate) fn new(inner: Decorated<In, Out>, policy: Timeout) -> Self {
-        Self { inner, policy }
+        Self { decisions: Decisions::at(inner.name()), inner, policy }
     }
 
     async fn bounded(&self, input: In, cx: &Context) -> Ended<Out> {
@@ -110,13 +121,17 @@ impl<In: Send + 'static, Out: Send + 'static> TimedOut<In, Out> {
     /// Runs the steps; the second part says whether it was the bound that ended them.
     async fn run_bounded(&self, input: In, cx: &Context) -> (Result<Out>, bool) {
         match self.bounded(input, cx).await {
-            Ended::InTime(result) => (result, false),
+            Ended::InTime(result) => {
+                self.decisions.count(Verdict::InTime, cx);
+                (result, false)
+            }
             Ended::InGrace(Ok(output), _) => {
-                cx.annotate(&[("timeout.in_grace", ValueRef::Bool(true))]);
+                self.decisions.record(Verdict::InGrace, &[("timeout.in_grace", ValueRef::Bool(true))], cx);
                 (Ok(output), false)
             }
             // An error of its own is the step's failure; one that says it was stopped is ours.
             Ended::InGrace(Err(error), _) if error.kind() != ErrorKind::Cancelled && !error.is_by_deadline() => {
+                self.decisions.count(Verdict::InTime, cx);
                 (Err(error), false)
             }
             Ended::InGrace(Err(_), bound) => self.record_expired(bound, true, cx),
@@ -128,10 +143,13 @@ impl<In: Send + 'static, Out: Send + 'static> TimedOut<In, Out> {
     #[cold]
     fn record_expired(&self, bound: Bound, had_grace: bool, cx: &Context) -> (Result<Out>, bool) {
         let limit_ns = u64::try_from(bound.limit().as_nanos()).unwrap_or(u64::MAX);
-        let expired = [("timeout.expired", ValueRef::Bool(true)), ("timeout.limit_ns", ValueRef::from(limit_ns))];
-        cx.annotate(&expired);
-        if matches!(bound, Bound::Idle(_)) {
-            cx.annotate(&[("timeout.idle", ValueRef::Bool(true))]);
+        let limit = ("timeout.limit_ns", ValueRef::from(limit_ns));
+        match bound {
+            Bound::Idle(_) => {
+                let idle = ("timeout.idle", ValueRef::Bool(true));
+                self.decisions.record(Verdict::Expired, &[limit, idle], cx);
+            }
+            _ => self.decisions.record(Verdict::Expired, &[limit], cx),
         }
         let what = match bound {
             Bound::Timeout(limit) => format!("no result within its timeout of {limit:?}"),

@@ -2,12 +2,12 @@
 
 use std::borrow::Borrow;
 
-use tta_telemetry::{ActiveTrace, Name, SamplingDecision, SpanStatus, Ticks};
+use tta_telemetry::{ActiveTrace, Name, SamplingDecision, SpanStatus, StepInstruments, Ticks};
 
 use crate::context::{CancelHandle, Context};
 use crate::error::{ErrorKind, Result};
-use crate::node::Instruments;
 use crate::observe::record_root_error;
+use crate::per_engine::Resolved;
 
 /// A run in progress: its root span, its context, its place in the statistics. Dropped before it
 /// is closed, the run counts as cancelled.
@@ -15,7 +15,7 @@ pub(crate) struct OpenRun<'a, C: Borrow<Context> = &'a Context> {
     // In the order of dropping: the context lets go of the trace before the root ends it.
     context: Option<Context>,
     root: Option<ActiveTrace>,
-    instruments: Instruments<'a>,
+    instruments: Resolved<'a, StepInstruments>,
     cx: C,
     start: Ticks,
     cancel: CancelHandle,
@@ -28,7 +28,7 @@ impl<'a, C: Borrow<Context>> OpenRun<'a, C> {
         cx: C,
         workflow: (u64, Name),
         kind: &'static str,
-        instruments: impl FnOnce(&Context) -> Instruments<'a>,
+        instruments: impl FnOnce(&Context) -> Resolved<'a, StepInstruments>,
     ) -> Self {
         let outer: &Context = cx.borrow();
         let root = outer.telemetry().start_trace_in(workflow.1.clone(), kind, outer.remote_ids());
@@ -36,7 +36,7 @@ impl<'a, C: Borrow<Context>> OpenRun<'a, C> {
         let mut run = Self {
             context: None,
             root: None,
-            instruments: Instruments::None,
+            instruments: Resolved::None,
             cx,
             start: Ticks::default(),
             cancel: context.cancel_handle(),

@@ -323,8 +323,8 @@ fn a_run_that_is_told_to_stop_does_not_wait_out_a_backoff() {
        │  step.total = 2
        │  error.type = cancelled
        │  error.message = the run was told to stop before the next attempt
-       │  retry.attempts = 1
        │  retry.outcome = cancelled
+       │  retry.attempts = 1
        ╰─ attempt ✗ handled
              app: not yet
              attempt.number = 1

@@ -119,8 +119,6 @@ fn the_current_context_is_the_running_steps_wherever_it_runs() {
     ├─ mark
     │  │  step.index = 8
     │  │  step.total = 10
-    │  │  retry.attempts = 1
-    │  │  retry.outcome = succeeded
     │  ╰─ attempt
     │        attempt.number = 1
     │        before = c-1

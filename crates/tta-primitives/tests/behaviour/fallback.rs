@@ -51,6 +51,7 @@ fn the_fallback_runs_on_the_same_input_and_the_error_it_stopped_is_handled() {
     ├─ primary call (mock)
     │  │  step.index = 0
     │  │  step.total = 2
+    │  │  fallback.outcome = used
     │  │  fallback.used = backup
     │  │  fallback.position = 1
     │  ├─ primary ✗ handled
@@ -74,6 +75,7 @@ fn fallbacks_run_in_order_until_one_answers_and_it_says_which() {
     loads
     │  correlation.id = c-1
     ╰─ refuse
+       │  fallback.outcome = used
        │  fallback.used = sequential
        │  fallback.position = 2
        ├─ primary ✗ handled
@@ -127,7 +129,7 @@ fn when_all_fail_the_error_carries_every_cause_and_nothing_is_handled() {
        │  caused by: boom
        │  step.index = 0
        │  step.total = 2
-       │  fallback.exhausted = true
+       │  fallback.outcome = exhausted
        ├─ primary ✗
        │     rate_limited: boom
        ├─ backup (mock) ✗
@@ -377,13 +379,14 @@ fn what_a_fallback_records_hangs_below_it_and_its_executions_are_counted() {
     loads
     │  correlation.id = c-1
     ╰─ refuse
+       │  fallback.outcome = used
        │  fallback.used = flaky
        │  fallback.position = 1
        ├─ primary ✗ handled
        │     app: 3 is refused
        ╰─ flaky
-          │  retry.attempts = 2
           │  retry.outcome = recovered
+          │  retry.attempts = 2
           ├─ attempt ✗ handled
           │  │  app: not yet
           │  │  attempt.number = 1

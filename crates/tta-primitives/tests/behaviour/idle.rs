@@ -51,7 +51,7 @@ fn work_without_progress_is_stopped_after_the_idle_timeout_and_says_which_bound_
     │  error.path = silent
     ╰─ silent ✗
           timeout: no progress within its idle timeout of 1.5s
-          timeout.expired = true
+          timeout.outcome = expired
           timeout.limit_ns = 1500000000
           timeout.idle = true
     ");

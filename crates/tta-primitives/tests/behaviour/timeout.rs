@@ -42,7 +42,7 @@ fn a_step_that_ignores_its_timeout_is_dropped_at_timeout_plus_grace() {
         let error = engine.block_on(flow.run(1, &cx)).unwrap_err();
         assert_eq!(format!("{error:?}"), format!("timeout error in `hang`: {text}"));
         assert_eq!(cx.elapsed(), 2 * SECOND + grace);
-        assert_eq!(attribute(&engine, "timeout.expired"), Some(Value::Bool(true)));
+        assert_eq!(attribute(&engine, "timeout.outcome"), Some(Value::Str("expired".into())));
         assert_eq!(attribute(&engine, "timeout.limit_ns"), Some(Value::I64(2_000_000_000)));
     }
 }
@@ -69,7 +69,7 @@ fn a_result_within_the_grace_is_a_success_and_says_so() {
     assert_eq!(engine.block_on(flow.run(1, &cx)).unwrap(), 42);
     assert_eq!(cx.elapsed(), 1_400 * MS);
     assert_eq!(attribute(&engine, "timeout.in_grace"), Some(Value::Bool(true)));
-    assert_eq!(attribute(&engine, "timeout.expired"), None);
+    assert_eq!(attribute(&engine, "timeout.outcome"), Some(Value::Str("in_grace".into())));
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn cancelling_the_run_reaches_into_a_timeout_and_is_not_called_one() {
         futures_util::join!(flow.run(1, &cx), stopper).0.unwrap_err()
     });
     assert_eq!((error.kind(), cx.elapsed()), (ErrorKind::Cancelled, 1_100 * MS));
-    assert_eq!(attribute(&engine, "timeout.expired"), None);
+    assert_eq!(attribute(&engine, "timeout.outcome"), None);
 }
 
 #[test]
@@ -189,7 +189,7 @@ fn the_fallback_runs_on_the_same_input_when_the_time_is_up_and_only_then() {
     ├─ slow (mock)
     │  │  step.index = 0
     │  │  step.total = 2
-    │  │  timeout.expired = true
+    │  │  timeout.outcome = expired
     │  │  timeout.limit_ns = 1000000000
     │  │  timeout.fallback = true
     │  ╰─ instead (mock)

@@ -73,6 +73,43 @@ impl ShardedCounter {
     }
 }
 
+/// `N` counters that are added to together: one allocation per thread that counts.
+#[derive(Debug)]
+pub(crate) struct CounterArray<const N: usize>(PerThread<CounterRow<N>>);
+
+#[derive(Debug)]
+struct CounterRow<const N: usize>([AtomicU64; N]);
+
+impl<const N: usize> Default for CounterRow<N> {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| AtomicU64::new(0)))
+    }
+}
+
+impl<const N: usize> Default for CounterArray<N> {
+    fn default() -> Self {
+        Self(PerThread::new())
+    }
+}
+
+impl<const N: usize> CounterArray<N> {
+    #[inline]
+    pub(crate) fn add(&self, at: usize, by: u64) {
+        let (row, only_writer) = self.0.mine();
+        if let Some(cell) = row.0.get(at) {
+            add(cell, by, only_writer);
+        }
+    }
+
+    pub(crate) fn read(&self) -> [u64; N] {
+        let mut totals = [0; N];
+        for row in self.0.all() {
+            totals.iter_mut().zip(&row.0).for_each(|(total, cell)| *total += cell.load(Ordering::Relaxed));
+        }
+        totals
+    }
+}
+
 /// What one thread has seen of one step.
 #[derive(Debug)]
 struct StepCell {

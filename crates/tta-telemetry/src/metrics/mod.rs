@@ -8,6 +8,7 @@ mod cells;
 mod histogram;
 mod registry;
 
+pub(crate) use cells::CounterArray;
 #[cfg(feature = "record")]
 pub(crate) use cells::ShardedCounter;
 pub use histogram::Histogram;

@@ -16,6 +16,7 @@ use super::sync::Mutex;
 use super::words::Attributes;
 use crate::clock::Clock;
 use crate::counters::RecorderCounters;
+use crate::decisions::{DecisionRegistry, Observers};
 use crate::id::{IdSource, SpanId, TraceId};
 use crate::limits::Limits;
 use crate::metrics::{InstrumentRegistry, ShardedCounter};
@@ -43,6 +44,7 @@ pub(crate) struct CounterCells {
     pub(crate) late_dropped: ShardedCounter,
     pub(crate) late_lost: ShardedCounter,
     pub(crate) missed_errors: ShardedCounter,
+    pub(crate) observer_panics: ShardedCounter,
     pub(crate) active_branches: Arc<AtomicU64>,
 }
 
@@ -65,6 +67,7 @@ pub(crate) struct Settings {
     pub(crate) limits: Limits,
     pub(crate) sampling: Sampling,
     pub(crate) sinks: Vec<SinkWorker>,
+    pub(crate) observers: Observers,
     pub(crate) enabled: bool,
 }
 
@@ -77,6 +80,8 @@ pub(crate) struct Core {
     pub(crate) enabled: bool,
     pub(crate) counters: CounterCells,
     pub(crate) instruments: InstrumentRegistry,
+    pub(crate) decisions: DecisionRegistry,
+    pub(crate) observers: Observers,
     pub(crate) late: LateRecords,
     pub(crate) registry: Registry,
     pub(crate) shared_pool: ArrayQueue<Arc<LiveTrace>>,
@@ -102,6 +107,8 @@ impl Core {
             enabled: settings.enabled,
             counters: CounterCells::default(),
             instruments: InstrumentRegistry::default(),
+            decisions: DecisionRegistry::default(),
+            observers: settings.observers,
             registry: Registry::new(),
             shared_pool: ArrayQueue::new(SHARED_POOL.min(most_traces)),
             kept: ArrayQueue::new(most_traces),
@@ -198,6 +205,8 @@ impl Core {
             late_lost: cells.late_lost.get(),
             missed_error_spans: cells.missed_errors.get(),
             steps_overflowed: self.instruments.overflow(),
+            decisions_overflowed: self.decisions.overflow(),
+            observer_panics: cells.observer_panics.get(),
             live_bytes: self.allocated_bytes() as u64,
             active_branches: cells.active_branches.load(Ordering::Relaxed),
         }

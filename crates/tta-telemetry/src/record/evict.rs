@@ -140,6 +140,7 @@ mod tests {
             limits: Limits::default(),
             sampling: Sampling::KeepNone,
             sinks: Vec::new(),
+            observers: crate::decisions::Observers::default(),
             enabled: true,
         });
         let start = || core.start_trace("run".into(), "workflow", None);

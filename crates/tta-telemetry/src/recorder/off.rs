@@ -6,7 +6,9 @@ use std::time::Duration;
 use super::{Parts, next_engine_id};
 use crate::clock::Clock;
 use crate::counters::{ActiveBranch, RecorderCounters};
+use crate::decisions::{Decision, DecisionCells, DecisionCount, DecisionKey};
 use crate::engine::ShutdownReport;
+use crate::health::HealthRegistry;
 use crate::id::{IdSource, SpanId, TraceId};
 use crate::metrics::{StepInstruments, StepStatistics};
 use crate::model::Name;
@@ -18,11 +20,12 @@ pub(crate) struct Recorder {
     id: u64,
     clock: Clock,
     ids: IdSource,
+    health: HealthRegistry,
 }
 
 impl Recorder {
     pub(crate) fn off(clock: Clock, ids: IdSource) -> Arc<Self> {
-        Arc::new(Self { id: next_engine_id(), clock, ids })
+        Arc::new(Self { id: next_engine_id(), clock, ids, health: HealthRegistry::default() })
     }
 
     pub(crate) fn start(parts: Parts, _by_hand: bool) -> Result<Arc<Self>, std::io::Error> {
@@ -60,6 +63,20 @@ impl Recorder {
 
     pub(crate) fn instruments(&self, _: &Name, _: &Name, _: &Name) -> Option<Arc<StepInstruments>> {
         None
+    }
+
+    pub(crate) fn decision_cells(&self, _: &DecisionKey, _: &'static [&'static str]) -> Option<Arc<DecisionCells>> {
+        None
+    }
+
+    pub(crate) fn decision_counts(&self) -> Vec<DecisionCount> {
+        Vec::new()
+    }
+
+    pub(crate) fn tell(&self, _: &Decision<'_>) {}
+
+    pub(crate) fn health(&self) -> &HealthRegistry {
+        &self.health
     }
 
     pub(crate) fn branch_started(&self) -> ActiveBranch {

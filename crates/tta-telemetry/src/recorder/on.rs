@@ -8,7 +8,9 @@ use super::{Parts, next_engine_id};
 use crate::clock::Clock;
 use crate::counters::{ActiveBranch, RecorderCounters};
 use crate::deadline::Deadline;
+use crate::decisions::{Decision, DecisionCells, DecisionCount, DecisionKey, Observers};
 use crate::engine::ShutdownReport;
+use crate::health::HealthRegistry;
 use crate::id::{IdSource, SpanId, TraceId};
 use crate::limits::Limits;
 use crate::metrics::{StepInstruments, StepStatistics};
@@ -21,6 +23,7 @@ use crate::sink::{SinkStatus, SinkWorker};
 pub(crate) struct Recorder {
     id: u64,
     core: Arc<Core>,
+    health: HealthRegistry,
     stop: Arc<Stop>,
 }
 
@@ -32,9 +35,14 @@ impl Recorder {
             limits: Limits::default(),
             sampling: Sampling::KeepNone,
             sinks: Vec::new(),
+            observers: Observers::default(),
             enabled: false,
         };
-        Arc::new(Self { id: next_engine_id(), core: Core::new(settings), stop: Arc::default() })
+        Self::around(Core::new(settings))
+    }
+
+    fn around(core: Arc<Core>) -> Arc<Self> {
+        Arc::new(Self { id: next_engine_id(), core, health: HealthRegistry::default(), stop: Arc::default() })
     }
 
     pub(crate) fn start(parts: Parts, by_hand: bool) -> Result<Arc<Self>, std::io::Error> {
@@ -45,9 +53,10 @@ impl Recorder {
             limits: parts.limits,
             sampling: parts.sampling,
             sinks,
+            observers: parts.observers,
             enabled: true,
         });
-        let recorder = Arc::new(Self { id: next_engine_id(), core, stop: Arc::default() });
+        let recorder = Self::around(core);
         if !by_hand {
             for sink in &recorder.core.sinks {
                 sink.start()?;
@@ -91,6 +100,29 @@ impl Recorder {
 
     pub(crate) fn instruments(&self, workflow: &Name, name: &Name, kind: &Name) -> Option<Arc<StepInstruments>> {
         self.core.enabled.then(|| self.core.instruments.resolve(workflow, name, kind))
+    }
+
+    pub(crate) fn decision_cells(
+        &self,
+        key: &DecisionKey,
+        outcomes: &'static [&'static str],
+    ) -> Option<Arc<DecisionCells>> {
+        self.core.enabled.then(|| self.core.decisions.resolve(key, outcomes))
+    }
+
+    pub(crate) fn decision_counts(&self) -> Vec<DecisionCount> {
+        self.core.decisions.read()
+    }
+
+    pub(crate) fn tell(&self, decision: &Decision<'_>) {
+        let panics = self.core.observers.tell(decision);
+        if panics > 0 {
+            self.core.counters.observer_panics.add(panics);
+        }
+    }
+
+    pub(crate) fn health(&self) -> &HealthRegistry {
+        &self.health
     }
 
     pub(crate) fn branch_started(&self) -> ActiveBranch {

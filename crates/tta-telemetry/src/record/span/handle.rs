@@ -86,7 +86,7 @@ impl TraceHandle {
 
     /// Adds attributes to a span that is open, from wherever its id is known. They are written at
     /// once and win over what the span sets itself under the same key before.
-    pub fn annotate(&self, span: SpanId, attributes: &[(&'static str, ValueRef<'_>)]) {
+    pub fn annotate<'v>(&self, span: SpanId, attributes: impl IntoIterator<Item = &'v (&'static str, ValueRef<'v>)>) {
         let Some(live) = self.live.as_deref() else { return };
         let mut encoded = Attributes::new();
         for (key, value) in attributes {

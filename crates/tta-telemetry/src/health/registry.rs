@@ -1,0 +1,117 @@
+//! The components that report, as long as they live.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use super::{HealthComponent, HealthReport, HealthStatus, ask};
+
+/// Components that one engine asks.
+const MAX_COMPONENTS: usize = 1_000;
+
+/// Does not keep components alive: one that is dropped is no longer asked.
+#[derive(Default)]
+pub(crate) struct HealthRegistry {
+    components: Mutex<Vec<Weak<dyn HealthComponent>>>,
+    refused: AtomicU64,
+}
+
+impl HealthRegistry {
+    /// Registers a component; once is enough, again does nothing.
+    pub(crate) fn watch(&self, component: &Arc<dyn HealthComponent>) {
+        let mut components = self.components.lock().unwrap_or_else(PoisonError::into_inner);
+        components.retain(|known| known.strong_count() > 0);
+        let known = components.iter().any(|known| known.upgrade().is_some_and(|known| Arc::ptr_eq(&known, component)));
+        if known {
+            return;
+        }
+        if components.len() >= MAX_COMPONENTS {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        components.push(Arc::downgrade(component));
+    }
+
+    pub(crate) fn report(&self) -> HealthReport {
+        // Asked outside the lock: a component may register another.
+        let known: Vec<_> = {
+            let components = self.components.lock().unwrap_or_else(PoisonError::into_inner);
+            components.iter().filter_map(Weak::upgrade).collect()
+        };
+        let mut components: Vec<_> = known.iter().map(ask).collect();
+        components.sort_by(|a, b| a.name.as_str().cmp(b.name.as_str()));
+        let worst = components.iter().map(|component| component.health.status).max();
+        HealthReport {
+            status: worst.unwrap_or(HealthStatus::Healthy),
+            components,
+            unregistered: self.refused.load(Ordering::Relaxed),
+        }
+    }
+}
+
+impl std::fmt::Debug for HealthRegistry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let components = self.components.lock().unwrap_or_else(PoisonError::into_inner).len();
+        f.debug_struct("HealthRegistry").field("components", &components).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::health::Health;
+    use crate::model::Name;
+
+    struct Fixed(&'static str, HealthStatus);
+
+    impl HealthComponent for Fixed {
+        fn name(&self) -> Name {
+            Name::from_static(self.0)
+        }
+
+        fn health(&self) -> Health {
+            assert!(self.0 != "broken", "not even this works");
+            Health { status: self.1, ..Health::default() }
+        }
+    }
+
+    fn component(name: &'static str, status: HealthStatus) -> Arc<dyn HealthComponent> {
+        Arc::new(Fixed(name, status))
+    }
+
+    #[test]
+    fn the_worst_component_is_the_whole_and_order_is_by_name() {
+        let registry = HealthRegistry::default();
+        assert_eq!(registry.report(), HealthReport::default());
+        let (b, a) = (component("b", HealthStatus::Degraded), component("a", HealthStatus::Healthy));
+        registry.watch(&b);
+        registry.watch(&a);
+        registry.watch(&b);
+        let report = registry.report();
+        assert_eq!(report.status, HealthStatus::Degraded);
+        let names: Vec<_> = report.components.iter().map(|component| component.name.as_str().to_owned()).collect();
+        assert_eq!(names, ["a", "b"]);
+        drop(b);
+        assert_eq!(registry.report().status, HealthStatus::Healthy);
+        assert!(registry.report().component("b").is_none());
+    }
+
+    #[test]
+    fn a_check_that_panics_is_unhealthy_and_says_why() {
+        let registry = HealthRegistry::default();
+        let broken = component("broken", HealthStatus::Healthy);
+        registry.watch(&broken);
+        let report = registry.report();
+        assert_eq!(report.status, HealthStatus::Unhealthy);
+        let reason = report.components[0].health.reason.clone().unwrap();
+        assert_eq!(reason, "its health check panicked: not even this works");
+    }
+
+    #[test]
+    fn too_many_components_are_counted_not_kept() {
+        let registry = HealthRegistry::default();
+        let all: Vec<_> = (0..MAX_COMPONENTS + 5).map(|_| component("c", HealthStatus::Healthy)).collect();
+        all.iter().for_each(|component| registry.watch(component));
+        let report = registry.report();
+        assert_eq!((report.components.len(), report.unregistered), (MAX_COMPONENTS, 5));
+    }
+}
