@@ -6,6 +6,7 @@ mod composition;
 mod conditional;
 mod context;
 mod current;
+mod decisions;
 mod engines;
 mod errors;
 mod fallback;
