@@ -12,7 +12,7 @@ use super::checkpoints::Checkpoints;
 use super::identity::{CorrelationId, Identity};
 use super::propagate::CORRELATION_ID;
 use super::state::RunState;
-use super::{Context, Deadline, Inner, Shared};
+use super::{Common, Context, Deadline, Inner, Shared};
 
 /// Entries of tags, and of metadata.
 const MAX_ENTRIES: usize = 64;
@@ -170,15 +170,18 @@ impl ContextBuilder {
     pub(super) fn build_unchecked(self) -> Context {
         let telemetry = self.telemetry.unwrap_or_else(Telemetry::global);
         let now = telemetry.clock().ticks();
-        Context(Arc::new(Inner {
+        let common = Common {
             shared: Arc::new(Shared { state: RunState::default(), checkpoints: Checkpoints::starting_at(now) }),
             identity: Arc::new(self.identity),
             correlation_id: self.correlation_id,
             telemetry,
             trace: TraceHandle::default(),
             run: None,
-            span: None,
             workflow: (0, Name::from_static("")),
+        };
+        Context(Arc::new(Inner {
+            common: Arc::new(common),
+            span: None,
             deadline: self.deadline.map(|after| Deadline { from: now, after }),
             cancellation: Cancellation::new(),
             progress: None,

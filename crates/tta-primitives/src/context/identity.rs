@@ -83,67 +83,67 @@ impl Context {
     /// The business id of the workflow instance, if the caller gave one.
     #[must_use]
     pub fn workflow_id(&self) -> Option<&str> {
-        self.0.identity.workflow_id.as_deref()
+        self.0.common.identity.workflow_id.as_deref()
     }
 
     /// The session, if the caller gave one.
     #[must_use]
     pub fn session_id(&self) -> Option<&str> {
-        self.0.identity.session_id.as_deref()
+        self.0.common.identity.session_id.as_deref()
     }
 
     /// The user on whose behalf the run happens, if the caller gave one.
     #[must_use]
     pub fn user_id(&self) -> Option<&str> {
-        self.0.identity.user_id.as_deref()
+        self.0.common.identity.user_id.as_deref()
     }
 
     /// What ties this run to others; `None` before a run unless the caller gave one.
     #[must_use]
     pub fn correlation_id(&self) -> Option<&CorrelationId> {
-        self.0.correlation_id.as_ref()
+        self.0.common.correlation_id.as_ref()
     }
 
     /// The correlation id of what caused this run.
     #[must_use]
     pub fn causation_id(&self) -> Option<&CorrelationId> {
-        self.0.identity.causation_id.as_ref()
+        self.0.common.identity.causation_id.as_ref()
     }
 
     /// A baggage entry (W3C Baggage): it travels with every outgoing call.
     #[must_use]
     pub fn baggage(&self, key: &str) -> Option<&str> {
-        self.0.identity.baggage.get(key)
+        self.0.common.identity.baggage.get(key)
     }
 
     /// All baggage, by key.
     pub fn baggage_entries(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.identity.baggage.iter()
+        self.0.common.identity.baggage.iter()
     }
 
     /// A tag: a text for filtering.
     #[must_use]
     pub fn tag(&self, key: &str) -> Option<&str> {
-        self.0.identity.tags.get(key).map(String::as_str)
+        self.0.common.identity.tags.get(key).map(String::as_str)
     }
 
     /// All tags, by key.
     pub fn tags(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.identity.tags.iter().map(|(key, value)| (key.as_str(), value.as_str()))
+        self.0.common.identity.tags.iter().map(|(key, value)| (key.as_str(), value.as_str()))
     }
 
     /// A free-form value that the caller attached.
     #[must_use]
     pub fn metadata(&self, key: &str) -> Option<&Value> {
-        self.0.identity.metadata.get(key)
+        self.0.common.identity.metadata.get(key)
     }
 
     /// A context for another run that this one causes: a new correlation id, with this run's as
     /// its causation id; the same session, user, baggage and tags; its own state, no deadline.
     #[must_use]
     pub fn caused(&self) -> Self {
-        let mut identity = (*self.0.identity).clone();
-        identity.causation_id = self.0.correlation_id.clone();
+        let mut identity = (*self.0.common.identity).clone();
+        identity.causation_id = self.0.common.correlation_id.clone();
         // Another trace: what caused it is a link, not a parent.
         identity.remote = None;
         identity.baggage.remove(CORRELATION_ID);

@@ -46,21 +46,29 @@ use identity::Identity;
 #[derive(Clone)]
 pub struct Context(Arc<Inner>);
 
+// A part of a run (a branch, an attempt under a timeout) has one of these of its own, so it is
+// small: what parts have in common is behind one pointer.
 #[derive(Clone)]
 struct Inner {
+    common: Arc<Common>,
+    /// Where this context was handed out: the parent of spans started from it elsewhere.
+    span: Option<SpanId>,
+    deadline: Option<Deadline>,
+    cancellation: Cancellation,
+    /// Who watches whether this part of the run makes progress.
+    progress: Option<Arc<Progress>>,
+}
+
+/// What is the same in all parts of a run, as far as one workflow goes.
+#[derive(Clone)]
+struct Common {
     shared: Arc<Shared>,
     identity: Arc<Identity>,
     correlation_id: Option<CorrelationId>,
     telemetry: Telemetry,
     trace: TraceHandle,
     run: Option<Run>,
-    /// Where this context was handed out: the parent of spans started from it elsewhere.
-    span: Option<SpanId>,
     workflow: (u64, Name),
-    deadline: Option<Deadline>,
-    cancellation: Cancellation,
-    /// Who watches whether this part of the run makes progress.
-    progress: Option<Arc<Progress>>,
 }
 
 /// What all contexts of a run have in common.
@@ -124,20 +132,20 @@ impl Context {
     #[inline]
     #[must_use]
     pub fn telemetry(&self) -> &Telemetry {
-        &self.0.telemetry
+        &self.0.common.telemetry
     }
 
     /// The clock that spans, timers and deadlines of this run share.
     #[inline]
     #[must_use]
     pub fn clock(&self) -> &Clock {
-        self.0.telemetry.clock()
+        self.0.common.telemetry.clock()
     }
 
     /// The run's source of randomness and ids.
     #[must_use]
     pub fn ids(&self) -> &IdSource {
-        self.0.telemetry.ids()
+        self.0.common.telemetry.ids()
     }
 
     /// Waits on the run's clock. With a paused clock it waits until a test moves it.
@@ -152,14 +160,14 @@ impl Context {
     /// be propagated.
     #[must_use]
     pub fn trace_id(&self) -> Option<TraceId> {
-        self.0.run.map(|run| run.trace_id)
+        self.0.common.run.map(|run| run.trace_id)
     }
 
     /// The span that new spans of this context would hang under.
     #[inline]
     #[must_use]
     pub fn span_id(&self) -> Option<SpanId> {
-        match self.0.run {
+        match self.0.common.run {
             Some(run) => current::span_in(run.key).or(self.0.span),
             None => None,
         }
@@ -168,39 +176,39 @@ impl Context {
     /// The typed map that the run's steps share.
     #[must_use]
     pub fn state(&self) -> &RunState {
-        &self.0.shared.state
+        &self.0.common.shared.state
     }
 
     /// Notes that a point in the run was reached. At most 1,024 are kept; later ones are counted.
     pub fn checkpoint(&self, name: impl Into<Name>) {
         let name = name.into();
         self.event(&name, &[]);
-        self.0.shared.checkpoints.add(name, self.clock());
+        self.0.common.shared.checkpoints.add(name, self.clock());
     }
 
     /// The checkpoints so far, in order.
     #[must_use]
     pub fn checkpoints(&self) -> Vec<Checkpoint> {
-        self.0.shared.checkpoints.list()
+        self.0.common.shared.checkpoints.list()
     }
 
     /// Checkpoints that were not kept because there were too many.
     #[must_use]
     pub fn dropped_checkpoints(&self) -> u64 {
-        self.0.shared.checkpoints.dropped()
+        self.0.common.shared.checkpoints.dropped()
     }
 
     /// Time since the context was made, on the monotonic clock.
     #[must_use]
     pub fn elapsed(&self) -> Duration {
-        self.clock().elapsed(self.0.shared.checkpoints.start())
+        self.clock().elapsed(self.0.common.shared.checkpoints.start())
     }
 
     /// Time left until the run's deadline, zero when it has passed; `None` without a deadline.
     #[must_use]
     pub fn remaining(&self) -> Option<Duration> {
         let deadline = self.0.deadline?;
-        Some(deadline.after.saturating_sub(self.clock().elapsed(deadline.from)))
+        Some(deadline.left(self.clock().elapsed(deadline.from)))
     }
 
     /// Whether the run, or the part of it this context belongs to, was told to stop.
@@ -228,32 +236,32 @@ impl Context {
 
     #[inline]
     pub(crate) fn trace(&self) -> &TraceHandle {
-        &self.0.trace
+        &self.0.common.trace
     }
 
     #[inline]
     pub(crate) fn is_in_run(&self) -> bool {
-        self.0.run.is_some()
+        self.0.common.run.is_some()
     }
 
     /// The number that tells this run from others on a thread; 0 outside a run.
     #[inline]
     pub(crate) fn run_key(&self) -> u64 {
-        self.0.run.map_or(0, |run| run.key)
+        self.0.common.run.map_or(0, |run| run.key)
     }
 
     #[inline]
     pub(crate) fn workflow_key(&self) -> u64 {
-        self.0.workflow.0
+        self.0.common.workflow.0
     }
 
     pub(crate) fn workflow_name(&self) -> &Name {
-        &self.0.workflow.1
+        &self.0.common.workflow.1
     }
 
     /// The context of a run that starts with this one.
     pub(crate) fn for_run(&self, workflow: (u64, Name), trace: TraceHandle, root: Option<SpanId>) -> Self {
-        let remote = self.0.identity.remote.as_ref();
+        let remote = self.0.common.identity.remote.as_ref();
         let trace_id = match (trace.trace_id(), remote) {
             (Some(recorded), _) => recorded,
             (None, Some(remote)) => remote.trace_id,
@@ -266,23 +274,26 @@ impl Context {
         // Engines with the same seed give the same ids.
         let key =
             ((key ^ self.telemetry().engine_id().rotate_right(16)) & !current::ENTERING).max(current::ENTERING + 1);
-        let mut inner = (*self.0).clone();
-        inner.correlation_id.get_or_insert_with(|| CorrelationId::random(self.telemetry().ids()));
-        // Its own, so that a dropped run tells those who still hold its context, and no other run.
-        inner.cancellation = inner.cancellation.child();
-        inner.trace = trace;
-        inner.run = Some(Run { trace_id, key, flags, unrecorded_span });
-        inner.span = root;
-        inner.workflow = workflow;
-        Self(Arc::new(inner))
+        let mut common = (*self.0.common).clone();
+        common.correlation_id.get_or_insert_with(|| CorrelationId::random(self.telemetry().ids()));
+        common.trace = trace;
+        common.run = Some(Run { trace_id, key, flags, unrecorded_span });
+        common.workflow = workflow;
+        Self(Arc::new(Inner {
+            common: Arc::new(common),
+            span: root,
+            deadline: self.0.deadline,
+            // Its own, so that a dropped run tells those who still hold its context, and no other
+            // run.
+            cancellation: self.0.cancellation.child(),
+            progress: self.0.progress.clone(),
+        }))
     }
 
     /// The same run inside a nested workflow, whose name labels the steps' statistics.
     pub(crate) fn in_workflow(&self, workflow: (u64, Name)) -> Self {
-        let mut inner = (*self.0).clone();
-        inner.workflow = workflow;
-        inner.span = self.span_id();
-        Self(Arc::new(inner))
+        let common = Arc::new(Common { workflow, ..(*self.0.common).clone() });
+        Self(Arc::new(Inner { common, span: self.span_id(), ..(*self.0).clone() }))
     }
 
     /// The context of one run of many that start from this one: state, checkpoints and
@@ -292,13 +303,13 @@ impl Context {
         if self.is_in_run() {
             return self.clone();
         }
-        let mut inner = (*self.0).clone();
-        inner.shared = Arc::new(Shared {
+        let shared = Arc::new(Shared {
             state: RunState::default(),
             checkpoints: Checkpoints::starting_at(self.clock().ticks()),
         });
-        inner.cancellation = inner.cancellation.child();
-        Self(Arc::new(inner))
+        let common = Arc::new(Common { shared, ..(*self.0.common).clone() });
+        let cancellation = self.0.cancellation.child();
+        Self(Arc::new(Inner { common, cancellation, ..(*self.0).clone() }))
     }
 
     /// This context as it stands in the current step: usable on other threads and tasks.
@@ -319,23 +330,36 @@ impl Context {
     /// A part of the run that can be stopped by itself, and whose progress is watched.
     pub(crate) fn watched(&self, within: Option<Duration>) -> (Self, Arc<Progress>) {
         let progress = Arc::new(Progress::starting_at(self.clock().ticks(), self.0.progress.clone()));
-        let Self(mut inner) = self.child(within);
-        // Just made, so this copies nothing.
-        Arc::make_mut(&mut inner).progress = Some(Arc::clone(&progress));
-        (Self(inner), progress)
+        (self.part(within, Some(Arc::clone(&progress))), progress)
     }
 
     /// A part of the run that can be stopped by itself and may have an earlier deadline.
     pub(crate) fn child(&self, within: Option<Duration>) -> Self {
-        let mut inner = (*self.0).clone();
-        inner.cancellation = inner.cancellation.child();
-        if let Some(within) = within
-            && self.remaining().is_none_or(|left| within < left)
-        {
-            inner.deadline = Some(Deadline { from: self.clock().ticks(), after: within });
+        self.part(within, self.0.progress.clone())
+    }
+
+    fn part(&self, within: Option<Duration>, progress: Option<Arc<Progress>>) -> Self {
+        let mut deadline = self.0.deadline;
+        if let Some(within) = within {
+            let now = self.clock().ticks();
+            let left = deadline.map(|deadline| deadline.left(self.clock().between(deadline.from, now)));
+            if left.is_none_or(|left| within < left) {
+                deadline = Some(Deadline { from: now, after: within });
+            }
         }
-        inner.span = self.span_id();
-        Self(Arc::new(inner))
+        Self(Arc::new(Inner {
+            common: Arc::clone(&self.0.common),
+            span: self.span_id(),
+            deadline,
+            cancellation: self.0.cancellation.child(),
+            progress,
+        }))
+    }
+}
+
+impl Deadline {
+    fn left(self, passed: Duration) -> Duration {
+        self.after.saturating_sub(passed)
     }
 }
 

@@ -25,8 +25,8 @@ impl Context {
     /// a run it is what the context was [given](crate::ContextBuilder::propagated), if anything.
     #[must_use]
     pub fn trace_context(&self) -> Option<TraceContext> {
-        let remote = self.0.identity.remote.as_ref();
-        let Some(run) = &self.0.run else { return remote.cloned() };
+        let remote = self.0.common.identity.remote.as_ref();
+        let Some(run) = &self.0.common.run else { return remote.cloned() };
         Some(TraceContext {
             trace_id: run.trace_id,
             span_id: self.span_id().unwrap_or(run.unrecorded_span),
@@ -38,8 +38,8 @@ impl Context {
     /// The baggage as a whole, with the run's correlation id in it: what a call made here carries.
     #[must_use]
     pub fn outgoing_baggage(&self) -> Baggage {
-        let mut baggage = self.0.identity.baggage.clone();
-        if let Some(id) = &self.0.correlation_id {
+        let mut baggage = self.0.common.identity.baggage.clone();
+        if let Some(id) = &self.0.common.correlation_id {
             let id = id.to_string();
             if baggage.get(CORRELATION_ID) != Some(&*id) {
                 // Full baggage goes out as it is: what the caller sent along comes first.
@@ -75,6 +75,6 @@ impl Context {
 
     /// Where runs that start with this context hang: a span of another process.
     pub(crate) fn remote_ids(&self) -> Option<(TraceId, SpanId)> {
-        self.0.identity.remote.as_ref().map(|remote| (remote.trace_id, remote.span_id))
+        self.0.common.identity.remote.as_ref().map(|remote| (remote.trace_id, remote.span_id))
     }
 }

@@ -7,7 +7,7 @@ use super::Context;
 impl Context {
     /// Starts a span of the user's own under the current step. It ends when dropped.
     pub fn span<'c>(&'c self, name: impl Into<NameRef<'c>>) -> Span<'c> {
-        self.0.trace.span(self.span_id(), name, "span")
+        self.0.common.trace.span(self.span_id(), name, "span")
     }
 
     /// Adds an attribute to the current step's span. Nothing is evaluated or kept when the run is
@@ -37,7 +37,7 @@ impl Context {
         if self.is_recording()
             && let Some(span) = self.span_id()
         {
-            self.0.trace.link(span, to, attributes);
+            self.0.common.trace.link(span, to, attributes);
         }
     }
 
@@ -46,7 +46,7 @@ impl Context {
         if self.is_recording()
             && let Some(span) = self.span_id()
         {
-            self.0.trace.event(span, name, attributes);
+            self.0.common.trace.event(span, name, attributes);
         }
     }
 
@@ -54,7 +54,7 @@ impl Context {
     #[inline]
     #[must_use]
     pub fn is_recording(&self) -> bool {
-        self.0.trace.is_recording()
+        self.0.common.trace.is_recording()
     }
 
     #[inline]
@@ -62,7 +62,7 @@ impl Context {
         if self.is_recording()
             && let Some(span) = self.span_id()
         {
-            self.0.trace.annotate(span, attributes);
+            self.0.common.trace.annotate(span, attributes);
         }
     }
 }

@@ -139,7 +139,8 @@ impl<In: Clone + Send + 'static, Out: Send + 'static> Primitive<In> for Retried<
             let Some(input) = input else { return Err(crate::node::missing_value()) };
             let (result, next) = self.attempt(number, input, cx).await;
             match next {
-                Next::After(delay) => wait(delay, cx).await,
+                // Timers are large: in a box, so that what succeeds at once stays small.
+                Next::After(delay) => Box::pin(wait(delay, cx)).await,
                 Next::Stop(verdict) => {
                     self.record(number + 1, verdict, cx);
                     return result;

@@ -16,7 +16,7 @@ use tta_telemetry::{Name, ValueRef};
 
 pub use config::{Timeout, TimeoutBuilder};
 
-use crate::context::{Context, Scoped};
+use crate::context::{Context, Progress, Scoped};
 use crate::decide::{Decisions, outcomes};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::Graph;
@@ -73,14 +73,15 @@ impl<In: Send + 'static, Out: Send + 'static> TimedOut<In, Out> {
     }
 
     async fn bounded(&self, input: In, cx: &Context) -> Ended<Out> {
-        let remaining = cx.remaining().unwrap_or(Duration::MAX);
         let timeout = self.policy.timeout();
-        let bound = if timeout < remaining { Bound::Timeout(timeout) } else { Bound::Deadline(remaining) };
-        let limit = bound.limit();
+        let bound = match cx.remaining() {
+            Some(remaining) if remaining <= timeout => Bound::Deadline(remaining),
+            _ => Bound::Timeout(timeout),
+        };
         let (part, watch) = match self.policy.idle_timeout() {
-            None => (cx.child(Some(limit)), None),
+            None => (cx.child(Some(bound.limit())), None),
             Some(idle) => {
-                let (part, progress) = cx.watched(Some(limit));
+                let (part, progress) = cx.watched(Some(bound.limit()));
                 (part, Some((progress, idle)))
             }
         };
@@ -89,21 +90,33 @@ impl<In: Send + 'static, Out: Send + 'static> TimedOut<In, Out> {
         if let Some(result) = first_poll(work.as_mut()).await {
             return in_time(result, &part, bound);
         }
+        // Timers are large: in a box, so that steps which are ready at once stay small.
+        Box::pin(self.wait(work, &part, bound, watch)).await
+    }
+
+    /// Waits for work that was not ready at once, until its bound is reached.
+    async fn wait(
+        &self,
+        mut work: Pin<&mut (impl Future<Output = Result<Out>> + Send)>,
+        part: &Context,
+        bound: Bound,
+        watch: Option<(Arc<Progress>, Duration)>,
+    ) -> Ended<Out> {
         let reached = loop {
             // What has passed already is a part of the limit.
-            let rest = part.remaining().unwrap_or(limit);
+            let rest = part.remaining().unwrap_or(bound.limit());
             let idle_rest = watch.as_ref().map(|(progress, idle)| {
                 // Progress may have been made while we waited.
-                idle.saturating_sub(cx.clock().elapsed(progress.last()))
+                idle.saturating_sub(part.clock().elapsed(progress.last()))
             });
-            match idle_rest {
+            match (idle_rest, &watch) {
                 _ if rest.is_zero() => break bound,
-                Some(Duration::ZERO) => break Bound::Idle(self.policy.idle_timeout().unwrap_or(limit)),
+                (Some(Duration::ZERO), Some((_, idle))) => break Bound::Idle(*idle),
                 _ => {}
             }
             let wait = idle_rest.map_or(rest, |idle| idle.min(rest));
-            if let Some(result) = before(work.as_mut(), cx.sleep(wait)).await {
-                return in_time(result, &part, bound);
+            if let Some(result) = before(work.as_mut(), part.sleep(wait)).await {
+                return in_time(result, part, bound);
             }
             if watch.is_none() {
                 break bound;
@@ -111,7 +124,7 @@ impl<In: Send + 'static, Out: Send + 'static> TimedOut<In, Out> {
         };
         part.cancel_handle().cancel();
         if !self.policy.grace_period().is_zero()
-            && let Some(result) = before(work, cx.sleep(self.policy.grace_period())).await
+            && let Some(result) = before(work, part.sleep(self.policy.grace_period())).await
         {
             return Ended::InGrace(result, reached);
         }
