@@ -40,7 +40,8 @@
 //!
 //! # Logs
 //! [`logging`] writes events as lines of text or JSON, each with `trace_id`, `span_id` and
-//! `correlation_id` when it is written inside a run.
+//! `correlation_id` when it is written inside a run. With [`log_decisions`] what primitives decide
+//! is logged too.
 //!
 //! # Features
 //! - `record` (default): recording. Without it the layer does nothing.
@@ -49,9 +50,11 @@
 #![forbid(unsafe_code)]
 
 mod counters;
+mod decisions;
 mod layer;
 pub mod logging;
 mod text;
 
 pub use counters::{TracingCounters, TracingCounts};
+pub use decisions::{DECISION_TARGET, log_decisions};
 pub use layer::{TracingLayer, layer};

@@ -27,7 +27,8 @@ impl<In: Send + 'static, Out: Send + 'static> Decorated<In, Out> {
     pub(crate) async fn run(&self, input: In, cx: &Context) -> Result<Out> {
         match self.0.nodes() {
             [only] => run_bare(&**only, input, cx).await,
-            nodes => Chain::new(nodes, input, cx).await,
+            // In a box: a chain is large, and most decorators are around a single step.
+            nodes => Box::pin(Chain::new(nodes, input, cx)).await,
         }
     }
 

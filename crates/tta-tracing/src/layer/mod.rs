@@ -21,6 +21,7 @@ use tta_primitives::interop::Place;
 use tta_telemetry::ValueRef;
 
 use crate::counters::{Cells, TracingCounters};
+use crate::decisions::DECISION_TARGET;
 use entered::Entered;
 use fields::{Fields, gather};
 use open::{OpenSpan, OpenSpans, TooManyOpen};
@@ -176,7 +177,8 @@ where
     }
 
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        if event.is_root() {
+        // A decision is on its step's span already.
+        if event.is_root() || event.metadata().target() == DECISION_TARGET {
             return;
         }
         let Some(Origin { place, library_span }) = self.origin(event.parent()) else { return };

@@ -1,6 +1,7 @@
 //! What the layer and the logs promise, seen from outside: one module for each hazard.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+mod decisions;
 mod entering;
 mod errors;
 mod events;
