@@ -12,7 +12,9 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use tta_telemetry::{Clock, Ticks};
 
-use super::machine::{Admission, Change, Machine, Rejection, Rules, Snapshot};
+use super::answers::{Admission, Change, Rejection, Snapshot};
+use super::machine::Machine;
+use super::rules::Rules;
 use super::window::Ended;
 
 /// Every call is admitted and no change waits to be recorded.

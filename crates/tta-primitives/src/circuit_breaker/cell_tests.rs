@@ -2,7 +2,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64};
 use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
-use super::super::machine::Rates;
+use super::super::rules::Rates;
 use super::super::state::CircuitState;
 use super::super::window::Span;
 use super::*;

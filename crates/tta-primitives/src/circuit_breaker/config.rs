@@ -6,7 +6,7 @@ use std::time::Duration;
 use tta_telemetry::Name;
 
 use super::CircuitBreaker;
-use super::machine::{Rates, Rules};
+use super::rules::{Rates, Rules};
 use super::window::Span;
 use crate::error::{Error, ErrorKind};
 use crate::policy::PolicyError;

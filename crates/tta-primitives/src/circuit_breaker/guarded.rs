@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use tta_telemetry::{Name, ValueRef};
 
-use super::{Call, Change, CircuitBreaker, CircuitOpenError, CircuitReason, CircuitState, Entry, Rejection};
+use super::answers::{Change, Rejection};
+use super::cell::{Call, Entry};
+use super::{CircuitBreaker, CircuitOpenError, CircuitReason, CircuitState};
 use crate::context::Context;
 use crate::decide::{Decisions, outcomes};
 use crate::error::{Error, ErrorKind, Result};

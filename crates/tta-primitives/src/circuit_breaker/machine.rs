@@ -4,53 +4,10 @@
 //! where the time matters. Every change of state starts a new *generation*: what a call came to
 //! counts only in the generation that admitted it.
 
+use super::answers::{Admission, Change, Entered, Rejection, Snapshot};
+use super::rules::Rules;
 use super::state::{CircuitReason, CircuitState};
-use super::window::{Ended, Span, Tally, Window};
-
-/// What opens a circuit and what closes it.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Rules {
-    pub(super) consecutive_failures: Option<u32>,
-    pub(super) rates: Option<Rates>,
-    pub(super) recovery_ns: u64,
-    pub(super) success_threshold: u32,
-}
-
-/// Shares of the calls in a window.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Rates {
-    pub(super) span: Span,
-    pub(super) minimum_calls: u64,
-    pub(super) failure: Option<f64>,
-    /// The share, and from how long on a call is slow.
-    pub(super) slow: Option<(f64, u64)>,
-}
-
-/// Whether a call may go through.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Admission {
-    Allowed { generation: u64 },
-    Probe { generation: u64 },
-    Rejected(Rejection),
-}
-
-/// Why a call may not go through.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Rejection {
-    pub(super) state: CircuitState,
-    pub(super) reason: CircuitReason,
-    /// `None` while it waits for a probe, or for somebody to release it.
-    pub(super) retry_in_ns: Option<u64>,
-}
-
-/// Changes to one state that nobody has recorded yet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Change {
-    pub(super) to: CircuitState,
-    /// Of the last of them.
-    pub(super) reason: CircuitReason,
-    pub(super) times: u64,
-}
+use super::window::{Ended, Tally, Window};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
@@ -62,31 +19,6 @@ enum Phase {
     HalfOpen {
         successes: u32,
     },
-}
-
-/// How often each state was entered.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Entered {
-    pub(super) opened: u64,
-    pub(super) half_opened: u64,
-    pub(super) closed: u64,
-}
-
-/// All that can be read, at one moment of the breaker's timeline.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Snapshot {
-    pub(super) state: CircuitState,
-    pub(super) reason: Option<CircuitReason>,
-    pub(super) forced: bool,
-    pub(super) now_ns: u64,
-    pub(super) since_ns: u64,
-    pub(super) until_ns: Option<u64>,
-    pub(super) probing: bool,
-    pub(super) probe_successes: u32,
-    pub(super) streak: u32,
-    pub(super) tally: Tally,
-    pub(super) rejected: u64,
-    pub(super) entered: Entered,
 }
 
 pub(super) struct Machine {
@@ -194,24 +126,9 @@ impl Machine {
     fn ended_closed(&mut self, ended: Ended, now: impl Fn() -> u64) {
         self.streak = if ended.failed { self.streak.saturating_add(1) } else { 0 };
         let tally = self.window.as_mut().map(|window| window.add(ended, &now)).unwrap_or_default();
-        if let Some(reason) = self.tripped_by(tally) {
+        if let Some(reason) = self.rules.tripped_by(self.streak, tally) {
             self.open(reason, now());
         }
-    }
-
-    fn tripped_by(&self, tally: Tally) -> Option<CircuitReason> {
-        if self.rules.consecutive_failures.is_some_and(|most| self.streak >= most) {
-            return Some(CircuitReason::ConsecutiveFailures);
-        }
-        let rates = self.rules.rates.filter(|rates| tally.calls >= rates.minimum_calls)?;
-        // Division, since its result is the nearest to the exact share, as the limit is to its
-        // decimal: 3 of 10 is not below 0.3.
-        let share = |part: u64| part as f64 / tally.calls as f64;
-        if rates.failure.is_some_and(|limit| share(tally.failures) >= limit) {
-            return Some(CircuitReason::FailureRate);
-        }
-        let slow = rates.slow.is_some_and(|(limit, _)| share(tally.slow) >= limit);
-        slow.then_some(CircuitReason::SlowCallRate)
     }
 
     fn ended_probe(&mut self, successes: u32, ended: Ended, now: impl Fn() -> u64) {

@@ -1,5 +1,7 @@
 use proptest::prelude::*;
 
+use super::super::rules::Rates;
+use super::super::window::Span;
 use super::*;
 
 const GOOD: Ended = Ended { failed: false, slow: false };

@@ -1,15 +1,17 @@
 //! Not calling what does not work.
 //!
-//! The parameters are in `config`, the rules as a state machine without clock and locks in
-//! `machine` and `window`, the form that threads share in `cell`, the steps behind a breaker and
-//! what is recorded of them in `guarded`; this file is the handle.
+//! The parameters are in `config` and `rules`, the behaviour as a state machine without clock and
+//! locks in `machine` and `window`, the form that threads share in `cell`, the steps behind a
+//! breaker and what is recorded of them in `guarded`; this file is the handle.
 
+mod answers;
 mod cell;
 mod config;
 mod error;
 mod guarded;
 mod health;
 mod machine;
+mod rules;
 mod state;
 mod window;
 
@@ -25,10 +27,10 @@ pub use state::{CircuitReason, CircuitState, CircuitStats};
 
 use crate::context::Context;
 use crate::error::Error;
-use cell::{Call, Cell, Entry};
+use cell::Cell;
 use config::Predicate;
 use health::Engines;
-use machine::{Change, Rejection, Rules};
+use rules::Rules;
 
 /// Stops calling what keeps failing, and tries it again after a while.
 ///
