@@ -1,3 +1,5 @@
+//! What needs no lock, and many threads at once.
+
 use std::sync::atomic::{AtomicI64, AtomicU64};
 use std::sync::{Arc, Barrier};
 use std::time::Duration;

@@ -22,6 +22,19 @@ const MINIMUM_CALLS: u64 = 20;
 pub(super) type Predicate = Box<dyn Fn(&Error) -> bool + Send + Sync>;
 
 /// Builds a [`CircuitBreaker`].
+///
+/// ```
+/// use std::time::Duration;
+/// use tta_primitives::CircuitBreaker;
+///
+/// let search = CircuitBreaker::named("search").failure_rate(0.5).time_window(Duration::from_secs(30)).build()?;
+/// let error = CircuitBreaker::named("search").failure_rate(0.5).count_window(10).minimum_calls(20).build().unwrap_err();
+/// assert_eq!(
+///     error.to_string(),
+///     "circuit breaker: `minimum_calls` is 20, accepted is 1 to the count window of 10"
+/// );
+/// # Ok::<(), tta_primitives::PolicyError>(())
+/// ```
 #[must_use]
 pub struct CircuitBreakerBuilder {
     name: Name,

@@ -1,3 +1,5 @@
+//! Defaults and refusals.
+
 use super::*;
 use crate::error::IntoError;
 

@@ -1,3 +1,5 @@
+//! The machine step by step, and against a model that counts everything anew.
+
 use proptest::prelude::*;
 
 use super::super::rules::Rates;
