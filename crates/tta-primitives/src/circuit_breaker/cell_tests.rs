@@ -54,6 +54,20 @@ fn a_change_that_nobody_recorded_sends_the_next_call_past_the_lock() {
 }
 
 #[test]
+fn a_probe_that_ends_after_the_circuit_changed_gives_its_place_back() {
+    let cell = Cell::new(rules());
+    cell.force_open();
+    cell.release();
+    let Entry::Probe(probe) = cell.enter().0 else { panic!("it is half open") };
+    cell.force_open();
+    cell.release();
+    assert!(matches!(cell.enter().0, Entry::Rejected(_)));
+    probe.end(false);
+    assert_eq!((cell.snapshot().probing, cell.snapshot().probe_successes), (false, 0));
+    assert!(matches!(cell.enter().0, Entry::Probe(_)));
+}
+
+#[test]
 fn only_a_breaker_that_measures_reads_the_clock_to_let_a_call_through() {
     assert!(allowed(&Cell::new(rules())).started_ns.is_none());
     let rates = Rates { span: Span::Calls(4), minimum_calls: 1, failure: None, slow: Some((1.0, 5)) };
@@ -153,6 +167,7 @@ fn no_interleaving_lets_two_probes_through_or_loses_a_change() {
         }
         let read = cell.snapshot();
         assert_eq!(most.load(Ordering::SeqCst), 1, "probes at once");
+        assert!(!read.probing, "every place was given back");
         let entered = [read.entered.closed, read.entered.opened, read.entered.half_opened];
         let said = [0, 1, 2].map(|state: usize| said[state].load(Ordering::SeqCst));
         assert_eq!(said, entered);
