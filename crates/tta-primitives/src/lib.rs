@@ -43,6 +43,7 @@
 #![forbid(unsafe_code)]
 
 mod causes;
+mod circuit_breaker;
 mod clip;
 mod conditional;
 mod context;
@@ -74,6 +75,9 @@ mod timeout;
 mod tower;
 mod workflow;
 
+pub use circuit_breaker::{
+    CircuitBreaker, CircuitBreakerBuilder, CircuitOpenError, CircuitReason, CircuitState, CircuitStats,
+};
 pub use conditional::{Either, When, either, when};
 pub use context::{
     CancelHandle, Checkpoint, Context, ContextBuilder, ContextError, CorrelationId, RunState, StateError,

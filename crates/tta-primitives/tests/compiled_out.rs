@@ -15,8 +15,8 @@ use std::time::Duration;
 use futures_util::{StreamExt, stream};
 use tta_primitives::testing::{Mock, TestEngine};
 use tta_primitives::{
-    Context, Error, ErrorKind, Jitter, Repeat, Result, Retry, Timeout, Workflow, blocking, fallback, step, switch,
-    sync, traced_fn, try_traced, when, with_context, workflow,
+    CircuitBreaker, CircuitState, Context, Error, ErrorKind, Jitter, Repeat, Result, Retry, Timeout, Workflow,
+    blocking, fallback, step, switch, sync, traced_fn, try_traced, when, with_context, workflow,
 };
 use tta_telemetry::propagation::extract;
 use tta_telemetry::{SpanId, TraceId};
@@ -89,6 +89,24 @@ fn switches_fallbacks_and_loops_work() {
         failed(step(double).repeat_until(Repeat::at_most(2).build().unwrap(), |_| false)),
         "limit_reached error in `double`: not done within its `max_iterations` of 2"
     );
+}
+
+#[test]
+fn breakers_open_recover_and_report_their_health() {
+    let engine = TestEngine::new();
+    let breaker = CircuitBreaker::named("parser").consecutive_failures(1).success_threshold(1).build().unwrap();
+    let calls = Mock::new("calls").fails(1, "boom").returns(1_u32);
+    let flow = workflow("flow", step(calls.clone()).circuit_breaker(breaker.clone()));
+    let run = || engine.block_on(flow.run(1_u32, &engine.context())).map_err(|error| error.to_string());
+    assert_eq!(run(), Err("boom".to_owned()));
+    let rejected = "circuit `parser` is open (consecutive_failures) for another 60s";
+    assert_eq!((run(), calls.call_count()), (Err(rejected.to_owned()), 1));
+    let health = engine.telemetry().health();
+    assert_eq!(health.component("circuit:parser").unwrap().since_unix_ns, breaker.stats().since_unix_ns);
+    engine.clock().advance(60 * SECOND);
+    assert_eq!((run(), breaker.state()), (Ok(1), CircuitState::Closed));
+    let counts = engine.telemetry().decision_counts();
+    assert_eq!(counts.iter().map(|count| count.count).sum::<u64>(), if IS_COMPILED_IN { 6 } else { 0 });
 }
 
 #[test]

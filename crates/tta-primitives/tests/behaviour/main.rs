@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 mod cancellation;
+mod circuit_breaker;
 mod composition;
 mod conditional;
 mod context;
