@@ -126,7 +126,7 @@ fn check_uses<In, Out>(builder: &RouterBuilder<In, Out>, by: &By<In>) -> Checked
         check("failure_latency", latency, "none, except where latencies are measured", is_measured)?;
     }
     let is_used = builder.sticky.is_none() || matches!(by, By::Weight(_));
-    check("sticky_by", "a key", "none, except when routing by weight", is_used)?;
+    check("sticky_by", format_args!("a key"), "none, except when routing by weight", is_used)?;
     let with_end = builder.routes.iter().find(|route| route.figures.up_to.is_some());
     if let Some(route) = with_end {
         let accepted = "none, except when routing by complexity";
