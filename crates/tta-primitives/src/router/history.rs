@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError, TryLockError};
 
-use tta_telemetry::{Name, TraceId};
+use tta_telemetry::{Name, Ticks, TraceId};
 
 use super::reason::RouteReason;
 
@@ -24,7 +24,8 @@ pub struct RoutingDecision {
     pub reason: RouteReason,
     /// What came of it.
     pub outcome: RouteOutcome,
-    /// When the route's call ended, in nanoseconds since the Unix epoch.
+    /// When the route's call ended, in nanoseconds since the Unix epoch, by the clock of the engine
+    /// that the router met first.
     pub ended_unix_ns: u64,
     /// The run it was made in.
     pub trace_id: Option<TraceId>,
@@ -50,7 +51,7 @@ pub(super) struct Entry {
     pub(super) route: usize,
     pub(super) reason: RouteReason,
     pub(super) outcome: RouteOutcome,
-    pub(super) ended_unix_ns: u64,
+    pub(super) ended: Ticks,
     pub(super) trace_id: Option<TraceId>,
 }
 
@@ -102,7 +103,7 @@ mod tests {
 
     fn entry(route: usize) -> Entry {
         let (reason, outcome) = (RouteReason::Cheapest, RouteOutcome::Succeeded);
-        Entry { route, reason, outcome, ended_unix_ns: 0, trace_id: None }
+        Entry { route, reason, outcome, ended: 0, trace_id: None }
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub(super) struct Ledger {
     failure_latency: Duration,
     unroutable: AtomicU64,
     pub(super) history: History,
-    /// Latencies are measured on the clock that was met first.
+    /// The one that was met first: latencies and the history's times are read on it.
     clock: OnceLock<Clock>,
 }
 
@@ -121,6 +121,12 @@ impl Ledger {
         known.or_else(|| account.expected.filter(|_| !account.was_measured.load(Ordering::Relaxed)))
     }
 
+    /// The wall-clock time of a reading, in nanoseconds since the Unix epoch.
+    pub(super) fn unix_ns(&self, ticks: Ticks) -> u64 {
+        self.clock.get().map_or(0, |clock| clock.unix_ns(ticks))
+    }
+
+    #[inline]
     fn clock(&self, cx: &Context) -> &Clock {
         self.clock.get_or_init(|| cx.clock().clone())
     }
@@ -134,7 +140,7 @@ impl Ledger {
         }
         let is_timed = account.is_some_and(|account| account.latency.is_some());
         let started = is_timed.then(|| self.clock(cx).ticks());
-        Call { ledger: self, account, route, reason, spent, started, ended: None, cx }
+        Call { ledger: self, account, route, reason, spent, started, ended: None, result: None, cx }
     }
 }
 
@@ -180,8 +186,10 @@ pub(super) struct Call<'a> {
     /// On this input, before this call.
     spent: Usd,
     started: Option<Ticks>,
+    /// A reading taken at the end already.
+    ended: Option<Ticks>,
     /// And the kind of error, if it failed.
-    ended: Option<(RouteOutcome, Option<ErrorKind>)>,
+    result: Option<(RouteOutcome, Option<ErrorKind>)>,
     cx: &'a Context,
 }
 
@@ -191,16 +199,18 @@ pub(super) fn is_refusal(kind: ErrorKind) -> bool {
 }
 
 impl Call<'_> {
-    /// The route returned; what was spent on the input so far.
+    /// The route returned, at a reading of the clock if there is one already; what was spent on
+    /// the input so far.
     #[inline]
-    pub(super) fn end(mut self, result: Result<(), &Error>) -> Usd {
+    pub(super) fn end(mut self, result: Result<(), &Error>, ended: Option<Ticks>) -> Usd {
         let outcome = match result {
             Ok(()) => RouteOutcome::Succeeded,
             Err(error) if is_refusal(error.kind()) => RouteOutcome::Refused,
             Err(error) if error.kind() == ErrorKind::Cancelled => RouteOutcome::Cancelled,
             Err(_) => RouteOutcome::Failed,
         };
-        self.ended = Some((outcome, result.err().map(Error::kind)));
+        self.ended = ended;
+        self.result = Some((outcome, result.err().map(Error::kind)));
         match (outcome, self.account) {
             (RouteOutcome::Refused, _) | (_, None) => self.spent,
             (_, Some(account)) => self.spent + account.cost,
@@ -232,7 +242,7 @@ impl Drop for Call<'_> {
     #[inline]
     fn drop(&mut self) {
         let Some(account) = self.account else { return };
-        let (outcome, kind) = self.ended.unwrap_or((RouteOutcome::Cancelled, None));
+        let (outcome, kind) = self.result.unwrap_or((RouteOutcome::Cancelled, None));
         if let Some(count) = account.outcomes.get(outcome as usize) {
             count.fetch_add(1, Ordering::Relaxed);
         }
@@ -246,9 +256,12 @@ impl Drop for Call<'_> {
             self.enter_latency(account, started, outcome, kind);
         }
         let (route, reason, cx) = (self.route, self.reason, self.cx);
-        self.ledger.history.add(|| {
-            let ended_unix_ns = cx.clock().unix_ns(cx.clock().ticks());
-            Entry { route, reason, outcome, ended_unix_ns, trace_id: cx.trace_id() }
+        let (ledger, ended) = (self.ledger, self.ended);
+        ledger.history.add(|| {
+            // Made a wall-clock time when somebody asks.
+            let clock = ledger.clock(cx);
+            let ended = ended.unwrap_or_else(|| clock.ticks());
+            Entry { route, reason, outcome, ended, trace_id: cx.trace_id() }
         });
     }
 }

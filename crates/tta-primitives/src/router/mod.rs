@@ -60,23 +60,31 @@ const FAILURE_LATENCY: Duration = Duration::from_secs(30);
 ///
 /// # Cancel safety
 /// Dropping the run drops the route in progress, which counts as cancelled, and no other starts.
-pub struct Router<In, Out>(Arc<Inner<In, Out>>);
+pub struct Router<In, Out> {
+    inner: Arc<Inner<In, Out>>,
+    cells: Cells,
+}
 
 struct Inner<In, Out> {
     name: Name,
-    ways: Vec<Way>,
+    /// Those of `plan.names`.
+    nodes: Vec<Arc<dyn Node>>,
     plan: Plan<In>,
     ledger: Arc<Ledger>,
     reroute_when: Option<Predicate>,
     max_reroutes: usize,
-    verdicts: Decisions<Verdict>,
     types: PhantomData<fn(In) -> Out>,
 }
 
-/// A route with what it is recorded by.
-struct Way {
+/// What a router is recorded by. Each clone has its own, so that each place where the router
+/// stands resolves them once, whatever workflows the others are in.
+struct Cells {
+    ways: Vec<WayCells>,
+    verdicts: Decisions<Verdict>,
+}
+
+struct WayCells {
     meta: StepMeta,
-    node: Arc<dyn Node>,
     decisions: Decisions<RouteReason>,
 }
 
@@ -127,18 +135,12 @@ impl<In: Clone + Send + 'static, Out: Send + 'static> RouterBuilder<In, Out> {
             self.settings.failure_latency.unwrap_or(FAILURE_LATENCY),
             self.settings.history,
         );
-        let way = |route: Route<In, Out>| Way {
-            meta: StepMeta::new(route.name.clone(), "route", route.node.meta().location),
-            node: route.node,
-            decisions: Decisions::about(self.name.clone(), route.name),
-        };
-        Ok(Router(Arc::new(Inner {
-            ways: self.routes.into_iter().map(way).collect(),
+        Ok(Router::of(Arc::new(Inner {
+            nodes: self.routes.into_iter().map(|route| route.node).collect(),
             plan,
             ledger: Arc::new(ledger),
             reroute_when: self.reroute_when,
             max_reroutes: self.settings.max_reroutes,
-            verdicts: Decisions::at(self.name.clone()),
             name: self.name,
             types: PhantomData,
         })))
@@ -146,16 +148,26 @@ impl<In: Clone + Send + 'static, Out: Send + 'static> RouterBuilder<In, Out> {
 }
 
 impl<In, Out> Router<In, Out> {
+    fn of(inner: Arc<Inner<In, Out>>) -> Self {
+        let way = |(name, node): (&Name, &Arc<dyn Node>)| WayCells {
+            meta: StepMeta::new(name.clone(), "route", node.meta().location),
+            decisions: Decisions::about(inner.name.clone(), name.clone()),
+        };
+        let ways = inner.plan.names.iter().zip(&inner.nodes).map(way).collect();
+        let cells = Cells { ways, verdicts: Decisions::at(inner.name.clone()) };
+        Self { inner, cells }
+    }
+
     /// The router's numbers and last decisions, readable while it runs.
     #[must_use]
     pub fn handle(&self) -> RouterHandle {
-        RouterHandle(Arc::clone(&self.0.ledger))
+        RouterHandle(Arc::clone(&self.inner.ledger))
     }
 }
 
 impl<In, Out> Clone for Router<In, Out> {
     fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
+        Self::of(Arc::clone(&self.inner))
     }
 }
 
@@ -174,21 +186,21 @@ struct Failures {
     spans: Vec<SpanId>,
 }
 
-impl<In: Clone + Send + 'static, Out: Send + 'static> Inner<In, Out> {
+impl<In: Clone + Send + 'static, Out: Send + 'static> Router<In, Out> {
     /// Chooses; an input for which there is no route is counted.
     #[inline]
     fn choose(&self, input: &In, cx: &Context) -> Result<Choice> {
-        let choice = self.plan.choose(input, &self.ledger, cx);
+        let choice = self.inner.plan.choose(input, &self.inner.ledger, cx);
         if choice.is_err() {
-            self.ledger.count_unroutable();
-            self.verdicts.record(Verdict::NoRoute, &[], cx);
+            self.inner.ledger.count_unroutable();
+            self.cells.verdicts.record(Verdict::NoRoute, &[], cx);
         }
         choice
     }
 
     /// Runs a route under a span of its own, with an entry in the ledger.
     async fn call(&self, choice: &Choice, input: In, spent: Usd, cx: &Context) -> Called<Out> {
-        let Some(way) = self.ways.get(choice.route) else {
+        let (Some(node), Some(way)) = (self.inner.nodes.get(choice.route), self.cells.ways.get(choice.route)) else {
             return Called { result: Err(missing_value()), span: None, spent };
         };
         let route = ("router.route", ValueRef::from(&way.meta.name));
@@ -198,15 +210,15 @@ impl<In: Clone + Send + 'static, Out: Send + 'static> Inner<In, Out> {
                 way.decisions.record(choice.reason, &[route, ("router.cause", ValueRef::from(cause))], cx);
             }
         }
-        let call = self.ledger.begin(choice.route, choice.reason, spent, cx);
+        let call = self.inner.ledger.begin(choice.route, choice.reason, spent, cx);
         let mut recorder = StepRecorder::new(cx);
         if cx.is_recording() {
             recorder.open(&way.meta, cx.span_id(), None);
         }
         let span = recorder.id();
-        let result = InSpan::new(cx, span, run_bare(&*way.node, input, cx)).await;
-        recorder.close(result.as_ref().map(drop));
-        let spent = call.end(result.as_ref().map(drop));
+        let result = InSpan::new(cx, span, run_bare(&**node, input, cx)).await;
+        let ended = recorder.close(result.as_ref().map(drop));
+        let spent = call.end(result.as_ref().map(drop), ended);
         Called { result: result.map_err(|error| error.within(&way.meta.name)), span, spent }
     }
 
@@ -215,7 +227,7 @@ impl<In: Clone + Send + 'static, Out: Send + 'static> Inner<In, Out> {
         if cx.is_cancelled() && error.kind() == ErrorKind::Cancelled {
             return false;
         }
-        match &self.reroute_when {
+        match &self.inner.reroute_when {
             Some(predicate) => predicate(error),
             None => is_refusal(error.kind()),
         }
@@ -227,10 +239,10 @@ impl<In: Clone + Send + 'static, Out: Send + 'static> Inner<In, Out> {
         if !cx.is_recording() {
             return;
         }
-        let has_costs = self.ledger.has_costs();
+        let has_costs = self.inner.ledger.has_costs();
         let cost = has_costs.then(|| ("router.cost_usd", ValueRef::from(spent.dollars())));
         let savings = (has_costs && is_answered)
-            .then(|| ("router.savings_usd", ValueRef::from(self.ledger.savings(spent).dollars())));
+            .then(|| ("router.savings_usd", ValueRef::from(self.inner.ledger.savings(spent).dollars())));
         let rerouted = (reroutes > 0).then(|| ("router.rerouted", ValueRef::from(reroutes)));
         if has_costs || reroutes > 0 {
             cx.annotate(cost.iter().chain(&savings).chain(&rerouted));
@@ -244,7 +256,7 @@ impl<In: Clone + Send + 'static, Out: Send + 'static> Inner<In, Out> {
             return error;
         }
         failures.errors.push(error);
-        self.verdicts.record(Verdict::Exhausted, &[], cx);
+        self.cells.verdicts.record(Verdict::Exhausted, &[], cx);
         Error::from_any(RouterError::AllFailed { causes: failures.errors })
     }
 }
@@ -253,8 +265,8 @@ impl<In: Clone + Send + 'static, Out: Send + 'static> Primitive<In> for Router<I
     type Out = Out;
 
     async fn run(&self, input: In, cx: &Context) -> Result<Out> {
-        let inner = &*self.0;
-        let mut choice = inner.choose(&input, cx)?;
+        let inner = &*self.inner;
+        let mut choice = self.choose(&input, cx)?;
         let (first, mut tried) = (choice.route, Tried::default());
         let mut failures = Failures::default();
         let mut kept = Some(input);
@@ -265,19 +277,19 @@ impl<In: Clone + Send + 'static, Out: Send + 'static> Primitive<In> for Router<I
             let is_last = tried.count() == inner.plan.ranked.len() || reroutes >= inner.max_reroutes;
             let input = if is_last { kept.take() } else { kept.clone() };
             let Some(input) = input else { return Err(missing_value()) };
-            let called = inner.call(&choice, input, spent, cx).await;
+            let called = self.call(&choice, input, spent, cx).await;
             spent = called.spent;
-            inner.annotate(spent, called.result.is_ok(), reroutes, cx);
+            self.annotate(spent, called.result.is_ok(), reroutes, cx);
             let error = match called.result {
                 Ok(output) => {
                     failures.spans.iter().for_each(|span| cx.trace().mark_handled(*span));
                     return Ok(output);
                 }
-                Err(error) if !inner.may_go_on(&error, cx) => return Err(error),
+                Err(error) if !self.may_go_on(&error, cx) => return Err(error),
                 Err(error) => error,
             };
             let next = if is_last { None } else { inner.plan.next(first, tried, &inner.ledger, cx) };
-            let Some(route) = next else { return Err(inner.fail(failures, error, cx)) };
+            let Some(route) = next else { return Err(self.fail(failures, error, cx)) };
             failures.errors.push(error);
             failures.spans.extend(called.span);
             if cx.is_cancelled() {
@@ -289,7 +301,7 @@ impl<In: Clone + Send + 'static, Out: Send + 'static> Primitive<In> for Router<I
     }
 
     fn name(&self) -> Name {
-        self.0.name.clone()
+        self.inner.name.clone()
     }
 
     fn kind(&self) -> &'static str {
@@ -297,14 +309,21 @@ impl<In: Clone + Send + 'static, Out: Send + 'static> Primitive<In> for Router<I
     }
 
     fn graph(&self) -> Graph {
-        let by = match &self.0.plan.strategy {
+        let by = match &self.inner.plan.strategy {
             Strategy::Function(_) => "by function",
             Strategy::Cost => "by cost",
             Strategy::Complexity { .. } => "by complexity",
             Strategy::Latency { .. } => "by latency",
             Strategy::Weight { .. } => "by weight",
         };
-        let ways = self.0.ways.iter().map(|way| (way.meta.name.clone(), way.node.graph())).collect();
-        Graph::choice(self.0.name.clone(), "router", ways).note(by)
+        let ways = self
+            .inner
+            .plan
+            .names
+            .iter()
+            .zip(&self.inner.nodes)
+            .map(|(name, node)| (name.clone(), node.graph()))
+            .collect();
+        Graph::choice(self.inner.name.clone(), "router", ways).note(by)
     }
 }

@@ -93,7 +93,8 @@ impl RouterHandle {
     pub fn history(&self) -> Vec<RoutingDecision> {
         let routes = self.0.routes();
         let decision = |entry: Entry| {
-            let Entry { route, reason, outcome, ended_unix_ns, trace_id } = entry;
+            let Entry { route, reason, outcome, ended, trace_id } = entry;
+            let ended_unix_ns = self.0.unix_ns(ended);
             let route = routes.get(route)?.name.clone();
             Some(RoutingDecision { route, reason, outcome, ended_unix_ns, trace_id })
         };

@@ -333,7 +333,7 @@ fn several_steps_and_workflows_are_routes_under_the_routes_name() {
     let routes = router()
         .route(Route::to("steps", step(double) >> increment))
         .route(Route::to("flow", workflow("inner", double) >> increment))
-        .by(|x: &u32| if x % 2 == 0 { "steps" } else { "flow" });
+        .by(|x: &u32| if x.is_multiple_of(2) { "steps" } else { "flow" });
     let flow = workflow("asks", routes.build().unwrap());
     assert_eq!(engine.block_on(flow.run(2, &engine.context())).unwrap(), 5);
     assert_eq!(engine.block_on(flow.run(3, &engine.context())).unwrap(), 7);

@@ -190,6 +190,39 @@ fn each_strategy_has_an_order_in_which_routes_follow() {
     assert_eq!(order(five().by_weight(weights).sticky_by(|_| 0).default_route("b")), "c e d b a");
 }
 
+proptest::proptest! {
+    /// However routes cost and whichever are good enough: every eligible one is tried once, and
+    /// by cost in the order of it.
+    #[test]
+    fn all_eligible_routes_and_no_others_are_tried_each_once(
+        routes in proptest::collection::vec((0_u64..5, 0_u8..=4), 2..12),
+        least in 0_u8..=4,
+        first: u64,
+    ) {
+        let quality = |of: u8| f64::from(of) / 4.0;
+        let named = |at: usize| format!("r{at}");
+        let all = || {
+            let add = |router: RouterBuilder<u32, u32>, (at, (cost, of)): (usize, &(u64, u8))| {
+                let call = busy("call", ErrorKind::RateLimited);
+                router.route(Route::to(named(at), call).cost(micros(*cost)).quality(quality(*of)))
+            };
+            routes.iter().enumerate().fold(router(), add).min_quality(quality(least))
+        };
+        let mut eligible: Vec<usize> = (0..routes.len()).filter(|at| routes[*at].1 >= least).collect();
+        proptest::prop_assume!(eligible.len() > 1);
+        let weights: Vec<_> = eligible.iter().map(|at| (named(*at), 1)).collect();
+        let drawn = order(all().by_weight(weights).sticky_by(move |_| first));
+        let mut drawn: Vec<&str> = drawn.split(' ').collect();
+        drawn.sort_unstable();
+        let mut want: Vec<String> = eligible.iter().map(|at| named(*at)).collect();
+        want.sort_unstable();
+        proptest::prop_assert_eq!(drawn, want);
+        eligible.sort_by_key(|at| (routes[*at].0, std::cmp::Reverse(routes[*at].1), *at));
+        let want: Vec<String> = eligible.into_iter().map(named).collect();
+        proptest::prop_assert_eq!(order(all().by_cost()), want.join(" "));
+    }
+}
+
 #[test]
 fn the_input_is_cloned_only_while_another_route_may_follow() {
     async fn refuse(_: Counted) -> Result<u32, Error> {
