@@ -9,7 +9,7 @@ use tta_primitives::{
     Context, Error, ErrorKind, IntoError, Retry, RetryHint, Route, RouteReason, Router, RouterBuilder, RouterError,
     Workflow, router, step, with_context, workflow,
 };
-use tta_telemetry::{Decision, Sampling, Severity, Usd};
+use tta_telemetry::{Decision, Sampling, Usd};
 
 use super::support::{Counted, SECOND, context, start_and_drop};
 
@@ -327,7 +327,6 @@ fn told(run: impl FnOnce(&TestEngine)) -> Vec<String> {
 
 #[test]
 fn observers_hear_of_reroutes_fallbacks_and_ends_and_not_of_routine() {
-    assert_eq!(Severity::Info, Severity::Info.min(Severity::Warning));
     let heard = told(|engine| {
         run(engine, &busy_twice().named("models").build().unwrap()).unwrap();
         run(engine, &five().by(|_| "zero").default_route("b").max_reroutes(1).build().unwrap()).unwrap_err();
