@@ -54,8 +54,6 @@ mod graph;
 mod instrument;
 pub mod interop;
 mod lambda;
-// Used by primitives that decide by recent latency.
-#[cfg_attr(not(test), expect(dead_code))]
 mod live_percentile;
 mod named;
 mod node;
@@ -66,6 +64,7 @@ mod policy;
 mod primitive;
 mod repeat;
 mod retry;
+mod router;
 mod switch;
 #[cfg(feature = "test-util")]
 pub mod testing;
@@ -95,6 +94,10 @@ pub use policy::PolicyError;
 pub use primitive::Primitive;
 pub use repeat::{Repeat, RepeatBuilder};
 pub use retry::{Jitter, Retry, RetryBudget, RetryBuilder};
+pub use router::{
+    Route, RouteChoice, RouteOutcome, RouteReason, RouteStats, Router, RouterBuilder, RouterError, RouterHandle,
+    RouterStats, RoutingDecision, complexity, router,
+};
 pub use switch::{Switch, SwitchWithoutDefault, switch};
 pub use timeout::{Timeout, TimeoutBuilder};
 #[cfg(feature = "tower")]

@@ -15,8 +15,8 @@ use std::time::Duration;
 use futures_util::{StreamExt, stream};
 use tta_primitives::testing::{Mock, TestEngine};
 use tta_primitives::{
-    CircuitBreaker, CircuitState, Context, Error, ErrorKind, Jitter, Repeat, Result, Retry, Timeout, Workflow,
-    blocking, fallback, step, switch, sync, traced_fn, try_traced, when, with_context, workflow,
+    CircuitBreaker, CircuitState, Context, Error, ErrorKind, Jitter, Repeat, Result, Retry, Route, Timeout, Workflow,
+    blocking, fallback, router, step, switch, sync, traced_fn, try_traced, when, with_context, workflow,
 };
 use tta_telemetry::propagation::extract;
 use tta_telemetry::{SpanId, TraceId};
@@ -298,4 +298,21 @@ fn what_is_recorded_by_hand_is_accepted_and_goes_where_recording_goes() {
     assert_eq!(engine.telemetry().step_statistics().len(), if IS_COMPILED_IN { 2 } else { 0 });
     assert_eq!(size_of::<tta_telemetry::Span<'_>>() == 0, !IS_COMPILED_IN);
     assert_eq!(size_of::<tta_telemetry::TraceHandle>() == 0, !IS_COMPILED_IN);
+}
+
+#[test]
+fn a_router_chooses_reroutes_and_keeps_its_own_numbers() {
+    let engine = TestEngine::new();
+    let busy = Mock::new("busy").fails(1, Error::new(ErrorKind::RateLimited, "slow down")).returns(7_u32);
+    let cost = tta_telemetry::Usd::from_micros;
+    let routes = router().route(Route::to("a", busy).cost(cost(1))).route(Route::to("b", double).cost(cost(4)));
+    let router = routes.by_cost().latency_percentile(0.5).build().unwrap();
+    let flow = workflow("routed", router.clone());
+    let answers: Vec<u32> = (0..4).map(|x| engine.block_on(flow.run(x, &engine.context())).unwrap()).collect();
+    assert_eq!(answers, [0, 7, 7, 7]);
+    let stats = router.handle().stats();
+    assert_eq!((stats.cost, stats.savings, router.handle().history().len()), (cost(7), cost(9), 5));
+    assert_eq!(stats.routes[0].latency, Some(Duration::ZERO));
+    let is_counted = engine.telemetry().decision_counts().iter().any(|count| count.count > 0);
+    assert_eq!(is_counted, IS_COMPILED_IN);
 }
