@@ -42,6 +42,7 @@
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 
+mod bulkhead;
 mod causes;
 mod clip;
 mod conditional;
@@ -50,11 +51,10 @@ mod decide;
 mod error;
 mod fallback;
 mod graph;
+mod hedge;
 mod instrument;
 pub mod interop;
 mod lambda;
-// Used by primitives that decide by recent latency.
-#[cfg_attr(not(test), expect(dead_code))]
 mod live_percentile;
 mod named;
 mod node;
@@ -63,6 +63,7 @@ mod parallel;
 mod per_engine;
 mod policy;
 mod primitive;
+mod rate_limit;
 mod repeat;
 mod retry;
 mod switch;
@@ -74,6 +75,7 @@ mod timeout;
 mod tower;
 mod workflow;
 
+pub use bulkhead::{Bulkhead, BulkheadBuilder, BulkheadFullError, BulkheadFullReason, BulkheadStats};
 pub use conditional::{Either, When, either, when};
 pub use context::{
     CancelHandle, Checkpoint, Context, ContextBuilder, ContextError, CorrelationId, RunState, StateError,
@@ -81,6 +83,7 @@ pub use context::{
 pub use error::{BoxError, Error, ErrorKind, IntoError, Result, RetryHint};
 pub use fallback::{Fallback, FallbackError, fallback};
 pub use graph::Graph;
+pub use hedge::{Hedge, HedgeBuilder, HedgeError, HedgeStats};
 pub use instrument::{Run, Spawned, Traced, traced, traced_fn, try_traced};
 pub use lambda::{Blocking, SyncFn, WithContext, blocking, sync, with_context};
 pub use named::{Named, named};
@@ -89,6 +92,7 @@ pub use node::Steps;
 pub use parallel::{FanOut, JoinError, Joined, Parallel, UniformFanOut, parallel};
 pub use policy::PolicyError;
 pub use primitive::Primitive;
+pub use rate_limit::{KeyedRateLimit, RateKey, RateLimit, RateLimitBuilder, RateLimitStats, RateLimitedError};
 pub use repeat::{Repeat, RepeatBuilder};
 pub use retry::{Jitter, Retry, RetryBudget, RetryBuilder};
 pub use switch::{Switch, SwitchWithoutDefault, switch};
