@@ -36,7 +36,8 @@ const SHORTEST_DELAY: Duration = Duration::from_millis(1);
 /// ([`max_extra_share`](HedgeBuilder::max_extra_share)).
 ///
 /// Give each step its own hedge when it goes by a percentile: latencies of different steps in one
-/// say little of either.
+/// say little of either. The same goes for engines whose clocks differ, as paused ones in tests do:
+/// windows that begin on one clock cannot end on another.
 #[derive(Clone, Debug)]
 pub struct Hedge(pub(super) Arc<Policy>);
 

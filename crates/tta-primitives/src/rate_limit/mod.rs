@@ -65,9 +65,9 @@ pub struct RateLimit(Arc<(Core, PerClock<AtomicU64>)>);
 /// [`RateLimitBuilder::build_keyed`], used by
 /// [`Workflow::rate_limit_by`](crate::Workflow::rate_limit_by). Clones are the same limit.
 ///
-/// A bounded number of keys is remembered. When a new one comes, the key that has waited longest
-/// for nothing makes room: one that has its whole burst again is as good as new. Only when none
-/// has, one is forgotten too early, the nearest to that, and counted
+/// A bounded number of keys is remembered. For a new one the key makes room whose burst came back
+/// first: a key that has its whole burst again is as good as new, and nothing is lost. When there
+/// is none, the one that is nearest to that is forgotten too early, and counted
 /// ([`RateLimitStats::evicted_keys`]).
 ///
 /// ```

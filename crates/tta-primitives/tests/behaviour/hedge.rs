@@ -45,8 +45,9 @@ fn scripted(script: Script) -> (Workflow<u32, u32>, Log) {
     let fetch = with_context(move |_: u32, cx: Context| {
         let number = calls.fetch_add(1, Ordering::SeqCst);
         let (delay, result) = script[number];
-        let mut note = Note { log: Arc::clone(&notes), began: cx.elapsed(), cx: cx.clone(), number, how: "dropped" };
+        let note = Note { log: Arc::clone(&notes), began: cx.elapsed(), cx: cx.clone(), number, how: "dropped" };
         async move {
+            let mut note = note;
             cx.sleep(delay * MS).await;
             note.how = "returned";
             result.map_err(|error| error.with_kind(ErrorKind::Upstream))
@@ -102,7 +103,19 @@ fn the_first_success_counts_and_the_loser_is_told_and_dropped() {
     assert_eq!((stats.calls, stats.hedged, stats.won_by_hedge, stats.wasted_calls), (1, 1, 1, 1));
     assert_eq!(stats.waste, Usd::from_micros(2_500));
     assert!(!cx.is_cancelled());
-    insta::assert_snapshot!(engine.tree_with_attributes(), @"");
+    insta::assert_snapshot!(engine.tree_with_attributes(), @r"
+    call
+    │  correlation.id = c-1
+    ╰─ fetch
+       │  hedge.outcome = hedge_won
+       │  hedge.attempts = 2
+       │  hedge.delay_ns = 100000000
+       │  hedge.waste_usd = 0.0025
+       ├─ attempt ⊘ cancelled
+       │     attempt.number = 1
+       ╰─ attempt
+             attempt.number = 2
+    ");
 }
 
 #[test]
@@ -141,7 +154,19 @@ fn a_failure_does_not_end_a_call_while_others_run_and_starts_none() {
     let flow = fetch.hedge(after(100 * MS).max_hedges(1).build().unwrap());
     assert_eq!(engine.block_on(flow.run(1, &context(&engine))).unwrap(), 2);
     assert_eq!(lines(&log), ["0: 0ns to 150ms returned", "1: 100ms to 300ms returned"]);
-    insta::assert_snapshot!(engine.tree_with_attributes(), @"");
+    insta::assert_snapshot!(engine.tree_with_attributes(), @r"
+    call
+    │  correlation.id = c-1
+    ╰─ fetch
+       │  hedge.outcome = hedge_won
+       │  hedge.attempts = 2
+       │  hedge.delay_ns = 100000000
+       ├─ attempt ✗ handled
+       │     upstream: reset
+       │     attempt.number = 1
+       ╰─ attempt
+             attempt.number = 2
+    ");
 }
 
 #[test]
@@ -168,7 +193,24 @@ fn when_all_fail_the_error_holds_every_cause_in_the_order_of_the_attempts() {
     let causes = error.downcast_ref::<HedgeError>().unwrap().causes();
     assert_eq!(causes.iter().map(|cause| cause.kind()).collect::<Vec<_>>(), [ErrorKind::RateLimited, ErrorKind::App]);
     assert_eq!(outcomes(engine.telemetry()), [("all_failed", 1)]);
-    insta::assert_snapshot!(engine.tree_with_attributes(), @"");
+    insta::assert_snapshot!(engine.tree_with_attributes(), @r"
+    sequential ✗
+    │  rate_limited: all 2 attempts failed: primary: slow down; hedge 1: reset
+    │  correlation.id = c-1
+    │  error.path = fetch
+    ╰─ fetch (mock) ✗
+       │  rate_limited: all 2 attempts failed: primary: slow down; hedge 1: reset
+       │  caused by: slow down
+       │  hedge.outcome = all_failed
+       │  hedge.attempts = 2
+       │  hedge.delay_ns = 100000000
+       ├─ attempt ✗
+       │     rate_limited: slow down
+       │     attempt.number = 1
+       ╰─ attempt ✗
+             app: reset
+             attempt.number = 2
+    ");
 }
 
 #[test]
@@ -227,12 +269,12 @@ fn calls_beyond_the_share_go_on_with_one_attempt_and_are_counted() {
 }
 
 #[test]
-fn the_percentile_follows_the_latencies_and_keeps_the_tail_that_hedges_cut_off() {
+fn the_percentile_follows_the_latencies() {
     let engine = TestEngine::new();
     let calls = Arc::new(AtomicUsize::new(0));
-    // Every twentieth call takes ten seconds, the others a hundred milliseconds.
+    // A first attempt of a call with 1 takes ten seconds, all others a hundred milliseconds.
     let fetch = with_context(move |x: u32, cx: Context| {
-        let tail = x == 1 && calls.fetch_add(1, Ordering::SeqCst) % 2 == 0;
+        let tail = x == 1 && calls.fetch_add(1, Ordering::SeqCst).is_multiple_of(2);
         async move {
             cx.sleep(if tail { 10 * SECOND } else { 100 * MS }).await;
             Ok::<_, String>(x)
@@ -253,7 +295,33 @@ fn the_percentile_follows_the_latencies_and_keeps_the_tail_that_hedges_cut_off()
     assert!((195 * MS..210 * MS).contains(&tail), "{tail:?}");
     let stats = hedge.stats();
     assert!(stats.hedged >= 11 && stats.hedged < 40, "{stats:?}");
-    assert_eq!(step(double).hedge(hedge).graph().to_text().trim(), "sequential [hedge at 0.9]");
+    assert_eq!(step(double).hedge(hedge).graph().to_text().lines().nth(1), Some("╰─ double [hedge at 0.9]"));
+}
+
+/// Counting only first attempts that were waited for, hedging would cut the tail off what it goes
+/// by, and so hedge ever sooner.
+#[test]
+fn a_first_attempt_that_was_overtaken_counts_with_the_time_it_had() {
+    let engine = TestEngine::new();
+    let hedge = Hedge::at_percentile(0.9).initial_delay(SECOND).max_extra_share(1.0).build().unwrap();
+    let quick = step(Mock::new("quick").delays(100 * MS).returns(1_u32)).hedge(hedge.clone());
+    let calls = AtomicUsize::new(0);
+    let tail = with_context(move |x: u32, cx: Context| {
+        let first = calls.fetch_add(1, Ordering::SeqCst).is_multiple_of(2);
+        async move {
+            cx.sleep(if first { 10 * SECOND } else { 100 * MS }).await;
+            Ok::<_, String>(x)
+        }
+    });
+    let tail = step(tail).hedge(hedge.clone());
+    for _ in 0..20 {
+        engine.block_on(tail.run(1, &engine.context())).unwrap();
+        engine.block_on(quick.run(1, &engine.context())).unwrap();
+    }
+    let cx = engine.context();
+    engine.block_on(tail.run(1, &cx)).unwrap();
+    assert!(cx.elapsed() > SECOND + 100 * MS, "{:?}", cx.elapsed());
+    assert_eq!(hedge.stats().hedged, 21);
 }
 
 #[test]
@@ -305,7 +373,14 @@ fn a_dropped_call_drops_all_attempts_and_counts_what_they_cost() {
     assert_eq!(lines(&log), ["0: 0ns to 300ms dropped, told to stop", "1: 100ms to 300ms dropped, told to stop"]);
     assert_eq!((hedge.stats().hedged, hedge.stats().waste), (1, Usd::from_micros(7)));
     assert_eq!(outcomes(engine.telemetry()), [("abandoned", 1)]);
-    insta::assert_snapshot!(engine.tree(), @"");
+    insta::assert_snapshot!(engine.tree(), @r"
+    call ✗
+    │  timeout: no result within its timeout of 300ms
+    ╰─ fetch ✗
+       │  timeout: no result within its timeout of 300ms
+       ├─ attempt ⊘ cancelled
+       ╰─ attempt ⊘ cancelled
+    ");
     start_and_drop(step(Mock::<u32, u32>::new("slow").delays(SECOND)).hedge(hedge).run(1, &engine.context()));
     assert_eq!(outcomes(engine.telemetry()).iter().map(|outcome| outcome.1).sum::<u64>(), 2);
 }
