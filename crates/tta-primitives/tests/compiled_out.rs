@@ -15,8 +15,8 @@ use std::time::Duration;
 use futures_util::{StreamExt, stream};
 use tta_primitives::testing::{Mock, TestEngine};
 use tta_primitives::{
-    Context, Error, ErrorKind, Jitter, Repeat, Result, Retry, Timeout, Workflow, blocking, fallback, step, switch,
-    sync, traced_fn, try_traced, when, with_context, workflow,
+    Bulkhead, Context, Error, ErrorKind, Hedge, Jitter, RateLimit, Repeat, Result, Retry, Timeout, Workflow, blocking,
+    fallback, step, switch, sync, traced_fn, try_traced, when, with_context, workflow,
 };
 use tta_telemetry::propagation::extract;
 use tta_telemetry::{SpanId, TraceId};
@@ -280,4 +280,24 @@ fn what_is_recorded_by_hand_is_accepted_and_goes_where_recording_goes() {
     assert_eq!(engine.telemetry().step_statistics().len(), if IS_COMPILED_IN { 2 } else { 0 });
     assert_eq!(size_of::<tta_telemetry::Span<'_>>() == 0, !IS_COMPILED_IN);
     assert_eq!(size_of::<tta_telemetry::TraceHandle>() == 0, !IS_COMPILED_IN);
+}
+
+#[test]
+fn bulkheads_rate_limits_and_hedges_hold() {
+    let engine = TestEngine::new();
+    let bulkhead = Bulkhead::named("db").max_concurrent(1).build().unwrap();
+    let limit = RateLimit::named("api").per_second(1.0).wait_up_to(SECOND).build().unwrap();
+    let hedge = Hedge::after(SECOND).build().unwrap();
+    let bounded = workflow("bounded", double).rate_limit(limit.clone()).bulkhead(bulkhead.clone());
+    let cx = engine.context();
+    let (first, full) = engine.block_on(async {
+        let held = bounded.run(1, &cx).await;
+        futures_util::join!(bounded.run(held.unwrap(), &cx), bounded.run(7, &cx))
+    });
+    assert_eq!((first.unwrap(), full.unwrap_err().kind()), (4, ErrorKind::BulkheadFull));
+    assert_eq!((bulkhead.stats().admitted, limit.stats().waited, cx.elapsed()), (2, 1, SECOND));
+    let slow = Mock::new("slow").delays(3 * SECOND).returns(1_u32);
+    assert_eq!(engine.block_on(step(slow.clone()).hedge(hedge.clone()).run((), &cx)).unwrap(), 1);
+    assert_eq!((slow.call_count(), hedge.stats().hedged), (2, 1));
+    assert_eq!(engine.telemetry().decision_counts().is_empty(), !IS_COMPILED_IN);
 }
