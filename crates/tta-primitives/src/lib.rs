@@ -42,6 +42,7 @@
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 
+mod bulkhead;
 mod causes;
 mod circuit_breaker;
 mod clip;
@@ -51,6 +52,7 @@ mod decide;
 mod error;
 mod fallback;
 mod graph;
+mod hedge;
 mod instrument;
 pub mod interop;
 mod lambda;
@@ -62,6 +64,7 @@ mod parallel;
 mod per_engine;
 mod policy;
 mod primitive;
+mod rate_limit;
 mod repeat;
 mod retry;
 mod router;
@@ -74,6 +77,7 @@ mod timeout;
 mod tower;
 mod workflow;
 
+pub use bulkhead::{Bulkhead, BulkheadBuilder, BulkheadFullError, BulkheadFullReason, BulkheadStats};
 pub use circuit_breaker::{
     CircuitBreaker, CircuitBreakerBuilder, CircuitOpenError, CircuitReason, CircuitState, CircuitStats,
 };
@@ -84,6 +88,7 @@ pub use context::{
 pub use error::{BoxError, Error, ErrorKind, IntoError, Result, RetryHint};
 pub use fallback::{Fallback, FallbackError, fallback};
 pub use graph::Graph;
+pub use hedge::{Hedge, HedgeBuilder, HedgeError, HedgeStats};
 pub use instrument::{Run, Spawned, Traced, traced, traced_fn, try_traced};
 pub use lambda::{Blocking, SyncFn, WithContext, blocking, sync, with_context};
 pub use named::{Named, named};
@@ -92,6 +97,7 @@ pub use node::Steps;
 pub use parallel::{FanOut, JoinError, Joined, Parallel, UniformFanOut, parallel};
 pub use policy::PolicyError;
 pub use primitive::Primitive;
+pub use rate_limit::{KeyedRateLimit, RateKey, RateLimit, RateLimitBuilder, RateLimitStats, RateLimitedError};
 pub use repeat::{Repeat, RepeatBuilder};
 pub use retry::{Jitter, Retry, RetryBudget, RetryBuilder};
 pub use router::{

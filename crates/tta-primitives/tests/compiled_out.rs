@@ -15,8 +15,9 @@ use std::time::Duration;
 use futures_util::{StreamExt, stream};
 use tta_primitives::testing::{Mock, TestEngine};
 use tta_primitives::{
-    CircuitBreaker, CircuitState, Context, Error, ErrorKind, Jitter, Repeat, Result, Retry, Route, Timeout, Workflow,
-    blocking, fallback, router, step, switch, sync, traced_fn, try_traced, when, with_context, workflow,
+    Bulkhead, CircuitBreaker, CircuitState, Context, Error, ErrorKind, Hedge, Jitter, RateLimit, Repeat, Result, Retry,
+    Route, Timeout, Workflow, blocking, fallback, router, step, switch, sync, traced_fn, try_traced, when,
+    with_context, workflow,
 };
 use tta_telemetry::propagation::extract;
 use tta_telemetry::{SpanId, TraceId};
@@ -315,4 +316,24 @@ fn a_router_chooses_reroutes_and_keeps_its_own_numbers() {
     assert_eq!(stats.routes[0].latency, Some(Duration::ZERO));
     let is_counted = engine.telemetry().decision_counts().iter().any(|count| count.count > 0);
     assert_eq!(is_counted, IS_COMPILED_IN);
+}
+
+#[test]
+fn bulkheads_rate_limits_and_hedges_hold() {
+    let engine = TestEngine::new();
+    let bulkhead = Bulkhead::named("db").max_concurrent(1).build().unwrap();
+    let limit = RateLimit::named("api").per_second(1.0).wait_up_to(SECOND).build().unwrap();
+    let hedge = Hedge::after(SECOND).build().unwrap();
+    let bounded = workflow("bounded", double).rate_limit(limit.clone()).bulkhead(bulkhead.clone());
+    let cx = engine.context();
+    let (first, full) = engine.block_on(async {
+        let held = bounded.run(1, &cx).await;
+        futures_util::join!(bounded.run(held.unwrap(), &cx), bounded.run(7, &cx))
+    });
+    assert_eq!((first.unwrap(), full.unwrap_err().kind()), (4, ErrorKind::BulkheadFull));
+    assert_eq!((bulkhead.stats().admitted, limit.stats().waited, cx.elapsed()), (2, 1, SECOND));
+    let slow = Mock::new("slow").delays(3 * SECOND).returns(1_u32);
+    assert_eq!(engine.block_on(step(slow.clone()).hedge(hedge.clone()).run((), &cx)).unwrap(), 1);
+    assert_eq!((slow.call_count(), hedge.stats().hedged), (2, 1));
+    assert_eq!(engine.telemetry().decision_counts().is_empty(), !IS_COMPILED_IN);
 }

@@ -7,6 +7,7 @@ pub(crate) mod chain;
 mod control;
 mod decorate;
 mod each;
+mod limits;
 mod operators;
 mod report;
 mod run;

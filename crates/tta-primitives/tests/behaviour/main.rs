@@ -1,6 +1,7 @@
 //! What the primitives promise, seen from outside: one module for each hazard.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+mod bulkhead;
 mod cancellation;
 mod circuit_breaker;
 mod composition;
@@ -12,6 +13,7 @@ mod engines;
 mod errors;
 mod fallback;
 mod graph;
+mod hedge;
 mod idle;
 mod instrument;
 mod joins;
@@ -21,6 +23,7 @@ mod panics;
 mod parallel;
 mod places;
 mod propagation;
+mod rate_limit;
 mod repeat;
 mod retry;
 mod router;
