@@ -4,12 +4,13 @@ use crate::case::SpanCase;
 use crate::library_spans::LIBRARY_SPANS;
 use crate::measurement::{Measurement, Plan};
 use crate::peers::{IMPLEMENTATIONS, Implementation};
+use crate::policies::POLICIES;
 use crate::propagation::PROPAGATION;
 use crate::row::{Family, Row};
 use crate::steps::STEPS;
 
 /// The tables besides those of the span comparison, in the order of the report.
-pub(crate) const FAMILIES: &[&Family] = &[&LIBRARY_SPANS, &PROPAGATION, &STEPS];
+pub(crate) const FAMILIES: &[&Family] = &[&LIBRARY_SPANS, &PROPAGATION, &STEPS, &POLICIES];
 
 /// One thing that can be measured in a process of its own.
 #[derive(Clone, Copy)]

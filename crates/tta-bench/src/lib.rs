@@ -10,7 +10,8 @@
 //! To add an implementation of spans: implement [`peer::SpanPeer`], or [`peer::TracingPeer`] where
 //! `tracing`'s macros make the spans, in a module of [`peers`] and name it in
 //! [`peers::IMPLEMENTATIONS`]. To add a way of running steps, of carrying headers on or of leaving
-//! a library's span unrecorded: add a row to [`steps`], [`propagation`] or [`library_spans`].
+//! a library's span unrecorded: add a row to [`steps`], [`policies`], [`propagation`] or
+//! [`library_spans`].
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
@@ -36,6 +37,7 @@ pub mod expectation;
 pub mod library_spans;
 pub mod peer;
 pub mod peers;
+pub mod policies;
 pub mod propagation;
 pub mod row;
 pub mod run;

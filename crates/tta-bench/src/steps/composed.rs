@@ -7,7 +7,7 @@ use std::time::Duration;
 use tta_primitives::{Context, Primitive, Result, Retry, Timeout, Workflow, step, traced, workflow};
 use tta_telemetry::{Sampling, Telemetry};
 
-pub(super) async fn add(value: u64) -> Result<u64, std::convert::Infallible> {
+pub(crate) async fn add(value: u64) -> Result<u64, std::convert::Infallible> {
     Ok(black_box(value).wrapping_add(1))
 }
 
@@ -15,11 +15,11 @@ fn chain(length: usize) -> Workflow<u64, u64> {
     (1..length).fold(workflow("chain", add), |chain, _| chain >> add)
 }
 
-pub(super) fn recorded() -> anyhow::Result<Telemetry> {
+pub(crate) fn recorded() -> anyhow::Result<Telemetry> {
     Ok(Telemetry::builder().sampling(Sampling::KeepNone).build()?)
 }
 
-fn off() -> anyhow::Result<Telemetry> {
+pub(crate) fn off() -> anyhow::Result<Telemetry> {
     Ok(Telemetry::builder().enabled(false).build()?)
 }
 

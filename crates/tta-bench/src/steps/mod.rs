@@ -4,6 +4,8 @@ mod by_hand;
 mod composed;
 mod polls;
 
+pub(crate) use composed::{add, off, recorded};
+
 use crate::row::{Family, Row};
 
 /// The table of the steps.
