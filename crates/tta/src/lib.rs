@@ -51,15 +51,16 @@ pub use tta_http as http;
 pub use tta_primitives::testing;
 pub use tta_primitives::*;
 pub use tta_telemetry as telemetry;
-pub use tta_telemetry::{MemorySink, Name, Sampling, Telemetry, TextSink, Value, ValueRef};
+pub use tta_telemetry::{MemorySink, Name, Sampling, Telemetry, TextSink, Usd, Value, ValueRef};
 #[cfg(feature = "tracing")]
 pub use tta_tracing as tracing;
 
 /// What most programs need: `use tta::prelude::*;`.
 pub mod prelude {
     pub use tta_primitives::{
-        Context, Error, ErrorKind, IntoError, Primitive, Repeat, Retry, Timeout, Workflow, blocking, either, fallback,
-        named, parallel, step, switch, sync, traced, try_traced, when, with_context, workflow,
+        Bulkhead, CircuitBreaker, Context, Error, ErrorKind, Hedge, IntoError, Primitive, RateLimit, Repeat, Retry,
+        Route, Timeout, Workflow, blocking, either, fallback, named, parallel, router, step, switch, sync, traced,
+        try_traced, when, with_context, workflow,
     };
     pub use tta_telemetry::{MemorySink, Sampling, Telemetry, TextSink};
 }
