@@ -65,6 +65,7 @@ mod policy;
 mod primitive;
 mod repeat;
 mod retry;
+mod saga;
 mod switch;
 #[cfg(feature = "test-util")]
 pub mod testing;
@@ -91,6 +92,7 @@ pub use policy::PolicyError;
 pub use primitive::Primitive;
 pub use repeat::{Repeat, RepeatBuilder};
 pub use retry::{Jitter, Retry, RetryBudget, RetryBuilder};
+pub use saga::{FailedCompensation, Saga, SagaBuilder, SagaError, SagaStep, saga};
 pub use switch::{Switch, SwitchWithoutDefault, switch};
 pub use timeout::{Timeout, TimeoutBuilder};
 #[cfg(feature = "tower")]

@@ -59,7 +59,7 @@ pub use tta_tracing as tracing;
 pub mod prelude {
     pub use tta_primitives::{
         Context, Error, ErrorKind, IntoError, Primitive, Repeat, Retry, Timeout, Workflow, blocking, either, fallback,
-        named, parallel, step, switch, sync, traced, try_traced, when, with_context, workflow,
+        named, parallel, saga, step, switch, sync, traced, try_traced, when, with_context, workflow,
     };
     pub use tta_telemetry::{MemorySink, Sampling, Telemetry, TextSink};
 }

@@ -21,6 +21,7 @@ mod places;
 mod propagation;
 mod repeat;
 mod retry;
+mod saga;
 mod statistics;
 mod support;
 mod switch;
