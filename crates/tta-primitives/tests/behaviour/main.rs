@@ -22,6 +22,7 @@ mod propagation;
 mod repeat;
 mod retry;
 mod saga;
+mod saga_dropped;
 mod statistics;
 mod support;
 mod switch;
