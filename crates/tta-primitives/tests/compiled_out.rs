@@ -15,8 +15,8 @@ use std::time::Duration;
 use futures_util::{StreamExt, stream};
 use tta_primitives::testing::{Mock, TestEngine};
 use tta_primitives::{
-    Context, Error, ErrorKind, Jitter, Repeat, Result, Retry, Timeout, Workflow, blocking, fallback, step, switch,
-    sync, traced_fn, try_traced, when, with_context, workflow,
+    Context, Error, ErrorKind, Jitter, Repeat, Result, Retry, Timeout, Workflow, blocking, fallback, saga, step,
+    switch, sync, traced_fn, try_traced, when, with_context, workflow,
 };
 use tta_telemetry::propagation::extract;
 use tta_telemetry::{SpanId, TraceId};
@@ -89,6 +89,30 @@ fn switches_fallbacks_and_loops_work() {
         failed(step(double).repeat_until(Repeat::at_most(2).build().unwrap(), |_| false)),
         "limit_reached error in `double`: not done within its `max_iterations` of 2"
     );
+}
+
+#[test]
+fn sagas_undo_what_they_did_whether_they_fail_or_are_dropped() {
+    async fn undo(x: u32, cx: Context) -> Result<()> {
+        cx.state().update("undone", |undone: &mut Vec<u32>| undone.push(x)).map_err(Error::from_any)
+    }
+    let engine = TestEngine::new();
+    let trip = |last: fn() -> Workflow<u32, u32>| {
+        let built = saga("trip").step(double).compensate(with_context(undo));
+        let built = built.step(double).compensate(with_context(undo)).step(last()).uncompensated();
+        step(built.build().unwrap())
+    };
+    let cx = engine.context();
+    let error = engine.block_on(trip(|| step(parse)).run(1, &cx)).unwrap_err();
+    assert_eq!(format!("{error:#}"), "trip: parse: invalid digit found in string");
+    assert_eq!(cx.state().get::<Vec<u32>>("undone"), Ok(Some(vec![4, 2])));
+    let (flow, cx) = (trip(|| step(hang)), engine.context());
+    {
+        let mut run = pin!(flow.run(1, &cx));
+        assert!(run.as_mut().poll(&mut std::task::Context::from_waker(Waker::noop())).is_pending());
+    }
+    assert!(engine.telemetry().shutdown_blocking(60 * SECOND).complete);
+    assert_eq!(cx.state().get::<Vec<u32>>("undone"), Ok(Some(vec![4, 2])));
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tta_telemetry::Name;
 
 use super::compensation::{Compensates, erase};
+use super::rescue::Rescue;
 use super::undo::DEFAULT_TIMEOUT;
 use super::{Inner, Saga, Stage};
 use crate::decide::Decisions;
@@ -106,7 +107,7 @@ impl<In, Out> SagaBuilder<In, Out> {
         };
         let stages = stages.into_iter().map(finish).collect();
         let decisions = Decisions::at(name.clone());
-        let inner = Arc::new(Inner { name, stages, compensation_timeout, decisions });
+        let inner = Arc::new(Inner { name, stages, compensation_timeout, decisions, rescue: Rescue::default() });
         Ok(Saga { inner, types: PhantomData })
     }
 }

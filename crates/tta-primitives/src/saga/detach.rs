@@ -13,6 +13,7 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tta_telemetry::{Name, SpanId, ValueRef};
 
+use super::rescue::rescue;
 use super::undo::{Completed, Tally, Undo};
 use super::{Inner, Verdict};
 use crate::context::Context;
@@ -68,7 +69,7 @@ impl<'a> Keeper<'a> {
         // No timer bounds compensations here: they run where there is one.
         undo.restart();
         let (tell, told) = oneshot::channel();
-        start_thread(Detached { undo: Some(undo), place: Place::Thread, tell: Some(tell) });
+        rescue(Detached { undo: Some(undo), place: Place::Thread, tell: Some(tell) });
         match told.await {
             Ok(tally) => tally.into_error(cause),
             Err(_) => Error::new(ErrorKind::Compensation, cause),
@@ -105,8 +106,8 @@ enum Place {
 }
 
 /// Compensations on their way, wherever that is. Dropped there before the end, they go on at the
-/// next place.
-struct Detached {
+/// next place; dropped on the last, they are reported as not run.
+pub(super) struct Detached {
     undo: Option<Undo>,
     place: Place,
     tell: Option<oneshot::Sender<Tally>>,
@@ -122,22 +123,15 @@ fn detach(undo: Undo, runtime: Option<Handle>) {
     match runtime.filter(has_timer) {
         // A runtime that is shut down drops what it is given.
         Some(runtime) => drop(runtime.spawn(Detached { undo: Some(undo), place: Place::Runtime, tell: None })),
-        None => start_thread(Detached { undo: Some(undo), place: Place::Thread, tell: None }),
+        None => rescue(Detached { undo: Some(undo), place: Place::Thread, tell: None }),
     }
 }
 
-/// Runs compensations on a thread of their own, with a small runtime. Should either be refused,
-/// they are dropped and so reported as not run.
-fn start_thread(work: Detached) {
-    let run = move || {
-        if let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() {
-            runtime.block_on(work);
-        }
-    };
-    drop(std::thread::Builder::new().name("tta-compensation".to_owned()).spawn(run));
-}
-
 impl Detached {
+    pub(super) fn saga(&self) -> Option<&Arc<Inner>> {
+        self.undo.as_ref().map(Undo::saga)
+    }
+
     fn tell(&mut self, tally: Tally) {
         if let Some(tell) = self.tell.take() {
             // Whoever waited may be gone.
@@ -166,7 +160,7 @@ impl Drop for Detached {
         match self.place {
             Place::Runtime => {
                 undo.restart();
-                start_thread(Self { undo: Some(undo), place: Place::Thread, tell: self.tell.take() });
+                rescue(Self { undo: Some(undo), place: Place::Thread, tell: self.tell.take() });
             }
             Place::Thread => {
                 let tally = undo.give_up();

@@ -2,12 +2,13 @@
 //!
 //! Owns running the steps and keeping what they returned. Building is in `config`, one
 //! compensation in `compensation`, their order and outcome in `undo`, what happens to them when the
-//! run is gone in `detach`, the error of what could not be undone in `error`.
+//! run is gone in `detach` and, on a thread of their own, `rescue`, the error of what could not be undone in `error`.
 
 mod compensation;
 mod config;
 mod detach;
 mod error;
+mod rescue;
 mod undo;
 
 use std::any::Any;
@@ -23,6 +24,7 @@ pub use error::{FailedCompensation, SagaError};
 
 use compensation::Compensates;
 use detach::Keeper;
+use rescue::Rescue;
 use undo::Completed;
 
 use crate::context::{Context, Position};
@@ -92,7 +94,8 @@ pub fn saga<In>(name: impl Into<Name>) -> SagaBuilder<In, In> {
 /// [`Compensation`](crate::ErrorKind::Compensation), holds a [`SagaError`], and is not tried again.
 ///
 /// A saga that has completed is done: a saga inside another is undone by the compensation that the
-/// outer one has for it, never by its own. The last step's compensation therefore never runs.
+/// outer one has for it, never by its own. The last step's compensation therefore never runs. When the run of both is
+/// dropped, both undo what they have done, at the same time.
 ///
 /// # Compensations
 /// They run in a context that the run's cancellation and deadline do not reach, under
@@ -104,8 +107,8 @@ pub fn saga<In>(name: impl Into<Name>) -> SagaBuilder<In, In> {
 /// # Cancel safety
 /// Dropping the run (a client that went away, a timeout around the saga, a branch that lost, a
 /// runtime that ends) drops the step under way and undoes those before it all the same: on the
-/// runtime that the run was started on, or on a thread of its own when that runtime is gone, has no
-/// timer, or never was. [`Telemetry::shutdown`](tta_telemetry::Telemetry::shutdown) waits for that
+/// runtime that the run was started on, or on a thread of the saga's own, with a small runtime, when
+/// that runtime is gone, has no timer, or never was. [`Telemetry::shutdown`](tta_telemetry::Telemetry::shutdown) waits for that
 /// and names what it did not live to see; drop the runs before calling it. A runtime of one thread
 /// has to be driven, or dropped, for it. The end of the process (`SIGKILL`, `exit`) loses what has
 /// not run by then.
@@ -114,7 +117,8 @@ pub fn saga<In>(name: impl Into<Name>) -> SagaBuilder<In, In> {
 /// Each compensation is a span of kind `compensation` that says `compensation.outcome`:
 /// `succeeded`, `recovered` (by a retry), `failed`, `cut_off` or `not_run`. The saga's span says
 /// `saga.outcome` (`failed` when there was nothing to undo, `compensated`, `compensation_failed`,
-/// `compensation_cut_off`; one that completed says nothing), `saga.failed_step`, and how many
+/// `compensation_cut_off`; one that completed says nothing), `saga.failed_step` (of a dropped run,
+/// the step under way), and how many
 /// steps were compensated, `saga.compensated`, and were not, `saga.not_compensated`. When the run
 /// was dropped, the run's root closes as cancelled and the compensations that follow are part of
 /// the same trace, below the saga in a span `compensations` of kind `task` that says all this and
@@ -130,6 +134,7 @@ struct Inner {
     stages: Vec<Stage>,
     compensation_timeout: Duration,
     decisions: Decisions<Verdict>,
+    rescue: Rescue,
 }
 
 struct Stage {

@@ -61,6 +61,10 @@ impl Undo {
         Self { current: None, left, tally, task: None, cx, saga, failed_step, pending }
     }
 
+    pub(super) fn saga(&self) -> &Arc<Inner> {
+        &self.saga
+    }
+
     pub(super) fn context(&self) -> &Context {
         &self.cx
     }
@@ -183,7 +187,9 @@ impl Undo {
                 task.set_status(SpanStatus::Ok);
             } else {
                 task.set_status(SpanStatus::Error);
+                let all = not_compensated + tally.compensated.len();
                 task.set("error.type", ErrorKind::Compensation.as_str());
+                task.set("error.message", &format!("{not_compensated} of {all} compensations did not succeed"));
                 // Nobody is left to return it to, so the run's trace is to show it.
                 self.cx.trace().note_failure();
             }

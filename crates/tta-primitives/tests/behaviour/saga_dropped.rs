@@ -196,6 +196,38 @@ fn without_a_runtime_a_dropped_run_is_undone_on_a_thread_of_its_own() {
     assert_eq!(engine.traces()[0].find("compensations").unwrap().status, SpanStatus::Ok);
 }
 
+/// Each once had a thread and a runtime of its own, which a busy server has not enough of.
+#[test]
+fn a_thousand_runs_that_are_dropped_at_once_are_undone_by_one_thread() {
+    let engine = TestEngine::new();
+    let (undone, threads) = (Arc::new(AtomicU32::new(0)), Arc::new(std::sync::Mutex::new(Vec::new())));
+    let (count, seen) = (Arc::clone(&undone), Arc::clone(&threads));
+    let (open, gate) = tokio::sync::watch::channel(false);
+    let counts = named("counts", move |_: u32| {
+        let (count, seen, mut gate) = (Arc::clone(&count), Arc::clone(&seen), gate.clone());
+        async move {
+            // None ends before all have begun to come, so that the thread is needed all the time.
+            gate.wait_for(|open| *open).await.map_err(|_| "closed")?;
+            seen.lock().unwrap().push(std::thread::current().id());
+            count.fetch_add(1, Ordering::SeqCst);
+            Ok::<_, &str>(())
+        }
+    });
+    let built = saga("trip").step(double).compensate(counts).step(hang).uncompensated().build().unwrap();
+    let flow = workflow("trips", built);
+    (0..1_000).for_each(|_| start_and_drop(flow.run(1, &engine.context())));
+    open.send(true).unwrap();
+    assert!(engine.telemetry().shutdown_blocking(LONG).complete);
+    assert_eq!(undone.load(Ordering::SeqCst), 1_000);
+    let mut seen = std::mem::take(&mut *threads.lock().unwrap());
+    seen.dedup();
+    assert_eq!(seen.len(), 1);
+    // When it is gone another one takes its place.
+    start_and_drop(flow.run(1, &engine.context()));
+    assert!(engine.telemetry().shutdown_blocking(LONG).complete);
+    assert_eq!(undone.load(Ordering::SeqCst), 1_001);
+}
+
 /// What is under way when the runtime ends may wait for something of that runtime: it is begun
 /// anew elsewhere.
 #[test]
@@ -330,7 +362,7 @@ fn what_hangs_or_fails_after_the_run_is_gone_is_cut_off_and_the_trace_is_a_faile
        │     step.index = 3
        │     step.total = 4
        ╰─ compensations (task) ✗
-          │  compensation
+          │  compensation: 2 of 3 compensations did not succeed
           │  saga.outcome = compensation_failed
           │  saga.compensated = 1
           │  saga.failed_step = hang
