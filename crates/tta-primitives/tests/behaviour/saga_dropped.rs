@@ -196,6 +196,30 @@ fn without_a_runtime_a_dropped_run_is_undone_on_a_thread_of_its_own() {
     assert_eq!(engine.traces()[0].find("compensations").unwrap().status, SpanStatus::Ok);
 }
 
+/// Compensations are bounded in time, so a runtime that cannot measure it will not do.
+#[test]
+fn a_run_dropped_on_a_runtime_without_a_timer_is_undone_on_a_thread_that_has_one() {
+    let (log, telemetry) = (Log::default(), Telemetry::builder().build().unwrap());
+    let seen = log.clone();
+    let waits = named(
+        "waits",
+        with_context(move |_: u32, cx: Context| {
+            let seen = seen.clone();
+            async move {
+                cx.sleep(MS).await;
+                seen.note(std::thread::current().name().unwrap_or_default());
+                Ok::<_, tta_primitives::Error>(())
+            }
+        }),
+    );
+    let built = saga("trip").step(double).compensate(waits).step(hang).uncompensated().build().unwrap();
+    let cx = Context::on(telemetry.clone());
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async { start_and_drop(workflow("trips", built).run(1, &cx)) });
+    assert!(telemetry.shutdown_blocking(LONG).complete);
+    assert_eq!(log.take(), ["tta-compensation"]);
+}
+
 /// Each once had a thread and a runtime of its own, which a busy server has not enough of.
 #[test]
 fn a_thousand_runs_that_are_dropped_at_once_are_undone_by_one_thread() {
