@@ -17,6 +17,24 @@ const ERROR_BYTES: usize = 256;
 /// attention. Found inside an [`Error`] of kind [`Compensation`](ErrorKind::Compensation), which
 /// is not to be tried again, by [`downcast_ref`](Error::downcast_ref).
 ///
+/// ```
+/// use tta_primitives::{Context, ErrorKind, SagaError, saga, step};
+/// # async fn reserve(seat: u32) -> Result<u32, String> { Ok(seat) }
+/// # async fn release(_: u32) -> Result<(), String> { Err("no route".into()) }
+/// # async fn charge(_: u32) -> Result<u32, String> { Err("card refused".into()) }
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// # let once = tta_primitives::Retry::new().max_retries(0).build()?;
+/// let trip = saga("trip").step(reserve).compensate(release).step(charge).uncompensated();
+/// # let trip = trip.compensation_retry(once);
+/// let error = step(trip.build()?).run(7, &Context::new()).await.unwrap_err();
+/// assert_eq!(error.to_string(), "charge: card refused; failed to compensate: release: no route");
+/// assert_eq!(error.kind(), ErrorKind::Compensation);
+/// let left_behind = error.downcast_ref::<SagaError>().map(|saga| saga.failed.len());
+/// assert_eq!(left_behind, Some(1));
+/// # Ok::<(), tta_primitives::PolicyError>(()) }).unwrap();
+/// ```
+///
 /// The message says all of it in one line, errors cut at 256 bytes and lists at eight entries; the
 /// source is the cause. Names are in the order in which compensations ran: last in, first out.
 #[derive(Clone, Debug)]
