@@ -68,6 +68,7 @@ mod rate_limit;
 mod repeat;
 mod retry;
 mod router;
+mod saga;
 mod switch;
 #[cfg(feature = "test-util")]
 pub mod testing;
@@ -104,6 +105,7 @@ pub use router::{
     Route, RouteChoice, RouteOutcome, RouteReason, RouteStats, Router, RouterBuilder, RouterError, RouterHandle,
     RouterStats, RoutingDecision, complexity, router,
 };
+pub use saga::{FailedCompensation, Saga, SagaBuilder, SagaError, SagaStep, saga};
 pub use switch::{Switch, SwitchWithoutDefault, switch};
 pub use timeout::{Timeout, TimeoutBuilder};
 #[cfg(feature = "tower")]

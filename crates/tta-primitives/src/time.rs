@@ -4,6 +4,7 @@
 //! tokio's clock.
 
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -22,6 +23,16 @@ pub(crate) fn sleep(clock: &Clock, duration: Duration) -> Sleep {
             Sleep::Real { sleep }
         }
     }
+}
+
+/// Whether one can sleep here. In real time that needs a tokio runtime with its timer switched on,
+/// which tokio can only be asked by trying.
+pub(crate) fn can_sleep(clock: &Clock) -> bool {
+    if clock.as_manual().is_some() {
+        return true;
+    }
+    tokio::runtime::Handle::try_current().is_ok()
+        && catch_unwind(AssertUnwindSafe(|| drop(sleep(clock, Duration::ZERO)))).is_ok()
 }
 
 pin_project! {

@@ -16,7 +16,7 @@ use futures_util::{StreamExt, stream};
 use tta_primitives::testing::{Mock, TestEngine};
 use tta_primitives::{
     Bulkhead, CircuitBreaker, CircuitState, Context, Error, ErrorKind, Hedge, Jitter, RateLimit, Repeat, Result, Retry,
-    Route, Timeout, Workflow, blocking, fallback, router, step, switch, sync, traced_fn, try_traced, when,
+    Route, Timeout, Workflow, blocking, fallback, router, saga, step, switch, sync, traced_fn, try_traced, when,
     with_context, workflow,
 };
 use tta_telemetry::propagation::extract;
@@ -108,6 +108,30 @@ fn breakers_open_recover_and_report_their_health() {
     assert_eq!((run(), breaker.state()), (Ok(1), CircuitState::Closed));
     let counts = engine.telemetry().decision_counts();
     assert_eq!(counts.iter().map(|count| count.count).sum::<u64>(), if IS_COMPILED_IN { 6 } else { 0 });
+}
+
+#[test]
+fn sagas_undo_what_they_did_whether_they_fail_or_are_dropped() {
+    async fn undo(x: u32, cx: Context) -> Result<()> {
+        cx.state().update("undone", |undone: &mut Vec<u32>| undone.push(x)).map_err(Error::from_any)
+    }
+    let trip = |last: fn() -> Workflow<u32, u32>| {
+        let built = saga("trip").step(double).compensate(with_context(undo));
+        let built = built.step(double).compensate(with_context(undo)).step(last()).uncompensated();
+        step(built.build().unwrap())
+    };
+    let engine = TestEngine::new();
+    let cx = engine.context();
+    let error = engine.block_on(trip(|| step(parse)).run(1, &cx)).unwrap_err();
+    assert_eq!(format!("{error:#}"), "trip: parse: invalid digit found in string");
+    assert_eq!(cx.state().get::<Vec<u32>>("undone"), Ok(Some(vec![4, 2])));
+    let (flow, cx) = (trip(|| step(hang)), engine.context());
+    {
+        let mut run = pin!(flow.run(1, &cx));
+        assert!(run.as_mut().poll(&mut std::task::Context::from_waker(Waker::noop())).is_pending());
+    }
+    assert!(engine.telemetry().shutdown_blocking(60 * SECOND).complete);
+    assert_eq!(cx.state().get::<Vec<u32>>("undone"), Ok(Some(vec![4, 2])));
 }
 
 #[test]

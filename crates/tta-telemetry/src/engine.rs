@@ -17,6 +17,7 @@ use crate::id::{IdSource, SpanId, TraceId};
 use crate::limits::{LimitError, Limits};
 use crate::metrics::{StepInstruments, StepStatistics};
 use crate::model::{Name, Sampling};
+use crate::pending::PendingWork;
 use crate::record::ActiveTrace;
 use crate::recorder::{Parts, Recorder};
 use crate::sink::{Sink, SinkStatus};
@@ -63,10 +64,15 @@ pub enum BuildError {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[must_use]
 pub struct ShutdownReport {
-    /// Everything kept reached its sink, or failed there and was counted, before the deadline.
+    /// Everything kept reached its sink, or failed there and was counted, before the deadline, and
+    /// no work was unfinished.
     pub complete: bool,
     /// Runs that had not ended and were decided as they stood.
     pub open_runs: u64,
+    /// Names of [pending work](Telemetry::pending_work) that was not over in time, in the order of
+    /// starting: compensations of sagas, say. It goes on for as long as the process lives. At most
+    /// 1,000, and a last entry for how many more. Empty for a flush, which does not wait for work.
+    pub unfinished: Vec<String>,
     /// Each sink's counters; `waiting_traces` were not flushed.
     pub sinks: Vec<SinkStatus>,
 }
@@ -210,6 +216,26 @@ impl Telemetry {
         self.0.branch_started()
     }
 
+    /// Says that work is under way which must be over before the engine ends, until the guard is
+    /// dropped: [`Telemetry::shutdown`] waits for it, and names it in
+    /// [`ShutdownReport::unfinished`] when time runs out. Works also when nothing is recorded.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tta_telemetry::Telemetry;
+    ///
+    /// let telemetry = Telemetry::builder().build()?;
+    /// let work = telemetry.pending_work("upload of the last batch");
+    /// let report = telemetry.shutdown_blocking(Duration::ZERO);
+    /// assert_eq!(report.unfinished, ["upload of the last batch"]);
+    /// drop(work);
+    /// assert!(telemetry.shutdown_blocking(Duration::from_secs(1)).complete);
+    /// # Ok::<(), tta_telemetry::BuildError>(())
+    /// ```
+    pub fn pending_work(&self, name: impl Into<Name>) -> PendingWork {
+        self.0.pending().start(name.into())
+    }
+
     /// Exact statistics of every step since the start, in the order in which they were first met.
     #[must_use]
     pub fn step_statistics(&self) -> Vec<StepStatistics> {
@@ -244,9 +270,13 @@ impl Telemetry {
         crate::blocking::run(move || recorder.flush(deadline))
     }
 
-    /// Ends the engine: refuses new runs, decides about those still open as they stand, sends what
-    /// is kept, and stops the threads, waiting up to `deadline` in all. Runs go on unrecorded. A
-    /// second call reports the state as it is then.
+    /// Ends the engine: waits for [pending work](Telemetry::pending_work), refuses new runs, decides
+    /// about those still open as they stand, sends what is kept, and stops the threads, waiting up
+    /// to `deadline` in all; a quarter of it, at most 5 s, is not spent on pending work. Runs go on
+    /// unrecorded. A second call waits for work that is still pending and reports the state as it
+    /// is then.
+    ///
+    /// Pending work may need this thread: on an async runtime use [`Telemetry::shutdown`].
     pub fn shutdown_blocking(&self, deadline: Duration) -> ShutdownReport {
         self.0.shutdown(deadline)
     }

@@ -42,6 +42,7 @@ mod metrics;
 mod model;
 mod money;
 pub mod panic;
+mod pending;
 pub mod propagation;
 #[cfg(feature = "record")]
 mod record;
@@ -66,6 +67,7 @@ pub use model::{
     Trace, TraceClass, TraceCounts, Value, ValueRef,
 };
 pub use money::{MoneyError, Usd};
+pub use pending::PendingWork;
 pub use record::{ActiveTrace, OwnedSpan, Span, TraceHandle};
 pub use sink::{MemorySink, Sink, SinkError, SinkStatus, TextSink};
 pub use tree::TraceTree;

@@ -94,7 +94,7 @@ fn the_whole_interface_works_and_records_nothing() {
         assert_eq!(telemetry.step_statistics(), []);
         assert_eq!(telemetry.counters(), RecorderCounters::default());
         assert_eq!(telemetry.sinks(), []);
-        let done = ShutdownReport { complete: true, open_runs: 0, sinks: vec![] };
+        let done = ShutdownReport { complete: true, open_runs: 0, unfinished: vec![], sinks: vec![] };
         assert_eq!(telemetry.flush_blocking(Duration::ZERO), done);
         assert_eq!(telemetry.shutdown_blocking(Duration::ZERO), done);
         use_everything(&telemetry);

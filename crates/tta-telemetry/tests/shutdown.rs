@@ -269,3 +269,46 @@ fn engines_that_come_and_go_leave_no_threads_and_no_sinks_behind() {
     // Other tests of this file run meanwhile and have threads of their own.
     assert!(threads() < before + 40, "{} threads, {before} before", threads());
 }
+
+/// Whoever undoes what a lost run left behind has to get the time for it, and a trace.
+#[test]
+fn a_shutdown_waits_for_pending_work_and_what_it_records_is_kept() {
+    let (telemetry, memory) = threaded();
+    let work = telemetry.pending_work("undoing");
+    let (started, begun) = channel();
+    let worker = {
+        let telemetry = telemetry.clone();
+        thread::spawn(move || {
+            begun.recv().unwrap();
+            run(&telemetry);
+            drop(work);
+        })
+    };
+    started.send(()).unwrap();
+    let report = telemetry.shutdown_blocking(LONG);
+    assert_eq!((report.complete, report.open_runs, report.unfinished.len()), (true, 0, 0));
+    assert_eq!(memory.traces().len(), 1);
+    worker.join().unwrap();
+}
+
+#[test]
+fn work_that_outlasts_a_shutdown_is_named_and_the_rest_is_done_all_the_same() {
+    let (telemetry, memory) = threaded();
+    run(&telemetry);
+    let _work = telemetry.pending_work("undoing");
+    assert!(telemetry.flush_blocking(LONG).complete, "a flush does not wait for work");
+    let report = telemetry.shutdown_blocking(std::time::Duration::from_millis(40));
+    assert_eq!((report.complete, report.unfinished), (false, vec!["undoing".to_owned()]));
+    assert_eq!((memory.traces().len(), report.sinks[0].waiting_traces), (1, 0));
+}
+
+#[test]
+fn engines_do_not_wait_for_each_others_work_and_one_that_is_off_waits_for_its_own() {
+    let off = || Telemetry::builder().enabled(false).build().unwrap();
+    let (mine, other) = (off(), off());
+    let work = mine.pending_work("undoing");
+    assert!(other.shutdown_blocking(LONG).complete);
+    assert_eq!(mine.shutdown_blocking(std::time::Duration::ZERO).unfinished, ["undoing"]);
+    drop(work);
+    assert!(mine.shutdown_blocking(LONG).complete);
+}

@@ -59,8 +59,8 @@ pub use tta_tracing as tracing;
 pub mod prelude {
     pub use tta_primitives::{
         Bulkhead, CircuitBreaker, Context, Error, ErrorKind, Hedge, IntoError, Primitive, RateLimit, Repeat, Retry,
-        Route, Timeout, Workflow, blocking, either, fallback, named, parallel, router, step, switch, sync, traced,
-        try_traced, when, with_context, workflow,
+        Route, Timeout, Workflow, blocking, either, fallback, named, parallel, router, saga, step, switch, sync,
+        traced, try_traced, when, with_context, workflow,
     };
     pub use tta_telemetry::{MemorySink, Sampling, Telemetry, TextSink};
 }

@@ -327,6 +327,21 @@ impl Context {
         Self(Arc::new(inner))
     }
 
+    /// The same place in the run, which neither its cancellation nor its deadline reaches: with a
+    /// deadline of its own.
+    pub(crate) fn detached(&self, within: Duration) -> Self {
+        let mut inner = (*self.0).clone();
+        inner.cancellation = Cancellation::new();
+        inner.deadline = Some(Deadline { from: self.clock().ticks(), after: within });
+        inner.progress = None;
+        Self(Arc::new(inner))
+    }
+
+    /// The span where this context stands, wherever in the run the thread is.
+    pub(crate) fn standing(&self) -> Option<SpanId> {
+        self.0.span
+    }
+
     /// A part of the run that can be stopped by itself, and whose progress is watched.
     pub(crate) fn watched(&self, within: Option<Duration>) -> (Self, Arc<Progress>) {
         let progress = Arc::new(Progress::starting_at(self.clock().ticks(), self.0.progress.clone()));

@@ -30,6 +30,8 @@ mod router;
 mod router_latency;
 mod router_parameters;
 mod router_reroutes;
+mod saga;
+mod saga_dropped;
 mod statistics;
 mod support;
 mod switch;

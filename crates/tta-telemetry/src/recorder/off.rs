@@ -12,6 +12,7 @@ use crate::health::HealthRegistry;
 use crate::id::{IdSource, SpanId, TraceId};
 use crate::metrics::{StepInstruments, StepStatistics};
 use crate::model::Name;
+use crate::pending::PendingRegistry;
 use crate::record::ActiveTrace;
 use crate::sink::SinkStatus;
 
@@ -21,11 +22,13 @@ pub(crate) struct Recorder {
     clock: Clock,
     ids: IdSource,
     health: HealthRegistry,
+    pending: Arc<PendingRegistry>,
 }
 
 impl Recorder {
     pub(crate) fn off(clock: Clock, ids: IdSource) -> Arc<Self> {
-        Arc::new(Self { id: next_engine_id(), clock, ids, health: HealthRegistry::default() })
+        let (health, pending) = Default::default();
+        Arc::new(Self { id: next_engine_id(), clock, ids, health, pending })
     }
 
     pub(crate) fn start(parts: Parts, _by_hand: bool) -> Result<Arc<Self>, std::io::Error> {
@@ -79,6 +82,10 @@ impl Recorder {
         &self.health
     }
 
+    pub(crate) fn pending(&self) -> &Arc<PendingRegistry> {
+        &self.pending
+    }
+
     pub(crate) fn branch_started(&self) -> ActiveBranch {
         ActiveBranch::off()
     }
@@ -99,7 +106,8 @@ impl Recorder {
         ShutdownReport { complete: true, ..ShutdownReport::default() }
     }
 
-    pub(crate) fn shutdown(&self, _: Duration) -> ShutdownReport {
-        ShutdownReport { complete: true, ..ShutdownReport::default() }
+    pub(crate) fn shutdown(&self, deadline: Duration) -> ShutdownReport {
+        let unfinished = self.pending.wait(deadline);
+        ShutdownReport { complete: unfinished.is_empty(), unfinished, ..ShutdownReport::default() }
     }
 }

@@ -15,6 +15,7 @@ use crate::id::{IdSource, SpanId, TraceId};
 use crate::limits::Limits;
 use crate::metrics::{StepInstruments, StepStatistics};
 use crate::model::{Name, Sampling};
+use crate::pending::PendingRegistry;
 use crate::record::core::{Core, Settings};
 use crate::record::{ActiveTrace, Stop};
 use crate::sink::{SinkStatus, SinkWorker};
@@ -24,6 +25,7 @@ pub(crate) struct Recorder {
     id: u64,
     core: Arc<Core>,
     health: HealthRegistry,
+    pending: Arc<PendingRegistry>,
     stop: Arc<Stop>,
 }
 
@@ -42,7 +44,8 @@ impl Recorder {
     }
 
     fn around(core: Arc<Core>) -> Arc<Self> {
-        Arc::new(Self { id: next_engine_id(), core, health: HealthRegistry::default(), stop: Arc::default() })
+        let (health, pending, stop) = Default::default();
+        Arc::new(Self { id: next_engine_id(), core, health, pending, stop })
     }
 
     pub(crate) fn start(parts: Parts, by_hand: bool) -> Result<Arc<Self>, std::io::Error> {
@@ -125,6 +128,10 @@ impl Recorder {
         &self.health
     }
 
+    pub(crate) fn pending(&self) -> &Arc<PendingRegistry> {
+        &self.pending
+    }
+
     pub(crate) fn branch_started(&self) -> ActiveBranch {
         if self.core.enabled { ActiveBranch::new(&self.core.counters.active_branches) } else { ActiveBranch::off() }
     }
@@ -150,20 +157,24 @@ impl Recorder {
         let tickets: Vec<u64> = self.core.sinks.iter().map(SinkWorker::ask_flush).collect();
         let waits = self.core.sinks.iter().zip(tickets);
         let flushed: Vec<bool> = waits.map(|(sink, ticket)| sink.wait_flush(ticket, deadline)).collect();
-        ShutdownReport { complete: !flushed.contains(&false), open_runs: 0, sinks: self.sinks() }
+        let sinks = self.sinks();
+        ShutdownReport { complete: !flushed.contains(&false), sinks, ..ShutdownReport::default() }
     }
 
     pub(crate) fn shutdown(&self, deadline: Duration) -> ShutdownReport {
-        let deadline = Deadline::after(deadline);
+        let end = Deadline::after(deadline);
+        // First, while what it does is still recorded.
+        let unfinished = self.pending.wait(deadline);
         let open_runs = self.core.close();
         self.stop.stop();
         self.core.housekeep();
         self.core.wait_for_eviction();
         // All are told first, so that they finish side by side within the one deadline.
         self.core.sinks.iter().for_each(SinkWorker::stop);
-        let finished: Vec<bool> = self.core.sinks.iter().map(|sink| sink.join(deadline)).collect();
+        let finished: Vec<bool> = self.core.sinks.iter().map(|sink| sink.join(end)).collect();
         self.core.forget_traces();
-        ShutdownReport { complete: !finished.contains(&false), open_runs, sinks: self.sinks() }
+        let complete = unfinished.is_empty() && !finished.contains(&false);
+        ShutdownReport { complete, open_runs, unfinished, sinks: self.sinks() }
     }
 }
 
