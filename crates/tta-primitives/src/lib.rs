@@ -42,6 +42,7 @@
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 
+pub mod cache;
 mod causes;
 mod clip;
 mod conditional;
@@ -74,6 +75,7 @@ mod timeout;
 mod tower;
 mod workflow;
 
+pub use cache::{CacheKey, CacheKeyParts, CacheKeyWriter, IntoCacheKey};
 pub use conditional::{Either, When, either, when};
 pub use context::{
     CancelHandle, Checkpoint, Context, ContextBuilder, ContextError, CorrelationId, RunState, StateError,
