@@ -2,7 +2,7 @@
 //!
 //! Owns the handle, single flight, staleness and accounting. Where values are kept is a store's
 //! matter: `store` is the contract, `memory` the store of this process. `run` is the way of an
-//! execution through all of it, `handle` what it shares with those who use the cache by hand.
+//! execution through all of it, `handle` what user code does by hand, `shared` what both rest on.
 
 mod config;
 mod error;
@@ -14,6 +14,7 @@ mod memory;
 mod reach;
 mod refresh;
 mod run;
+mod shared;
 mod stats;
 mod store;
 

@@ -8,9 +8,9 @@ use std::sync::atomic::Ordering;
 use futures_util::FutureExt;
 use futures_util::future::{Either, select};
 
-use super::handle::Shared;
 use super::key::CacheKey;
 use super::run::{Cached, is_for_all, say_stored};
+use super::shared::Shared;
 use super::stats::count;
 use crate::context::Context;
 use crate::error::Error;

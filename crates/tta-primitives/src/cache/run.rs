@@ -7,8 +7,9 @@ use tta_telemetry::{Name, ValueRef};
 
 use super::error::CachedFailure;
 use super::flights::{Joined, Lead, Waited};
-use super::handle::{Cache, Looked, Stored};
+use super::handle::Cache;
 use super::key::{CacheKey, IntoCacheKey};
+use super::shared::{Looked, Stored};
 use super::stats::count;
 use crate::context::Context;
 use crate::decide::{Decisions, outcomes};

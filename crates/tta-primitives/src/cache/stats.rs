@@ -31,7 +31,8 @@ pub struct CacheStats {
     pub gave_up: u64,
     /// Lookups that failed or took too long. Also counted as misses.
     pub get_errors: u64,
-    /// Values that were not kept because writing them failed or took too long.
+    /// Values that were not kept because writing them failed or took too long, or because the store
+    /// was left alone for a moment.
     pub put_errors: u64,
     /// Invalidations that failed or took too long.
     pub invalidation_errors: u64,

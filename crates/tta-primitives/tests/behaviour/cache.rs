@@ -228,7 +228,7 @@ fn what_makes_room_is_counted() {
 #[test]
 fn values_are_forgotten_by_key_by_tag_and_altogether() {
     let engine = TestEngine::new();
-    let parity = |x: &u32| vec![if x % 4 == 0 { "even".into() } else { "odd".into() }];
+    let parity = |x: &u32| vec![if x.is_multiple_of(4) { "even".into() } else { "odd".into() }];
     let cache = answers().tags(parity).build().unwrap();
     let (flow, calls) = counted(&cache);
     let cx = engine.context();

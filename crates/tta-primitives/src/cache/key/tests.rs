@@ -1,3 +1,5 @@
+//! Keys: no two lists of parts share one, and all are bounded and printable.
+
 use proptest::prelude::*;
 
 use super::*;
