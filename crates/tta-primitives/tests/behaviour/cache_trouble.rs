@@ -10,7 +10,7 @@ use tta_primitives::{Cache, CacheKey, ErrorKind, Workflow, step, workflow};
 use tta_telemetry::{Clock, Health, HealthStatus, Usd};
 
 use super::cache::{answers, outcomes};
-use super::support::{MS, SECOND, context, on_runtime};
+use super::support::{MS, SECOND, context, on_runtime, start_and_drop};
 
 #[derive(Clone, Copy, Default, PartialEq)]
 enum Mood {
@@ -76,7 +76,12 @@ impl CacheStore<u32> for Remote {
         if *self.0.mood.lock().unwrap() == Mood::Full {
             return Reply::Ready(Err(StoreError::Refused("out of memory".to_owned())));
         }
-        self.later(Some(clock), self.0.memory.put(key, entry, clock))
+        // The write arrives when its time has passed, not when it is sent.
+        let sent = self.later(Some(clock), Reply::Ready(Ok(())));
+        Reply::Later(Box::pin(async move {
+            sent.wait().await?;
+            self.0.memory.put(key, entry, clock).wait().await
+        }))
     }
 
     fn remove<'a>(&'a self, key: &'a CacheKey) -> Reply<'a, bool> {
@@ -210,6 +215,37 @@ fn an_invalidation_that_fails_is_an_error_for_the_one_who_asked() {
     });
     assert_eq!((failed, cache.stats().invalidation_errors), ((true, true), 2));
     assert_eq!(health(&engine).0, HealthStatus::Degraded);
+}
+
+/// The store is done with the invalidation before the write, which was under way, arrives.
+#[test]
+fn a_value_that_is_being_written_while_it_is_invalidated_is_removed_again() {
+    let engine = TestEngine::new();
+    let remote = Remote::new();
+    let (cache, flow, ask) = cached(&remote);
+    remote.is(Mood::Slow(10 * MS));
+    let (cx, other) = (engine.context(), engine.context());
+    let invalidate = async {
+        other.sleep(15 * MS).await;
+        cache.invalidate(1_u32, &other).await
+    };
+    let (made, gone) = engine.block_on(futures_util::future::join(flow.run(1, &cx), invalidate));
+    assert_eq!((made.unwrap(), gone.unwrap(), cx.elapsed()), (7, false, 20 * MS));
+    assert_eq!((cache.stats().superseded, engine.block_on(cache.get(1_u32, &cx))), (1, None));
+    assert_eq!((engine.block_on(flow.run(1, &cx)).unwrap(), ask.call_count()), (7, 2));
+}
+
+#[test]
+fn an_execution_dropped_while_it_waits_for_the_store_leaves_nothing_behind() {
+    let engine = TestEngine::new();
+    let remote = Remote::new();
+    let (cache, flow, ask) = cached(&remote);
+    remote.is(Mood::Slow(10 * MS));
+    let cx = engine.context();
+    start_and_drop(flow.run(1, &cx));
+    assert_eq!((ask.call_count(), engine.clock().sleepers()), (0, 0));
+    assert_eq!(engine.block_on(flow.run(1, &engine.context())).unwrap(), 7);
+    assert_eq!((cache.stats().misses, cache.stats().get_errors), (1, 0));
 }
 
 /// A step whose values are 1, 2, 3 and so on, each after `delay`.
