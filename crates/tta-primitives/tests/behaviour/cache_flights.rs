@@ -10,7 +10,7 @@ use tta_primitives::{Cache, Context, Error, ErrorKind, Result, Workflow, step, w
 use tta_telemetry::Usd;
 
 use super::cache::{answers, outcomes};
-use super::support::{SECOND, context, poll_once};
+use super::support::{SECOND, context, poll_once, start_and_drop};
 
 type Asked = (Workflow<u32, u32>, Mock<u32, u32>);
 
@@ -98,6 +98,19 @@ fn the_next_in_line_may_be_dropped_at_the_very_moment_it_is_to_lead() {
     drop(runs.remove(0));
     assert_eq!(engine.block_on(runs.remove(0)).unwrap(), 7);
     assert_eq!(ask.calls(), [0, 2]);
+}
+
+#[test]
+fn a_follower_that_leaves_does_not_end_the_flight_for_those_who_come_later() {
+    let engine = TestEngine::new();
+    let cache = answers().build().unwrap();
+    let (flow, ask) = slow(&cache, Mock::new("ask").returns(7));
+    let contexts: Vec<Context> = (0..3).map(|_| engine.context()).collect();
+    let mut leader = pin!(flow.run(0, &contexts[0]));
+    assert!(poll_once(leader.as_mut()).is_pending());
+    start_and_drop(flow.run(1, &contexts[1]));
+    let (a, b) = engine.block_on(join(leader, flow.run(2, &contexts[2])));
+    assert_eq!((a.unwrap(), b.unwrap(), ask.calls()), (7, 7, vec![0]));
 }
 
 #[test]

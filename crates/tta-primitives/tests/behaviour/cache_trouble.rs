@@ -1,5 +1,6 @@
 //! A store that is slow, gone or wrong, and values that are stale: nothing fails because of them.
 
+use std::pin::pin;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -10,7 +11,7 @@ use tta_primitives::{Cache, CacheKey, ErrorKind, Workflow, step, workflow};
 use tta_telemetry::{Clock, Health, HealthStatus, Usd};
 
 use super::cache::{answers, outcomes};
-use super::support::{MS, SECOND, context, on_runtime, start_and_drop};
+use super::support::{MS, SECOND, context, on_runtime, poll_once, start_and_drop};
 
 #[derive(Clone, Copy, Default, PartialEq)]
 enum Mood {
@@ -233,6 +234,22 @@ fn a_value_that_is_being_written_while_it_is_invalidated_is_removed_again() {
     assert_eq!((made.unwrap(), gone.unwrap(), cx.elapsed()), (7, false, 20 * MS));
     assert_eq!((cache.stats().superseded, engine.block_on(cache.get(1_u32, &cx))), (1, None));
     assert_eq!((engine.block_on(flow.run(1, &cx)).unwrap(), ask.call_count()), (7, 2));
+}
+
+#[test]
+fn one_whose_lookup_was_just_too_early_looks_again_before_it_makes_the_value() {
+    let engine = TestEngine::new();
+    let remote = Remote::new();
+    let (cache, flow, ask) = cached(&remote);
+    remote.is(Mood::Slow(10 * MS));
+    let (cx, other) = (engine.context(), engine.context());
+    // The store has found nothing, and is about to say so.
+    let mut early = pin!(flow.run(1, &cx));
+    assert!(poll_once(early.as_mut()).is_pending());
+    remote.is(Mood::Well);
+    assert_eq!(engine.block_on(flow.run(1, &other)).unwrap(), 7);
+    assert_eq!(engine.block_on(early).unwrap(), 7);
+    assert_eq!((ask.call_count(), cache.stats().hits, cache.stats().misses), (1, 1, 1));
 }
 
 #[test]
