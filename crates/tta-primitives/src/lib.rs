@@ -43,6 +43,7 @@
 #![forbid(unsafe_code)]
 
 mod bulkhead;
+pub mod cache;
 mod causes;
 mod circuit_breaker;
 mod clip;
@@ -79,6 +80,9 @@ mod tower;
 mod workflow;
 
 pub use bulkhead::{Bulkhead, BulkheadBuilder, BulkheadFullError, BulkheadFullReason, BulkheadStats};
+pub use cache::{
+    Cache, CacheBuilder, CacheKey, CacheKeyParts, CacheKeyWriter, CacheStats, CacheStore, CachedFailure, IntoCacheKey,
+};
 pub use circuit_breaker::{
     CircuitBreaker, CircuitBreakerBuilder, CircuitOpenError, CircuitReason, CircuitState, CircuitStats,
 };

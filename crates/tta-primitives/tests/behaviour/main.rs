@@ -2,6 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 mod bulkhead;
+mod cache;
+mod cache_flights;
+mod cache_store;
+mod cache_trouble;
 mod cancellation;
 mod circuit_breaker;
 mod composition;
