@@ -1,6 +1,7 @@
 //! What a policy adds to a call that succeeds at once, beside the same policies of tower-resilience.
 //! Does not measure what happens when calls fail: then time is spent waiting.
 
+mod cached;
 mod ours;
 mod tower_resilience;
 
@@ -46,6 +47,9 @@ const ROWS: &[Row] = &[
     Row::new("timeout, tower-resilience", "", tower_resilience::timeout),
     Row::new("router, off", "two routes, the cheaper one is taken.", ours::router_by_cost::<false>),
     Row::new("router, recorded", "the route is a span as well.", ours::router_by_cost::<true>),
+    Row::new("cache hit, off", "from memory; making the key is a part of it.", cached::hit::<false>),
+    Row::new("cache hit, recorded", "the span says that it was one.", cached::hit::<true>),
+    Row::new("moka", "a hit of the library that keeps the values, and making the same key.", cached::moka),
     Row::new(
         "all five, off",
         "a timeout inside a retry inside a breaker inside a bulkhead inside a rate limit.",

@@ -36,7 +36,7 @@ impl Primitive<u64> for Inside {
     }
 }
 
-fn measured<const RECORDED: bool>(plan: &Plan, inner: Workflow<u64, u64>) -> anyhow::Result<Measurement> {
+pub(super) fn measured<const RECORDED: bool>(plan: &Plan, inner: Workflow<u64, u64>) -> anyhow::Result<Measurement> {
     calls::<RECORDED>(plan, Inside { inner, succeeds: true })
 }
 

@@ -239,7 +239,8 @@ where
         let looked = self.cache.0.look(&key, cx).await;
         match self.answer(looked, &key, input, cx) {
             Ok(result) => result,
-            Err((input, why)) => self.make(key, input, ended, why, cx).await,
+            // In a box, so that a hit stays small.
+            Err((input, why)) => Box::pin(self.make(key, input, ended, why, cx)).await,
         }
     }
 

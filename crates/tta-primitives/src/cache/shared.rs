@@ -1,7 +1,6 @@
 //! The cache itself: looking up and keeping within bounds, and how it is.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -216,7 +215,8 @@ impl<V: Clone + Send + Sync + 'static> Shared<V> {
 pub(super) async fn wait<T>(reply: Reply<'_, T>, within: Duration, cx: &Context) -> Result<T, StoreError> {
     match reply {
         Reply::Ready(answer) => answer,
-        Reply::Later(answer) => match select(answer, pin!(cx.sleep(within))).await {
+        // Timers are large: in a box, so that answers that are there stay small.
+        Reply::Later(answer) => match select(answer, Box::pin(cx.sleep(within))).await {
             Either::Left((answer, _)) => answer,
             Either::Right(_) => Err(StoreError::TimedOut(within)),
         },
