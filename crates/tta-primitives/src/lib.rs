@@ -42,6 +42,7 @@
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 
+pub mod cache;
 mod causes;
 mod clip;
 mod conditional;
@@ -56,6 +57,7 @@ mod lambda;
 // Used by primitives that decide by recent latency.
 #[cfg_attr(not(test), expect(dead_code))]
 mod live_percentile;
+mod memory;
 mod named;
 mod node;
 mod observe;
@@ -83,6 +85,10 @@ pub use fallback::{Fallback, FallbackError, fallback};
 pub use graph::Graph;
 pub use instrument::{Run, Spawned, Traced, traced, traced_fn, try_traced};
 pub use lambda::{Blocking, SyncFn, WithContext, blocking, sync, with_context};
+pub use memory::{
+    LocalMemory, Made, Memory, MemoryBackend, MemoryBuilder, MemoryCounts, MemoryEntry, MemoryError, MemoryFuture,
+    MemoryQuery, MemoryRecord, Search,
+};
 pub use named::{Named, named};
 #[doc(hidden)]
 pub use node::Steps;

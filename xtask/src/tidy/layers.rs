@@ -47,6 +47,11 @@ const LAYERS: &[Layer] = &[
         must_never_know: &["tonic", "prost", "opentelemetry-proto", "parquet", "arrow", "object_store", "redis"],
     },
     Layer {
+        name: "tta-redis",
+        may_use: May::UseOnly(&["tta-telemetry", "tta-primitives"]),
+        must_never_know: &["http", "hyper", "reqwest", "axum", "tonic", "prost"],
+    },
+    Layer {
         name: "tta-tracing",
         may_use: May::UseOnly(&["tta-telemetry", "tta-primitives"]),
         must_never_know: &["http", "hyper", "reqwest", "axum", "tonic", "prost"],

@@ -30,8 +30,10 @@
 //! Owns nothing that production code needs. The kit panics where a test has gone wrong.
 
 mod engine;
+mod memory_conformance;
 mod mock;
 
 pub use engine::TestEngine;
+pub use memory_conformance::memory_conformance;
 pub use mock::Mock;
 pub use tta_telemetry::{ManualClock, MemorySink, TraceTree};

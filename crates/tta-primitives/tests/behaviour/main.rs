@@ -15,6 +15,7 @@ mod instrument;
 mod joins;
 mod joins_losers;
 mod many;
+mod memory;
 mod panics;
 mod parallel;
 mod places;
