@@ -76,6 +76,7 @@ mod timeout;
 mod tower;
 mod workflow;
 
+pub use cache::{CacheKey, CacheKeyParts, CacheKeyWriter, IntoCacheKey};
 pub use conditional::{Either, When, either, when};
 pub use context::{
     CancelHandle, Checkpoint, Context, ContextBuilder, ContextError, CorrelationId, RunState, StateError,

@@ -29,6 +29,7 @@
 //!
 //! Owns nothing that production code needs. The kit panics where a test has gone wrong.
 
+pub mod cache_conformance;
 mod engine;
 mod memory_conformance;
 mod mock;

@@ -1,6 +1,7 @@
 //! What the primitives promise, seen from outside: one module for each hazard.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+mod cache_store;
 mod cancellation;
 mod composition;
 mod conditional;
