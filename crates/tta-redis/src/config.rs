@@ -35,7 +35,7 @@ impl RedisConfigError {
 
     pub(crate) fn check(
         parameter: &'static str,
-        given: impl fmt::Debug,
+        given: &dyn fmt::Debug,
         accepted: &'static str,
         within: bool,
     ) -> Result<(), Self> {
@@ -228,16 +228,16 @@ impl Settings {
         check("key_prefix", &self.key_prefix, names::ACCEPTED, names::is_good(&self.key_prefix))?;
         let (ms, minute) = (Duration::from_millis(1), Duration::from_secs(60));
         let short = |parameter, duration: Duration| {
-            check(parameter, duration, "1 ms to 60 s", (ms..=minute).contains(&duration))
+            check(parameter, &duration, "1 ms to 60 s", (ms..=minute).contains(&duration))
         };
         short("connect_timeout", self.connect_timeout)?;
         short("response_timeout", self.response_timeout)?;
         short("min_reconnect_delay", self.min_reconnect_delay)?;
         let longest = self.max_reconnect_delay;
         let in_range = (self.min_reconnect_delay..=10 * minute).contains(&longest);
-        check("max_reconnect_delay", longest, "`min_reconnect_delay` to 10 min", in_range)?;
+        check("max_reconnect_delay", &longest, "`min_reconnect_delay` to 10 min", in_range)?;
         let in_range = (1..=100_000).contains(&self.max_unanswered);
-        check("max_unanswered", self.max_unanswered, "1 to 100000", in_range)
+        check("max_unanswered", &self.max_unanswered, "1 to 100000", in_range)
     }
 }
 

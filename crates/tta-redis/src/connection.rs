@@ -15,7 +15,7 @@ const WRITE_QUEUE: usize = 256;
 pub(crate) enum Target {
     Single(Client),
     #[cfg(feature = "cluster")]
-    Cluster(redis::cluster::ClusterClient),
+    Cluster(Box<redis::cluster::ClusterClient>),
 }
 
 /// Cheap to clone; clones share the socket, on which requests follow each other without waiting
@@ -62,7 +62,7 @@ impl Target {
                 Some(pem) => builder.certs(certificates(pem)),
                 None => builder,
             };
-            return builder.build().map(Target::Cluster);
+            return builder.build().map(|client| Target::Cluster(Box::new(client)));
         }
         let _ = timeouts;
         let node = address.nodes.first().cloned();

@@ -168,7 +168,9 @@ impl Redis {
             return answers.buffered(CLUSTER_CONCURRENCY).try_collect().await;
         }
         let mut pipeline = Pipeline::with_capacity(commands.len());
-        commands.into_iter().for_each(|command| drop(pipeline.add_command(command)));
+        for command in commands {
+            pipeline.add_command(command);
+        }
         self.many(&pipeline, access).await
     }
 

@@ -11,5 +11,5 @@ pub(crate) fn is_good(name: &str) -> bool {
 }
 
 pub(crate) fn check_namespace(name: &str) -> Result<(), RedisConfigError> {
-    RedisConfigError::check("namespace", name, ACCEPTED, is_good(name))
+    RedisConfigError::check("namespace", &name, ACCEPTED, is_good(name))
 }

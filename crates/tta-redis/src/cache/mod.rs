@@ -9,6 +9,8 @@ use std::marker::PhantomData;
 use std::time::Duration;
 
 use redis::Cmd;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tta_primitives::cache::{CacheKey, CacheStore, Entry, Found, Hit, Kept, Reply, StoreError};
 use tta_telemetry::{Clock, Health};
 
@@ -66,7 +68,7 @@ impl<V, C> fmt::Debug for RedisCache<V, C> {
     }
 }
 
-impl<V> RedisCache<V> {
+impl<V: Serialize + DeserializeOwned> RedisCache<V> {
     /// Values as JSON under a namespace: 1 to 100 letters, digits, `_`, `.` or `-`.
     ///
     /// # Errors

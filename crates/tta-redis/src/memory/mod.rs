@@ -7,6 +7,8 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use redis::Pipeline;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tta_primitives::{Made, MemoryBackend, MemoryEntry, MemoryError, MemoryFuture, MemoryQuery, MemoryRecord};
 use tta_telemetry::{Clock, Health};
 
@@ -47,7 +49,7 @@ impl<V, C> fmt::Debug for RedisMemory<V, C> {
     }
 }
 
-impl<V> RedisMemory<V> {
+impl<V: Serialize + DeserializeOwned> RedisMemory<V> {
     /// Values as JSON under a namespace: 1 to 100 letters, digits, `_`, `.` or `-`.
     ///
     /// # Errors

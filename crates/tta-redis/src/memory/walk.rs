@@ -24,9 +24,9 @@ impl<V, C: Codec<V>> RedisMemory<V, C> {
         let (mut found, mut walk) = (Vec::new(), begin());
         while let Some(keys) = self.next(&mut walk).await? {
             let candidates = keys.into_iter().filter_map(|key| {
-                let name = key.strip_prefix(query.scope)?;
-                let is_out = query.search.finds_key(name) == Some(false);
-                (!is_out).then(|| (name.to_owned(), key))
+                let name = key.strip_prefix(query.scope)?.to_owned();
+                let is_out = query.search.finds_key(&name) == Some(false);
+                (!is_out).then_some((name, key))
             });
             let (names, keys): (Vec<String>, Vec<String>) = candidates.unzip();
             for (name, bytes) in names.into_iter().zip(self.values(&keys).await?) {
