@@ -10,6 +10,7 @@ use crate::config::RedisConfigError;
 #[derive(Clone)]
 pub(crate) struct Address {
     pub(crate) nodes: Vec<ConnectionInfo>,
+    #[cfg_attr(not(feature = "cluster"), expect(dead_code, reason = "there are no clusters"))]
     pub(crate) is_cluster: bool,
 }
 

@@ -286,7 +286,10 @@ mod tests {
             "redis: `max_reconnect_delay` is 49ms, accepted is `min_reconnect_delay` to 10 min"
         );
         assert_eq!(refused(|b| b.max_unanswered(0)), "redis: `max_unanswered` is 0, accepted is 1 to 100000");
-        assert_eq!(refused(|b| b.max_unanswered(100_001)), "redis: `max_unanswered` is 100001, accepted is 1 to 100000");
+        assert_eq!(
+            refused(|b| b.max_unanswered(100_001)),
+            "redis: `max_unanswered` is 100001, accepted is 1 to 100000"
+        );
     }
 
     #[test]

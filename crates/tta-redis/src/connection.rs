@@ -13,7 +13,7 @@ const WRITE_QUEUE: usize = 256;
 /// How to connect.
 #[derive(Clone)]
 pub(crate) enum Target {
-    Single(Client),
+    Single(Box<Client>),
     #[cfg(feature = "cluster")]
     Cluster(Box<redis::cluster::ClusterClient>),
 }
@@ -69,11 +69,15 @@ impl Target {
         let node = node.ok_or_else(|| RedisError::from((redis::ErrorKind::InvalidClientConfig, "no address")))?;
         #[cfg(feature = "tls")]
         if let Some(pem) = root_certificate {
-            return Client::build_with_tls(node, certificates(pem)).map(Target::Single);
+            return Client::build_with_tls(node, certificates(pem)).map(Self::single);
         }
         #[cfg(not(feature = "tls"))]
         drop(root_certificate);
-        Client::open(node).map(Target::Single)
+        Client::open(node).map(Self::single)
+    }
+
+    fn single(client: Client) -> Self {
+        Target::Single(Box::new(client))
     }
 
     pub(crate) fn is_cluster(&self) -> bool {
@@ -105,7 +109,9 @@ impl Connection {
             #[cfg(feature = "cluster")]
             (Connection::Cluster(connection), Request::Many(pipeline)) => pipeline.query_async(connection).await,
             #[cfg(feature = "cluster")]
-            (Connection::Cluster(connection), Request::At(command, node)) => routing::at(connection, command, node).await,
+            (Connection::Cluster(connection), Request::At(command, node)) => {
+                routing::at(connection, command, node).await
+            }
             #[cfg(feature = "cluster")]
             (Connection::Cluster(connection), Request::Everywhere(command)) => {
                 routing::everywhere(connection, command).await

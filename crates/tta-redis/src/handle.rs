@@ -174,8 +174,9 @@ impl Redis {
         self.many(&pipeline, access).await
     }
 
-    /// Sends a request and notes what became of it. Every request of this crate may be sent
-    /// twice, so one that met a dead connection goes out again over the next one.
+    /// Sends a request and notes what became of it. Every request of this crate leaves the same
+    /// behind when it is carried out twice, so one that met a dead connection goes out again over
+    /// the next one; only the counts that it returns are then those of the second time.
     async fn send(&self, request: Request<'_>, access: Access) -> Result<Value, Failure> {
         let link = &self.0.link;
         let mut is_second = false;

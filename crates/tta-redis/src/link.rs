@@ -80,6 +80,9 @@ impl Link {
     /// # Cancel safety
     /// Dropping it gives up waiting; the attempt goes on.
     pub(crate) async fn acquire(self: &Arc<Self>) -> Result<Arc<Established>, Failure> {
+        // The client's timers would panic without one.
+        let runtime = tokio::runtime::Handle::try_current();
+        let runtime = runtime.map_err(|_| Failure::Unavailable("there is no tokio runtime here".to_owned()))?;
         let mut attempt = {
             let mut state = self.state();
             match &*state {
@@ -92,7 +95,7 @@ impl Link {
                         return Err(last.clone());
                     }
                     let failures = *failures;
-                    let attempt = self.start()?;
+                    let attempt = self.start(&runtime);
                     *state = State::Connecting { attempt: attempt.clone(), failures };
                     attempt
                 }
@@ -106,20 +109,19 @@ impl Link {
         })
     }
 
-    /// Starts an attempt on the current runtime.
-    fn start(self: &Arc<Self>) -> Result<Attempt, Failure> {
-        let runtime = tokio::runtime::Handle::try_current();
-        let runtime = runtime.map_err(|_| Failure::Unavailable("there is no tokio runtime here".to_owned()))?;
+    /// Starts an attempt.
+    fn start(self: &Arc<Self>, runtime: &tokio::runtime::Handle) -> Attempt {
         let (ended, attempt) = watch::channel(None);
         let (link, target) = (Arc::downgrade(self), self.target.clone());
         let (connect, response) = (self.timing.connect_timeout, self.timing.response_timeout);
         runtime.spawn(async move {
             // For clusters, whose client bounds only each part of connecting; and the greeting.
             let connecting = tokio::time::timeout(connect, target.connect(connect, response));
-            let result = connecting.await.unwrap_or_else(|_| Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()));
+            let result =
+                connecting.await.unwrap_or_else(|_| Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()));
             let _ = ended.send(Some(Self::connected(&link, result, connect)));
         });
-        Ok(attempt)
+        attempt
     }
 
     fn connected(

@@ -138,8 +138,7 @@ impl<V: Clone + Send + Sync + 'static> Memory<V> {
         let component = Component { name: format!("memory:{name}").into(), backend: Arc::clone(&backend) };
         let (evicted, expired) = (AtomicU64::new(0), AtomicU64::new(0));
         let (component, watched_by) = (Arc::new(component), AtomicU64::new(u64::MAX));
-        let shared =
-            Shared { name, max_entries, default_ttl, text, backend, evicted, expired, component, watched_by };
+        let shared = Shared { name, max_entries, default_ttl, text, backend, evicted, expired, component, watched_by };
         Self { shared: Arc::new(shared), scope: "".into() }
     }
 

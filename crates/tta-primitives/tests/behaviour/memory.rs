@@ -28,10 +28,7 @@ fn what_is_outside_its_range_is_refused_by_name() {
     let text = |result: Result<_, PolicyError>| result.map(|_: Memory<String>| ()).unwrap_err().to_string();
     assert_eq!(text(build(0, SECOND)), "memory: `max_entries` is 0, accepted is 1 to 1000000");
     assert_eq!(text(build(1_000_001, SECOND)), "memory: `max_entries` is 1000001, accepted is 1 to 1000000");
-    assert_eq!(
-        text(build(1, Duration::ZERO)),
-        "memory: `default_ttl` is 0ns, accepted is above 0, at most 3650 days"
-    );
+    assert_eq!(text(build(1, Duration::ZERO)), "memory: `default_ttl` is 0ns, accepted is above 0, at most 3650 days");
     assert!(build(1, 3_651 * 86_400 * SECOND).is_err() && build(1, 3_650 * 86_400 * SECOND).is_ok());
     assert_eq!(text(Memory::builder("").build()), "memory: `name` is \"\", accepted is 1 to 100 bytes");
     let refused = "memory: `namespace` is \"a/b\", accepted is 1 to 200 bytes without a slash";
@@ -41,7 +38,10 @@ fn what_is_outside_its_range_is_refused_by_name() {
     let engine = TestEngine::new();
     let (cx, memory) = (engine.context(), memory(10));
     let error = engine.block_on(memory.add("k", "v".into(), Some(Duration::ZERO), &cx)).unwrap_err();
-    assert_eq!((error.kind(), error.downcast_ref::<PolicyError>().unwrap().parameter), (ErrorKind::InvalidInput, "ttl"));
+    assert_eq!(
+        (error.kind(), error.downcast_ref::<PolicyError>().unwrap().parameter),
+        (ErrorKind::InvalidInput, "ttl")
+    );
     let long = "k".repeat(1_025);
     for error in [
         engine.block_on(memory.add("", "v".into(), None, &cx)).unwrap_err(),
@@ -224,7 +224,11 @@ impl MemoryBackend<u32> for Broken {
 fn a_failing_backend_gives_typed_errors_and_its_health_is_in_every_engines_report() {
     let is_broken = Arc::new(AtomicBool::new(true));
     let cases = [
-        (MemoryError::Unavailable("no route".into()), ErrorKind::Upstream, "the memory store cannot be reached: no route"),
+        (
+            MemoryError::Unavailable("no route".into()),
+            ErrorKind::Upstream,
+            "the memory store cannot be reached: no route",
+        ),
         (MemoryError::Refused("OOM".into()), ErrorKind::Upstream, "the memory store refused: OOM"),
         (MemoryError::TimedOut(SECOND), ErrorKind::Timeout, "the memory store did not answer within 1s"),
         (MemoryError::Encoding("NaN".into()), ErrorKind::InvalidInput, "the value cannot be encoded: NaN"),

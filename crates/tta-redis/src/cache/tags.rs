@@ -7,8 +7,8 @@
 use redis::{Cmd, Pipeline};
 use tta_telemetry::Name;
 
-use super::scan::Batch;
 use super::RedisCache;
+use super::scan::Batch;
 use crate::codec::Codec;
 use crate::envelope;
 use crate::failure::Failure;

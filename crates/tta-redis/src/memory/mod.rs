@@ -92,8 +92,7 @@ impl<V, C: Codec<V>> RedisMemory<V, C> {
         let command = redis::cmd("HGET").arg(&self.keys.values).arg(key).to_owned();
         let bytes: Option<Vec<u8>> = self.redis.one(&command, Access::Plain).await.map_err(Failure::into_memory)?;
         let Some(bytes) = bytes else { return Ok(None) };
-        let unreadable =
-            |error: crate::CodecError| MemoryError::Unreadable { key: key.to_owned(), reason: error.0 };
+        let unreadable = |error: crate::CodecError| MemoryError::Unreadable { key: key.to_owned(), reason: error.0 };
         let remembered = envelope::read_memory::<V, C>(&bytes).map_err(unreadable)?;
         if !remembered.is_live(now) {
             return Ok(None);

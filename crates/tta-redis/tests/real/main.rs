@@ -10,3 +10,4 @@ mod health;
 mod loss;
 mod memory;
 mod support;
+mod tls;

@@ -30,7 +30,8 @@ pub(crate) fn server(arguments: &[&str]) -> Option<RedisServer> {
     }
     let arguments: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
     // Another process may take the port between our look and the server's start.
-    (0..10).find_map(|_| RedisServer::start(&arguments))
+    let started = (0..10).find_map(|_| RedisServer::start(&arguments));
+    Some(started.expect("the server starts within ten attempts"))
 }
 
 impl RedisServer {
@@ -46,7 +47,15 @@ impl RedisServer {
     fn launch(&mut self) -> bool {
         let mut command = Command::new(PROGRAM);
         command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--daemonize", "no"]);
-        command.args(["--port", &self.port.to_string(), "--dir"]).arg(self.directory.path()).args(&self.arguments);
+        // `--tls` is no argument of the server's: it stands for TLS on the port, and nothing else.
+        let is_tls = |argument: &&String| argument.as_str() == "--tls";
+        let port = self.port.to_string();
+        match self.arguments.iter().any(|argument| is_tls(&argument)) {
+            true => command.args(["--port", "0", "--tls-port", &port]),
+            false => command.args(["--port", &port]),
+        };
+        command.arg("--dir").arg(self.directory.path());
+        command.args(self.arguments.iter().filter(|argument| !is_tls(argument)));
         let mut process = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let output = BufReader::new(process.stdout.take().unwrap());
         let mut lines = output.lines().map_while(Result::ok);
