@@ -211,7 +211,7 @@ impl RedisBuilder {
         self.settings.check()?;
         let (username, password, database) = (self.username, self.password, self.database);
         for node in &mut address.nodes {
-            *node = with_login(node.clone(), username.as_deref(), password.as_deref(), database);
+            log_in(node, username.as_deref(), password.as_deref(), database);
         }
         #[cfg(feature = "tls")]
         let root_certificate = self.root_certificate;
@@ -241,23 +241,16 @@ impl Settings {
     }
 }
 
-fn with_login(
-    node: ConnectionInfo,
-    username: Option<&str>,
-    password: Option<&str>,
-    database: Option<i64>,
-) -> ConnectionInfo {
-    let mut settings = node.redis_settings().clone();
+fn log_in(node: &mut ConnectionInfo, username: Option<&str>, password: Option<&str>, database: Option<i64>) {
     if let Some(username) = username {
-        settings = settings.set_username(username);
+        node.redis.username = Some(username.to_owned());
     }
     if let Some(password) = password {
-        settings = settings.set_password(password);
+        node.redis.password = Some(password.to_owned());
     }
     if let Some(database) = database {
-        settings = settings.set_db(database);
+        node.redis.db = database;
     }
-    node.set_redis_settings(settings)
 }
 
 #[cfg(test)]

@@ -58,7 +58,7 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         name: "tta",
-        may_use: May::UseOnly(&["tta-telemetry", "tta-primitives", "tta-host", "tta-http", "tta-tracing"]),
+        may_use: May::UseOnly(&["tta-telemetry", "tta-primitives", "tta-host", "tta-http", "tta-redis", "tta-tracing"]),
         must_never_know: &[],
     },
     Layer { name: "tta-cli", may_use: May::UseOnly(&["tta"]), must_never_know: &[] },
