@@ -6,8 +6,8 @@ use thiserror::Error;
 
 use crate::error::{Error, ErrorKind};
 
-/// Why a memory could not do what it was asked. Found inside the [`Error`] that a step sees, by
-/// [`Error::downcast_ref`].
+/// Why a memory could not do what it was asked. Found inside the [`Error`](crate::Error) that a step sees, by
+/// [`downcast_ref`](crate::Error::downcast_ref).
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum MemoryError {
