@@ -76,7 +76,9 @@ mod timeout;
 mod tower;
 mod workflow;
 
-pub use cache::{CacheKey, CacheKeyParts, CacheKeyWriter, IntoCacheKey};
+pub use cache::{
+    Cache, CacheBuilder, CacheKey, CacheKeyParts, CacheKeyWriter, CacheStats, CacheStore, CachedFailure, IntoCacheKey,
+};
 pub use conditional::{Either, When, either, when};
 pub use context::{
     CancelHandle, Checkpoint, Context, ContextBuilder, ContextError, CorrelationId, RunState, StateError,

@@ -10,6 +10,7 @@ use tta_telemetry::Name;
 
 use super::Workflow;
 use super::chain::Chain;
+use crate::cache::{Cache, Cached, IntoCacheKey};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::Graph;
@@ -105,6 +106,32 @@ impl<In: Send + 'static, Out: Send + 'static> Workflow<In, Out> {
     {
         let fallback = one_node(fallback, Location::caller());
         self.decorate(|inner| TimedOutOr { bounded: TimedOut::new(inner, policy), fallback })
+    }
+
+    /// Gives what the steps so far have made for the same key before, while the cache has it, and
+    /// keeps what they make. `key` says what the output depends on; when it fails or panics, the
+    /// steps run without the cache.
+    ///
+    /// The step's span says `cache.outcome`: `hit`, `stale`, `negative`, `shared` (another
+    /// execution made it at that moment), `miss`, `corrupt`, `error`, `resting` (the store failed of
+    /// late and is left alone for a moment), `bypassed` or `gave_up` (waiting for another took too
+    /// long). An error that is shared is the leader's own, unless it is about the leader's run, as
+    /// cancelled, a panic or a deadline: then one of those who wait runs the steps instead.
+    ///
+    /// ```
+    /// # async fn look_up((user, text): (u64, String)) -> Result<String, String> { Ok(format!("{user} {text}")) }
+    /// use tta_primitives::{Cache, CacheKey, step};
+    ///
+    /// let answers = Cache::named("answers").build()?;
+    /// let ask = step(look_up).cache(answers, |(user, text): &(u64, String)| CacheKey::of(&(user, text)));
+    /// # Ok::<(), tta_primitives::PolicyError>(())
+    /// ```
+    #[must_use]
+    pub fn cache<K: IntoCacheKey>(self, cache: Cache<Out>, key: impl Fn(&In) -> K + Send + Sync + 'static) -> Self
+    where
+        Out: Clone + Sync,
+    {
+        self.decorate(|inner| Cached::new(inner, cache, key))
     }
 
     /// Sets the kind of errors of the steps so far: `f` sees each and names its kind, or `None` to

@@ -1,7 +1,10 @@
 //! What the primitives promise, seen from outside: one module for each hazard.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+mod cache;
+mod cache_flights;
 mod cache_store;
+mod cache_trouble;
 mod cancellation;
 mod composition;
 mod conditional;

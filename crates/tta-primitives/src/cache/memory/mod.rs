@@ -21,7 +21,7 @@ use tta_telemetry::{Clock, Health, Ticks};
 use super::key::CacheKey;
 use super::store::{CacheStore, Entry, Found, Hit, Kept, Payload, Reply, StoreError};
 use crate::policy::PolicyError;
-use bounds::Bounds;
+pub(super) use bounds::{Bounds, Weigher};
 use tags::{Tagged, Tags};
 
 /// Keeps values in the memory of this process, at most so many and, if wanted, so many bytes of

@@ -1,3 +1,5 @@
+//! The memory store: its bounds, its clock, and threads that put and invalidate at once.
+
 use std::sync::Barrier;
 
 use super::*;
