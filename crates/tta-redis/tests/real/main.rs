@@ -11,3 +11,4 @@ mod loss;
 mod memory;
 mod support;
 mod tls;
+mod workflow;
