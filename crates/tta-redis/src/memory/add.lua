@@ -8,7 +8,8 @@ local function forget(keys)
     redis.call('ZREM', KEYS[3], key)
   end
 end
-local expired = redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', ARGV[3])
+-- Not all at once: nobody else is served meanwhile. One that goes makes the room that one needs.
+local expired = redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', ARGV[3], 'LIMIT', 0, 1000)
 forget(expired)
 local newest = redis.call('ZREVRANGE', KEYS[2], 0, 0, 'WITHSCORES')
 local number = newest[2] and tonumber(newest[2]) + 1 or 1

@@ -225,3 +225,18 @@ fn what_the_codec_cannot_write_is_an_error_and_leaves_what_was_there() {
         assert!(matches!(found, Found::Hit(hit) if hit.payload == Payload::Value(Odd::new())));
     });
 }
+
+/// Otherwise no invalidation would ever find it.
+#[test]
+fn an_entry_that_cannot_be_put_on_its_tags_is_not_kept() {
+    let server = server_or_skip!("--requirepass", "admin");
+    let rule = ["ACL", "SETUSER", "app", "on", ">hunter2", "~*", "+@all", "-zadd"];
+    assert_eq!(server.ask(&rule), "+OK");
+    let redis = Redis::builder(&server.url()).username("app").password("hunter2").build().unwrap();
+    let bench = Bench::new(&redis);
+    runtime().block_on(async {
+        bench.put("a", "text", &["tag"]).await.unwrap_err();
+        assert_eq!(bench.find("a").await.unwrap(), Found::Miss);
+        bench.put("a", "text", &[]).await.unwrap();
+    });
+}
