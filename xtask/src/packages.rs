@@ -10,7 +10,10 @@ struct Package {
     needed_by: &'static str,
 }
 
-const PACKAGES: &[Package] = &[Package { name: "valgrind", program: "valgrind", needed_by: "counting instructions" }];
+const PACKAGES: &[Package] = &[
+    Package { name: "redis-server", program: "redis-server", needed_by: "testing with a real Redis" },
+    Package { name: "valgrind", program: "valgrind", needed_by: "counting instructions" },
+];
 
 /// Installs what is missing where we are root and have `apt-get`; else says what will be skipped.
 pub(crate) fn install_missing() -> StepResult {

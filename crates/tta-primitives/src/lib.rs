@@ -58,6 +58,7 @@ mod instrument;
 pub mod interop;
 mod lambda;
 mod live_percentile;
+mod memory;
 mod named;
 mod node;
 mod observe;
@@ -96,6 +97,10 @@ pub use graph::Graph;
 pub use hedge::{Hedge, HedgeBuilder, HedgeError, HedgeStats};
 pub use instrument::{Run, Spawned, Traced, traced, traced_fn, try_traced};
 pub use lambda::{Blocking, SyncFn, WithContext, blocking, sync, with_context};
+pub use memory::{
+    LocalMemory, Made, Memory, MemoryBackend, MemoryBuilder, MemoryCounts, MemoryEntry, MemoryError, MemoryFuture,
+    MemoryQuery, MemoryRecord, Search,
+};
 pub use named::{Named, named};
 #[doc(hidden)]
 pub use node::Steps;

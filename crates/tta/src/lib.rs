@@ -25,8 +25,8 @@
 //! ```
 //!
 //! This crate is a facade without logic: the primitives live in `tta-primitives`, the engine in
-//! `tta-telemetry`, files in `tta-host`, HTTP in `tta-http`, `tracing`
-//! in `tta-tracing`.
+//! `tta-telemetry`, files in `tta-host`, HTTP in `tta-http`, Redis in
+//! `tta-redis`, `tracing` in `tta-tracing`.
 //!
 //! # Features
 //! - `record` (default): recording. Without it primitives run, ids propagate, and the recorder is
@@ -34,6 +34,8 @@
 //! - `host` (default): trace files, `tta::host`.
 //! - `http`: propagation over HTTP and a run for each request of a server, `tta::http`; with
 //!   `axum` route templates and an extractor, with `reqwest` spans for the calls of a client.
+//! - `redis`: cached values and memories in Redis, `tta::redis`; with `redis-cluster` in a cluster,
+//!   with `redis-tls` over TLS, with `redis-messagepack` as MessagePack.
 //! - `tower`: services of tower as steps, and workflows as services.
 //! - `tracing`: spans and events of libraries inside steps, and logs that carry ids, `tta::tracing`.
 //! - `test-util`: the test kit, `tta::testing`.
@@ -50,6 +52,8 @@ pub use tta_http as http;
 #[cfg(feature = "test-util")]
 pub use tta_primitives::testing;
 pub use tta_primitives::*;
+#[cfg(feature = "redis")]
+pub use tta_redis as redis;
 pub use tta_telemetry as telemetry;
 pub use tta_telemetry::{MemorySink, Name, Sampling, Telemetry, TextSink, Usd, Value, ValueRef};
 #[cfg(feature = "tracing")]

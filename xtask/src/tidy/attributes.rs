@@ -10,7 +10,7 @@ const UNSAFE_PACKAGE: &str = "tta-telemetry";
 const UNSAFE_MODULE: &str = "crates/tta-telemetry/src/record";
 
 /// Packages whose users read their documentation.
-const LIBRARIES: &[&str] = &["tta-telemetry", "tta-primitives", "tta-host", "tta"];
+const LIBRARIES: &[&str] = &["tta-telemetry", "tta-primitives", "tta-host", "tta-redis", "tta"];
 
 pub(super) fn roots_forbid_unsafe_code(workspace: &Workspace, files: &[SourceFile]) -> Vec<Problem> {
     roots(workspace, files)

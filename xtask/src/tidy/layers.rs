@@ -47,13 +47,18 @@ const LAYERS: &[Layer] = &[
         must_never_know: &["tonic", "prost", "opentelemetry-proto", "parquet", "arrow", "object_store", "redis"],
     },
     Layer {
+        name: "tta-redis",
+        may_use: May::UseOnly(&["tta-telemetry", "tta-primitives"]),
+        must_never_know: &["http", "hyper", "reqwest", "axum", "tonic", "prost"],
+    },
+    Layer {
         name: "tta-tracing",
         may_use: May::UseOnly(&["tta-telemetry", "tta-primitives"]),
         must_never_know: &["http", "hyper", "reqwest", "axum", "tonic", "prost"],
     },
     Layer {
         name: "tta",
-        may_use: May::UseOnly(&["tta-telemetry", "tta-primitives", "tta-host", "tta-http", "tta-tracing"]),
+        may_use: May::UseOnly(&["tta-telemetry", "tta-primitives", "tta-host", "tta-http", "tta-redis", "tta-tracing"]),
         must_never_know: &[],
     },
     Layer { name: "tta-cli", may_use: May::UseOnly(&["tta"]), must_never_know: &[] },

@@ -31,8 +31,10 @@
 
 pub mod cache_conformance;
 mod engine;
+mod memory_conformance;
 mod mock;
 
 pub use engine::TestEngine;
+pub use memory_conformance::memory_conformance;
 pub use mock::Mock;
 pub use tta_telemetry::{ManualClock, MemorySink, TraceTree};

@@ -23,6 +23,7 @@ mod instrument;
 mod joins;
 mod joins_losers;
 mod many;
+mod memory;
 mod panics;
 mod parallel;
 mod places;
