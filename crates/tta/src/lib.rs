@@ -62,9 +62,9 @@ pub use tta_tracing as tracing;
 /// What most programs need: `use tta::prelude::*;`.
 pub mod prelude {
     pub use tta_primitives::{
-        Bulkhead, Cache, CacheKey, CircuitBreaker, Context, Error, ErrorKind, Hedge, IntoError, Primitive, RateLimit,
-        Repeat, Retry, Route, Timeout, Workflow, blocking, either, fallback, named, parallel, router, saga, step,
-        switch, sync, traced, try_traced, when, with_context, workflow,
+        Bulkhead, Cache, CacheKey, CircuitBreaker, Context, Error, ErrorKind, Hedge, IntoError, Memory, Primitive,
+        RateLimit, Repeat, Retry, Route, Timeout, Workflow, blocking, either, fallback, named, parallel, router, saga,
+        step, switch, sync, traced, try_traced, when, with_context, workflow,
     };
     pub use tta_telemetry::{MemorySink, Sampling, Telemetry, TextSink};
 }
