@@ -27,6 +27,8 @@ pub const POLICIES: Family = Family {
 const ROWS: &[Row] = &[
     Row::new("step, off", "a step without a policy on an engine with `enabled(false)`.", ours::bare::<false>),
     Row::new("step, recorded", "", ours::bare::<true>),
+    Row::new("failing step, off", "a step that fails at once, with a text for an error.", ours::failing::<false>),
+    Row::new("failing step, recorded", "", ours::failing::<true>),
     Row::new("service", "", tower_resilience::bare),
     Row::new("breaker, off", "", ours::breaker::<false>),
     Row::new("breaker, recorded", "", ours::breaker::<true>),
@@ -45,6 +47,11 @@ const ROWS: &[Row] = &[
     Row::new("timeout, off", "", ours::timeout::<false>),
     Row::new("timeout, recorded", "", ours::timeout::<true>),
     Row::new("timeout, tower-resilience", "", tower_resilience::timeout),
+    Row::new(
+        "timeout, late by",
+        "how long after its 20 ms a step that hangs was given up, in the median: the timers of tokio.",
+        ours::timeout_late_by,
+    ),
     Row::new("router, off", "two routes, the cheaper one is taken.", ours::router_by_cost::<false>),
     Row::new("router, recorded", "the route is a span as well.", ours::router_by_cost::<true>),
     Row::new("cache hit, off", "from memory; making the key is a part of it.", cached::hit::<false>),
@@ -68,7 +75,8 @@ mod tests {
     fn every_policy_lets_every_call_through() {
         for row in POLICIES.rows {
             let measurement = (row.run)(&Plan { bursts: 1, count: None });
-            assert_eq!(measurement.unwrap().operations, u64::from(CALLS), "{}", row.name);
+            let operations = if row.name == "timeout, late by" { 1 } else { u64::from(CALLS) };
+            assert_eq!(measurement.unwrap().operations, operations, "{}", row.name);
         }
     }
 }

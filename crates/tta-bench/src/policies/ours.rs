@@ -65,6 +65,13 @@ pub(super) fn bare<const RECORDED: bool>(plan: &Plan) -> anyhow::Result<Measurem
     measured::<RECORDED>(plan, step(add))
 }
 
+pub(super) fn failing<const RECORDED: bool>(plan: &Plan) -> anyhow::Result<Measurement> {
+    async fn refuse(_: u64) -> Result<u64, &'static str> {
+        Err("refused")
+    }
+    calls::<RECORDED>(plan, Inside { inner: step(refuse), succeeds: false })
+}
+
 pub(super) fn breaker<const RECORDED: bool>(plan: &Plan) -> anyhow::Result<Measurement> {
     measured::<RECORDED>(plan, step(add).circuit_breaker(CircuitBreaker::named("peer").build()?))
 }
@@ -94,6 +101,27 @@ pub(super) fn retry<const RECORDED: bool>(plan: &Plan) -> anyhow::Result<Measure
 
 pub(super) fn timeout<const RECORDED: bool>(plan: &Plan) -> anyhow::Result<Measurement> {
     measured::<RECORDED>(plan, step(add).timeout(Timeout::after(SECOND).build()?))
+}
+
+/// By how much a step that hangs outlives its timeout. One operation, so a figure of its own kind.
+pub(super) fn timeout_late_by(plan: &Plan) -> anyhow::Result<Measurement> {
+    const TIMEOUT: Duration = Duration::from_millis(20);
+    const MOST_TIMES: u32 = 25;
+    async fn hang(_: u64) -> Result<u64, std::convert::Infallible> {
+        std::future::pending().await
+    }
+    let flow = workflow("late", step(hang).timeout(Timeout::after(TIMEOUT).build()?));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+    let cx = Context::on(recorded()?);
+    let shorter = Plan { bursts: plan.bursts.min(MOST_TIMES), count: plan.count };
+    let mut ended_well = false;
+    let mut measurement = measure(&shorter, 1, || {
+        ended_well |= runtime.block_on(flow.run(1, &cx)).is_ok();
+    });
+    anyhow::ensure!(!ended_well, "a step that hangs returned");
+    measurement.caller_ns -= TIMEOUT.as_nanos() as f64;
+    measurement.operations = 1;
+    Ok(measurement)
 }
 
 pub(super) fn router_by_cost<const RECORDED: bool>(plan: &Plan) -> anyhow::Result<Measurement> {
