@@ -3,6 +3,7 @@
 //! Owns the life of a step's span: opened by whoever drives the step, closed with the outcome, or
 //! as cancelled when the driver is dropped.
 
+use std::fmt::Write as _;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{self, Poll};
@@ -121,7 +122,7 @@ impl<F: Future> Future for InSpan<F> {
 pub(crate) fn record_error(span: &mut Span<'_>, error: &Error) -> SpanStatus {
     if span.is_recording() {
         span.set("error.type", error.kind().as_str());
-        span.set("error.message", &error.to_string());
+        span.set("error.message", &message_of(error));
         if error.path().is_empty() {
             let chain = error.chain();
             let chain: Vec<&str> = chain.iter().map(String::as_str).collect();
@@ -134,11 +135,20 @@ pub(crate) fn record_error(span: &mut Span<'_>, error: &Error) -> SpanStatus {
     if error.kind() == ErrorKind::Cancelled { SpanStatus::Cancelled } else { SpanStatus::Error }
 }
 
+/// An error's message, with room from the start: most fit, and growing by doubling costs several
+/// times as much as the text.
+fn message_of(error: &Error) -> String {
+    let mut message = String::with_capacity(128);
+    let written = write!(message, "{error}");
+    debug_assert!(written.is_ok(), "a string takes everything");
+    message
+}
+
 /// The same for the root of a run.
 #[cold]
 pub(crate) fn record_root_error(root: &mut tta_telemetry::ActiveTrace, error: &Error) {
     root.set("error.type", error.kind().as_str());
-    root.set("error.message", &error.to_string());
+    root.set("error.message", &message_of(error));
     let path: Vec<&str> = error.path().iter().map(Name::as_str).collect();
     if !path.is_empty() {
         root.set("error.path", &path.join(" > "));
