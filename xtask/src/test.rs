@@ -66,7 +66,7 @@ fn documentation_tests() -> StepResult {
 fn compiled_out() -> StepResult {
     cargo(&["test", "-p", "tta-primitives", "-p", "tta-telemetry", "--no-default-features"])?;
     // What stands above them must build without the recorder as well.
-    let above = ["--no-default-features", "--features", "axum,host,reqwest,tower,tracing"];
+    let above = ["--no-default-features", "--features", "axum,host,redis,reqwest,tower,tracing"];
     process::run(process::cargo().args(["check", "-p", "tta", "--lib"]).args(above))?;
     Ok(Outcome::Done)
 }
