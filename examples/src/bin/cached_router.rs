@@ -2,7 +2,8 @@
 //! through a cache, a timeout and a router over two models; and the same questions to the large
 //! model alone. What was saved is read from what the primitives themselves report.
 //!
-//! Seeded, on a paused clock: the same numbers in every run, in no time.
+//! Seeded, on a paused clock: the same questions in every run, and hours pass in no time. What makes
+//! room in the cache differs a little from run to run.
 #![forbid(unsafe_code)]
 
 use std::time::Duration;
