@@ -7,6 +7,9 @@ use redis::{AsyncConnectionConfig, Client, Cmd, Pipeline, RedisError, RedisResul
 
 use crate::address::Address;
 
+/// Commands that wait to be written at a time; further ones wait with their callers.
+const WRITE_QUEUE: usize = 256;
+
 /// How to connect.
 #[derive(Clone)]
 pub(crate) enum Target {
@@ -21,8 +24,7 @@ pub(crate) enum Target {
 pub(crate) enum Connection {
     Single(MultiplexedConnection),
     #[cfg(feature = "cluster")]
-    /// With how long an answer may take, retries of the client's included.
-    Cluster(redis::cluster_async::ClusterConnection, Duration),
+    Cluster(redis::cluster_async::ClusterConnection),
 }
 
 /// What is asked.
@@ -52,6 +54,7 @@ impl Target {
             let builder = redis::cluster::ClusterClient::builder(address.nodes.clone())
                 .connection_timeout(timeouts.0)
                 .response_timeout(timeouts.1)
+                .overall_response_timeout(Some(timeouts.1))
                 // Back-off is ours: see `link`.
                 .retries(2);
             #[cfg(feature = "tls")]
@@ -84,14 +87,14 @@ impl Target {
     pub(crate) async fn connect(&self, connect: Duration, response: Duration) -> RedisResult<Connection> {
         match self {
             Target::Single(client) => {
-                let config =
-                    AsyncConnectionConfig::new().set_connection_timeout(connect).set_response_timeout(response);
+                let config = AsyncConnectionConfig::new()
+                    .set_connection_timeout(Some(connect))
+                    .set_response_timeout(Some(response))
+                    .set_pipeline_buffer_size(WRITE_QUEUE);
                 client.get_multiplexed_async_connection_with_config(&config).await.map(Connection::Single)
             }
             #[cfg(feature = "cluster")]
-            Target::Cluster(client) => {
-                client.get_async_connection().await.map(|connection| Connection::Cluster(connection, response))
-            }
+            Target::Cluster(client) => client.get_async_connection().await.map(Connection::Cluster),
         }
     }
 }
@@ -102,9 +105,16 @@ impl Connection {
             (Connection::Single(connection), Request::One(command)) => command.query_async(connection).await,
             (Connection::Single(connection), Request::Many(pipeline)) => pipeline.query_async(connection).await,
             #[cfg(feature = "cluster")]
-            (Connection::Cluster(connection, limit), request) => {
-                let answer = tokio::time::timeout(*limit, routing::send(connection, request)).await;
-                answer.unwrap_or_else(|_| Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()))
+            (Connection::Cluster(connection), Request::One(command)) => command.query_async(connection).await,
+            #[cfg(feature = "cluster")]
+            (Connection::Cluster(connection), Request::Many(pipeline)) => pipeline.query_async(connection).await,
+            #[cfg(feature = "cluster")]
+            (Connection::Cluster(connection), Request::At(command, node)) => {
+                routing::at(connection, command, node).await
+            }
+            #[cfg(feature = "cluster")]
+            (Connection::Cluster(connection), Request::Everywhere(command)) => {
+                routing::everywhere(connection, command).await
             }
             #[cfg(feature = "cluster")]
             (Connection::Single(connection), Request::At(command, _) | Request::Everywhere(command)) => {
@@ -120,28 +130,20 @@ mod routing {
 
     use redis::cluster_async::ClusterConnection;
     use redis::cluster_routing::{MultipleNodeRoutingInfo, RoutingInfo, SingleNodeRoutingInfo};
-    use redis::{ErrorKind, RedisError, RedisResult, Value};
+    use redis::{Cmd, ErrorKind, RedisError, RedisResult, Value};
 
-    use super::Request;
-
-    pub(super) async fn send(connection: &mut ClusterConnection, request: Request<'_>) -> RedisResult<Value> {
-        match request {
-            Request::One(command) => command.query_async(connection).await,
-            Request::Many(pipeline) => pipeline.query_async(connection).await,
-            Request::At(command, node) => connection.route_command(command, address_of(node)?).await,
-            Request::Everywhere(command) => {
-                let route = RoutingInfo::MultiNode((MultipleNodeRoutingInfo::AllMasters, None));
-                connection.route_command(command, route).await
-            }
-        }
+    pub(super) async fn at(connection: &mut ClusterConnection, command: &Cmd, node: &str) -> RedisResult<Value> {
+        let address = node.rsplit_once(':').and_then(|(host, port)| Some((host.to_owned(), port.parse().ok()?)));
+        let Some((host, port)) = address else {
+            return Err(RedisError::from((ErrorKind::Client, "a node without an address", node.to_owned())));
+        };
+        let route = RoutingInfo::SingleNode(SingleNodeRoutingInfo::ByAddress { host, port });
+        connection.route_command(command.clone(), route).await
     }
 
-    fn address_of(node: &str) -> RedisResult<RoutingInfo> {
-        let address = node.rsplit_once(':').and_then(|(host, port)| Some((host.to_owned(), port.parse().ok()?)));
-        match address {
-            Some((host, port)) => Ok(RoutingInfo::SingleNode(SingleNodeRoutingInfo::ByAddress { host, port })),
-            None => Err(RedisError::from((ErrorKind::ClientError, "a node without an address", node.to_owned()))),
-        }
+    pub(super) async fn everywhere(connection: &mut ClusterConnection, command: &Cmd) -> RedisResult<Value> {
+        let route = RoutingInfo::MultiNode((MultipleNodeRoutingInfo::AllMasters, None));
+        connection.route_command(command.clone(), route).await
     }
 }
 
