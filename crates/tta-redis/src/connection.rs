@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
+use redis::io::tcp::TcpSettings;
 use redis::{AsyncConnectionConfig, Client, Cmd, Pipeline, RedisError, RedisResult, Value};
 
 use crate::address::Address;
@@ -55,6 +56,7 @@ impl Target {
                 .connection_timeout(timeouts.0)
                 .response_timeout(timeouts.1)
                 .overall_response_timeout(Some(timeouts.1))
+                .tcp_settings(tcp())
                 // Back-off is ours: see `link`.
                 .retries(2);
             #[cfg(feature = "tls")]
@@ -65,7 +67,7 @@ impl Target {
             return builder.build().map(|client| Target::Cluster(Box::new(client)));
         }
         let _ = timeouts;
-        let node = address.nodes.first().cloned();
+        let node = address.nodes.first().map(|node| node.clone().set_tcp_settings(tcp()));
         let node = node.ok_or_else(|| RedisError::from((redis::ErrorKind::InvalidClientConfig, "no address")))?;
         #[cfg(feature = "tls")]
         if let Some(pem) = root_certificate {
@@ -147,6 +149,12 @@ mod routing {
     }
 }
 
+/// Requests leave at once: by default a small one waits until the server has confirmed all that was
+/// sent before it.
+fn tcp() -> TcpSettings {
+    TcpSettings::default().set_nodelay(true)
+}
+
 /// Unless the program has chosen its own, as several may be compiled in.
 #[cfg(feature = "tls")]
 fn install_cryptography() {
@@ -159,4 +167,16 @@ fn install_cryptography() {
 #[cfg(feature = "tls")]
 fn certificates(pem: Vec<u8>) -> redis::TlsCertificates {
     redis::TlsCertificates { client_tls: None, root_cert: Some(pem) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_leave_at_once() {
+        let address = Address::of_url("redis://localhost").unwrap();
+        let target = Target::new(&address, None, (Duration::from_secs(1), Duration::from_secs(1))).unwrap();
+        assert!(matches!(target, Target::Single(client) if client.get_connection_info().tcp_settings().nodelay()));
+    }
 }
