@@ -42,6 +42,11 @@ impl Arguments {
         Ok(arguments)
     }
 
+    /// Whether the case of this name is to be measured.
+    pub(crate) fn wants(&self, name: &str) -> bool {
+        self.filter.as_ref().is_none_or(|part| name.contains(part))
+    }
+
     /// How often each case is measured, in turn with the others of its group.
     pub(crate) fn rounds(&self) -> usize {
         if self.quick { 1 } else { 5 }

@@ -5,9 +5,11 @@
 use crate::arguments::Arguments;
 use crate::jobs::{Job, groups};
 use crate::measurement::Measurement;
+use crate::redis;
 use crate::report;
 use crate::rounds::{self, Group};
 use anyhow::Context as _;
+use serde::de::DeserializeOwned;
 use std::ffi::OsStr;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -22,22 +24,19 @@ pub(crate) struct Runners {
 
 pub(crate) fn drive(arguments: &Arguments) -> anyhow::Result<()> {
     let runners = Runners::build()?;
-    let wanted = |job: &Job| {
-        let filter = arguments.filter.as_ref();
-        filter.is_none_or(|part| job.name().contains(part))
-    };
     let mut measured = Vec::new();
     for mut jobs in groups() {
-        jobs.retain(wanted);
+        jobs.retain(|job| arguments.wants(&job.name()));
         if !jobs.is_empty() {
             measured.push(Group::measure(arguments, &runners, &jobs)?);
         }
     }
-    anyhow::ensure!(!measured.is_empty(), "no case has {:?} in its name", arguments.filter);
+    let redis = redis::measure(arguments, &runners.glibc)?;
+    anyhow::ensure!(!measured.is_empty() || redis.is_some(), "no case has {:?} in its name", arguments.filter);
     rounds::measure_strays_again(arguments, &runners, &mut measured)?;
 
     let outcomes: Vec<_> = measured.into_iter().flat_map(|group| group.outcomes).collect();
-    let text = report::render(arguments, &outcomes);
+    let text = report::render(arguments, &outcomes, redis.as_ref());
     write!(std::io::stdout().lock(), "{text}")?;
     if arguments.write || arguments.is_full() {
         let path = report_path();
@@ -48,10 +47,14 @@ pub(crate) fn drive(arguments: &Arguments) -> anyhow::Result<()> {
 
 /// Runs one job in a process of its own.
 pub(crate) fn measure(arguments: &Arguments, runner: &Path, job: &Job) -> anyhow::Result<Measurement> {
-    let name = job.name();
     let twin = job.is_compiled_out().then(|| compiled_out(runner)).flatten();
-    let mut command = Command::new(twin.as_deref().unwrap_or(runner));
-    command.args(["--case", &name, "--json"]).args(arguments.quick.then_some("--quick"));
+    run_case(arguments, twin.as_deref().unwrap_or(runner), &job.name())
+}
+
+/// Runs the case of this name in a process of its own, which prints a `T`.
+pub(crate) fn run_case<T: DeserializeOwned>(arguments: &Arguments, runner: &Path, name: &str) -> anyhow::Result<T> {
+    let mut command = Command::new(runner);
+    command.args(["--case", name, "--json"]).args(arguments.quick.then_some("--quick"));
     let output = command.output().with_context(|| format!("cannot run {}", runner.display()))?;
     let errors = String::from_utf8_lossy(&output.stderr);
     anyhow::ensure!(output.status.success(), "case `{name}` failed: {errors}");

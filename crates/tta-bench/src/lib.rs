@@ -11,7 +11,7 @@
 //! `tracing`'s macros make the spans, in a module of [`peers`] and name it in
 //! [`peers::IMPLEMENTATIONS`]. To add a way of running steps, of carrying headers on or of leaving
 //! a library's span unrecorded: add a row to [`steps`], [`policies`], [`propagation`] or
-//! [`library_spans`].
+//! [`library_spans`]. What goes over the network has its own cases and figures, in `redis`.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
@@ -25,6 +25,7 @@ mod jobs;
 mod machine;
 mod measurement;
 mod placement;
+mod redis;
 mod report;
 mod rounds;
 mod settler;
@@ -47,6 +48,8 @@ pub use measurement::{AllocationCount, Measurement, Plan};
 pub use workload::{Attributes, KEYS};
 
 use arguments::Arguments;
+use serde::Serialize;
+use std::fmt::Debug;
 use std::io::Write as _;
 
 /// Runs the command line: one case when `--case` is given, the whole comparison otherwise.
@@ -62,12 +65,18 @@ pub fn main(count: Option<fn() -> AllocationCount>) -> anyhow::Result<()> {
         return driver::drive(&arguments);
     };
     let plan = Plan { bursts: arguments.bursts(), count };
-    let measurement = jobs::find(name)?.run(&plan)?;
+    match redis::find(name) {
+        Some(case) => print(&arguments, name, &case.run(&plan)?),
+        None => print(&arguments, name, &jobs::find(name)?.run(&plan)?),
+    }
+}
+
+fn print(arguments: &Arguments, name: &str, result: &(impl Serialize + Debug)) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     if arguments.json {
-        writeln!(out, "{}", serde_json::to_string(&measurement)?)?;
+        writeln!(out, "{}", serde_json::to_string(result)?)?;
     } else {
-        writeln!(out, "{name}: {measurement:#?}")?;
+        writeln!(out, "{name}: {result:#?}")?;
     }
     Ok(())
 }

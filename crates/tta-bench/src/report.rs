@@ -7,6 +7,7 @@ use crate::jobs::{FAMILIES, Job};
 use crate::machine;
 use crate::measurement::{Measurement, median};
 use crate::peers::IMPLEMENTATIONS;
+use crate::redis;
 use crate::rounds::Outcome;
 use crate::row::Family;
 use crate::run::BURST_SPANS;
@@ -45,7 +46,7 @@ const COLUMNS: &[(&str, &str)] = &[
     ("bytes", "bytes asked for by all threads, per span."),
 ];
 
-pub(crate) fn render(arguments: &Arguments, outcomes: &[Outcome]) -> String {
+pub(crate) fn render(arguments: &Arguments, outcomes: &[Outcome], redis: Option<&redis::Outcome>) -> String {
     let mut text = String::from("# Performance\n\n");
     text += &wrap("", &format!("{}. {}.", machine::date(), machine::describe()));
     text += "\nMade by `";
@@ -76,6 +77,7 @@ pub(crate) fn render(arguments: &Arguments, outcomes: &[Outcome]) -> String {
     for family in FAMILIES {
         text += &rows(outcomes, family);
     }
+    text += &redis.map_or_else(String::new, redis::render);
     text
 }
 

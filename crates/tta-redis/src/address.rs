@@ -19,11 +19,12 @@ impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, node) in self.nodes.iter().enumerate() {
             let comma = if index == 0 { "" } else { "," };
-            match &node.addr {
+            match node.addr() {
                 ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => {
                     write!(f, "{comma}{host}:{port}")?;
                 }
                 ConnectionAddr::Unix(path) => write!(f, "{comma}{}", path.display())?,
+                _ => write!(f, "{comma}?")?,
             }
         }
         Ok(())
@@ -100,7 +101,7 @@ mod tests {
         {
             let cluster = Address::of_url("redis+cluster://ada:hunter2@a:1,b:2/").unwrap();
             assert_eq!((cluster.to_string().as_str(), cluster.is_cluster), ("a:1,b:2", true));
-            assert!(cluster.nodes.iter().all(|node| node.redis.password.as_deref() == Some("hunter2")));
+            assert!(cluster.nodes.iter().all(|node| node.redis_settings().password() == Some("hunter2")));
         }
     }
 

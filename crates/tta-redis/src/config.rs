@@ -211,7 +211,7 @@ impl RedisBuilder {
         self.settings.check()?;
         let (username, password, database) = (self.username, self.password, self.database);
         for node in &mut address.nodes {
-            log_in(node, username.as_deref(), password.as_deref(), database);
+            *node = with_login(node.clone(), username.as_deref(), password.as_deref(), database);
         }
         #[cfg(feature = "tls")]
         let root_certificate = self.root_certificate;
@@ -241,16 +241,23 @@ impl Settings {
     }
 }
 
-fn log_in(node: &mut ConnectionInfo, username: Option<&str>, password: Option<&str>, database: Option<i64>) {
+fn with_login(
+    node: ConnectionInfo,
+    username: Option<&str>,
+    password: Option<&str>,
+    database: Option<i64>,
+) -> ConnectionInfo {
+    let mut settings = node.redis_settings().clone();
     if let Some(username) = username {
-        node.redis.username = Some(username.to_owned());
+        settings = settings.set_username(username);
     }
     if let Some(password) = password {
-        node.redis.password = Some(password.to_owned());
+        settings = settings.set_password(password);
     }
     if let Some(database) = database {
-        node.redis.db = database;
+        settings = settings.set_db(database);
     }
+    node.set_redis_settings(settings)
 }
 
 #[cfg(test)]

@@ -3,9 +3,13 @@
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
+use redis::io::tcp::TcpSettings;
 use redis::{AsyncConnectionConfig, Client, Cmd, Pipeline, RedisError, RedisResult, Value};
 
 use crate::address::Address;
+
+/// Commands that wait to be written at a time; further ones wait with their callers.
+const WRITE_QUEUE: usize = 256;
 
 /// How to connect.
 #[derive(Clone)]
@@ -21,8 +25,7 @@ pub(crate) enum Target {
 pub(crate) enum Connection {
     Single(MultiplexedConnection),
     #[cfg(feature = "cluster")]
-    /// With how long an answer may take, retries of the client's included.
-    Cluster(redis::cluster_async::ClusterConnection, Duration),
+    Cluster(redis::cluster_async::ClusterConnection),
 }
 
 /// What is asked.
@@ -52,6 +55,8 @@ impl Target {
             let builder = redis::cluster::ClusterClient::builder(address.nodes.clone())
                 .connection_timeout(timeouts.0)
                 .response_timeout(timeouts.1)
+                .overall_response_timeout(Some(timeouts.1))
+                .tcp_settings(tcp())
                 // Back-off is ours: see `link`.
                 .retries(2);
             #[cfg(feature = "tls")]
@@ -62,7 +67,7 @@ impl Target {
             return builder.build().map(|client| Target::Cluster(Box::new(client)));
         }
         let _ = timeouts;
-        let node = address.nodes.first().cloned();
+        let node = address.nodes.first().map(|node| node.clone().set_tcp_settings(tcp()));
         let node = node.ok_or_else(|| RedisError::from((redis::ErrorKind::InvalidClientConfig, "no address")))?;
         #[cfg(feature = "tls")]
         if let Some(pem) = root_certificate {
@@ -84,14 +89,14 @@ impl Target {
     pub(crate) async fn connect(&self, connect: Duration, response: Duration) -> RedisResult<Connection> {
         match self {
             Target::Single(client) => {
-                let config =
-                    AsyncConnectionConfig::new().set_connection_timeout(connect).set_response_timeout(response);
+                let config = AsyncConnectionConfig::new()
+                    .set_connection_timeout(Some(connect))
+                    .set_response_timeout(Some(response))
+                    .set_pipeline_buffer_size(WRITE_QUEUE);
                 client.get_multiplexed_async_connection_with_config(&config).await.map(Connection::Single)
             }
             #[cfg(feature = "cluster")]
-            Target::Cluster(client) => {
-                client.get_async_connection().await.map(|connection| Connection::Cluster(connection, response))
-            }
+            Target::Cluster(client) => client.get_async_connection().await.map(Connection::Cluster),
         }
     }
 }
@@ -102,9 +107,16 @@ impl Connection {
             (Connection::Single(connection), Request::One(command)) => command.query_async(connection).await,
             (Connection::Single(connection), Request::Many(pipeline)) => pipeline.query_async(connection).await,
             #[cfg(feature = "cluster")]
-            (Connection::Cluster(connection, limit), request) => {
-                let answer = tokio::time::timeout(*limit, routing::send(connection, request)).await;
-                answer.unwrap_or_else(|_| Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()))
+            (Connection::Cluster(connection), Request::One(command)) => command.query_async(connection).await,
+            #[cfg(feature = "cluster")]
+            (Connection::Cluster(connection), Request::Many(pipeline)) => pipeline.query_async(connection).await,
+            #[cfg(feature = "cluster")]
+            (Connection::Cluster(connection), Request::At(command, node)) => {
+                routing::at(connection, command, node).await
+            }
+            #[cfg(feature = "cluster")]
+            (Connection::Cluster(connection), Request::Everywhere(command)) => {
+                routing::everywhere(connection, command).await
             }
             #[cfg(feature = "cluster")]
             (Connection::Single(connection), Request::At(command, _) | Request::Everywhere(command)) => {
@@ -120,29 +132,27 @@ mod routing {
 
     use redis::cluster_async::ClusterConnection;
     use redis::cluster_routing::{MultipleNodeRoutingInfo, RoutingInfo, SingleNodeRoutingInfo};
-    use redis::{ErrorKind, RedisError, RedisResult, Value};
+    use redis::{Cmd, ErrorKind, RedisError, RedisResult, Value};
 
-    use super::Request;
-
-    pub(super) async fn send(connection: &mut ClusterConnection, request: Request<'_>) -> RedisResult<Value> {
-        match request {
-            Request::One(command) => command.query_async(connection).await,
-            Request::Many(pipeline) => pipeline.query_async(connection).await,
-            Request::At(command, node) => connection.route_command(command, address_of(node)?).await,
-            Request::Everywhere(command) => {
-                let route = RoutingInfo::MultiNode((MultipleNodeRoutingInfo::AllMasters, None));
-                connection.route_command(command, route).await
-            }
-        }
-    }
-
-    fn address_of(node: &str) -> RedisResult<RoutingInfo> {
+    pub(super) async fn at(connection: &mut ClusterConnection, command: &Cmd, node: &str) -> RedisResult<Value> {
         let address = node.rsplit_once(':').and_then(|(host, port)| Some((host.to_owned(), port.parse().ok()?)));
-        match address {
-            Some((host, port)) => Ok(RoutingInfo::SingleNode(SingleNodeRoutingInfo::ByAddress { host, port })),
-            None => Err(RedisError::from((ErrorKind::ClientError, "a node without an address", node.to_owned()))),
-        }
+        let Some((host, port)) = address else {
+            return Err(RedisError::from((ErrorKind::Client, "a node without an address", node.to_owned())));
+        };
+        let route = RoutingInfo::SingleNode(SingleNodeRoutingInfo::ByAddress { host, port });
+        connection.route_command(command.clone(), route).await
     }
+
+    pub(super) async fn everywhere(connection: &mut ClusterConnection, command: &Cmd) -> RedisResult<Value> {
+        let route = RoutingInfo::MultiNode((MultipleNodeRoutingInfo::AllMasters, None));
+        connection.route_command(command.clone(), route).await
+    }
+}
+
+/// Requests leave at once: by default a small one waits until the server has confirmed all that was
+/// sent before it.
+fn tcp() -> TcpSettings {
+    TcpSettings::default().set_nodelay(true)
 }
 
 /// Unless the program has chosen its own, as several may be compiled in.
@@ -157,4 +167,16 @@ fn install_cryptography() {
 #[cfg(feature = "tls")]
 fn certificates(pem: Vec<u8>) -> redis::TlsCertificates {
     redis::TlsCertificates { client_tls: None, root_cert: Some(pem) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_leave_at_once() {
+        let address = Address::of_url("redis://localhost").unwrap();
+        let target = Target::new(&address, None, (Duration::from_secs(1), Duration::from_secs(1))).unwrap();
+        assert!(matches!(target, Target::Single(client) if client.get_connection_info().tcp_settings().nodelay()));
+    }
 }

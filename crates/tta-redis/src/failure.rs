@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use redis::{ErrorKind, RedisError};
+use redis::{ErrorKind, RedisError, ServerErrorKind};
 use tta_primitives::MemoryError;
 use tta_primitives::cache::StoreError;
 
@@ -25,12 +25,14 @@ impl Failure {
         }
         let text = redacted(error.to_string(), password);
         match error.kind() {
-            ErrorKind::IoError
+            ErrorKind::Io
             | ErrorKind::ClusterConnectionNotFound
-            | ErrorKind::BusyLoadingError
-            | ErrorKind::ClusterDown
-            | ErrorKind::MasterDown
-            | ErrorKind::TryAgain => Failure::Unavailable(text),
+            | ErrorKind::Server(
+                ServerErrorKind::BusyLoading
+                | ServerErrorKind::ClusterDown
+                | ServerErrorKind::MasterDown
+                | ServerErrorKind::TryAgain,
+            ) => Failure::Unavailable(text),
             _ => Failure::Refused(text),
         }
     }
@@ -73,9 +75,9 @@ mod tests {
 
     #[test]
     fn a_password_in_a_servers_words_is_cut_out() {
-        let error = RedisError::from((ErrorKind::ClientError, "unknown command", "AUTH hunter2".to_owned()));
+        let error = RedisError::from((ErrorKind::Client, "unknown command", "AUTH hunter2".to_owned()));
         let failure = Failure::of(&error, Duration::from_secs(1), Some("hunter2"));
-        assert_eq!(failure.text(), "refused: unknown command - ClientError: AUTH ***");
+        assert_eq!(failure.text(), "refused: unknown command - Client: AUTH ***");
         assert!(Failure::of(&error, Duration::from_secs(1), Some("")).text().contains("hunter2"));
     }
 }

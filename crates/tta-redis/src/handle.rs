@@ -93,8 +93,8 @@ impl Redis {
         root_certificate: Option<Vec<u8>>,
         settings: Settings,
     ) -> Result<Self, RedisConfigError> {
-        let password =
-            address.nodes.iter().find_map(|node| node.redis.password.clone()).filter(|password| !password.is_empty());
+        let passwords = address.nodes.iter().filter_map(|node| node.redis_settings().password());
+        let password = passwords.map(str::to_owned).find(|password| !password.is_empty());
         let timing = Timing {
             connect_timeout: settings.connect_timeout,
             response_timeout: settings.response_timeout,
@@ -211,8 +211,7 @@ impl Redis {
 }
 
 fn read<T: FromRedisValue>(value: Value) -> Result<T, Failure> {
-    T::from_owned_redis_value(value)
-        .map_err(|error| Failure::Refused(format!("an answer that was not expected: {error}")))
+    T::from_redis_value(value).map_err(|error| Failure::Refused(format!("an answer that was not expected: {error}")))
 }
 
 /// A request that waits for its answer. Dropped before that, it stays in the connection.

@@ -8,9 +8,9 @@ use tta_telemetry::Name;
 use crate::clip::clip;
 use crate::error::{Error, ErrorKind, RetryHint};
 
-/// How making a value failed before, kept for its negative TTL. The [`Error`](crate::Error) around it has the
-/// original's kind; it says of retries that they cannot help, since the cache would give the same
-/// answer again.
+/// How making a value failed before, kept for its negative TTL. The [`Error`](crate::Error) around
+/// it has the original's kind; it says of retries that they cannot help, since the cache would give
+/// the same answer again.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{message}")]
 pub struct CachedFailure {

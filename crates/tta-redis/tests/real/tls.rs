@@ -5,28 +5,11 @@ use tta_telemetry::HealthStatus;
 
 use super::support::{Bench, runtime, server_or_skip};
 
-const AUTHORITY: &[u8] = include_bytes!("tls/authority.pem");
-
-fn file(name: &str) -> String {
-    format!("{}/tests/real/tls/{name}", env!("CARGO_MANIFEST_DIR"))
-}
-
 #[test]
 fn a_server_is_trusted_for_its_certificate_and_not_without() {
-    let (authority, certificate, key) = (file("authority.pem"), file("server.pem"), file("server.key"));
-    let server = server_or_skip!(
-        "--tls-ca-cert-file",
-        &authority,
-        "--tls-cert-file",
-        &certificate,
-        "--tls-key-file",
-        &key,
-        "--tls-auth-clients",
-        "no",
-        "--tls",
-    );
+    let server = server_or_skip!("--tls");
     let url = format!("rediss://127.0.0.1:{}", server.port());
-    let trusting = Redis::builder(&url).root_certificate(AUTHORITY).build().unwrap();
+    let trusting = Redis::builder(&url).root_certificate(server.authority()).build().unwrap();
     // Neither the system's authorities nor a plain connection will do.
     let doubting = Redis::connect(&url).unwrap();
     let plain = Redis::connect(&server.url()).unwrap();

@@ -1,5 +1,6 @@
 //! What the tests share: a server of their own, and waiting for what happens in it.
 
+mod certificates;
 mod server;
 
 use std::future::Future;

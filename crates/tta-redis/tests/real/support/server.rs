@@ -8,6 +8,8 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use super::certificates::Certificates;
+
 const PROGRAM: &str = "redis-server";
 /// How long a server may take to start or to answer its test.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -18,6 +20,7 @@ pub(crate) struct RedisServer {
     directory: TempDir,
     arguments: Vec<String>,
     password: Option<String>,
+    certificates: Option<Certificates>,
 }
 
 /// A running server, or nothing where the program is missing and may be.
@@ -39,7 +42,12 @@ impl RedisServer {
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
         let password = arguments.windows(2).find(|pair| pair[0] == "--requirepass").map(|pair| pair[1].clone());
         let directory = TempDir::new().unwrap();
-        let mut server = Self { process: None, port, directory, arguments: arguments.to_vec(), password };
+        let mut arguments = arguments.to_vec();
+        // No argument of the server's: it stands for TLS on the port, and nothing else.
+        let plain = arguments.len();
+        arguments.retain(|argument| argument != "--tls");
+        let certificates = (arguments.len() < plain).then(|| Certificates::write(directory.path()));
+        let mut server = Self { process: None, port, directory, arguments, password, certificates };
         server.launch().then_some(server)
     }
 
@@ -47,15 +55,17 @@ impl RedisServer {
     fn launch(&mut self) -> bool {
         let mut command = Command::new(PROGRAM);
         command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--daemonize", "no"]);
-        // `--tls` is no argument of the server's: it stands for TLS on the port, and nothing else.
-        let is_tls = |argument: &&String| argument.as_str() == "--tls";
         let port = self.port.to_string();
-        match self.arguments.iter().any(|argument| is_tls(&argument)) {
-            true => command.args(["--port", "0", "--tls-port", &port]),
-            false => command.args(["--port", &port]),
+        match &self.certificates {
+            None => command.args(["--port", &port]),
+            Some(certificates) => {
+                for (option, path) in certificates.arguments() {
+                    command.arg(option).arg(path);
+                }
+                command.args(["--tls-auth-clients", "no", "--port", "0", "--tls-port", &port])
+            }
         };
-        command.arg("--dir").arg(self.directory.path());
-        command.args(self.arguments.iter().filter(|argument| !is_tls(argument)));
+        command.arg("--dir").arg(self.directory.path()).args(&self.arguments);
         let mut process = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let output = BufReader::new(process.stdout.take().unwrap());
         let mut lines = output.lines().map_while(Result::ok);
@@ -64,6 +74,11 @@ impl RedisServer {
         std::thread::spawn(move || lines.for_each(drop));
         self.process = Some(process);
         is_up
+    }
+
+    /// The authority to trust, as PEM, of a server with `--tls`.
+    pub(crate) fn authority(&self) -> &str {
+        &self.certificates.as_ref().expect("the server was started with `--tls`").authority
     }
 
     pub(crate) fn port(&self) -> u16 {
