@@ -134,8 +134,9 @@ impl Error {
             Err(cause) => {
                 // An `Error` that the step put into one of its own still says what went wrong.
                 let inside = sources(&*cause).find_map(|source| source.downcast_ref::<Self>());
-                let (kind, hint) = inside.map_or_else(Default::default, |error| (error.0.kind, error.0.hint));
-                Self(Arc::new(Inner { kind, hint, by_deadline: false, path: Vec::new(), cause: Arc::from(cause) }))
+                let lent = inside.map(|error| (error.0.kind, error.0.hint, error.0.by_deadline));
+                let (kind, hint, by_deadline) = lent.unwrap_or_default();
+                Self(Arc::new(Inner { kind, hint, by_deadline, path: Vec::new(), cause: Arc::from(cause) }))
             }
         }
     }
@@ -183,6 +184,11 @@ impl Error {
 
     pub(crate) fn is_by_deadline(&self) -> bool {
         self.0.by_deadline
+    }
+
+    /// The same error, which speaks for itself whoever set the deadline that led to it.
+    pub(crate) fn on_its_own(self) -> Self {
+        if self.0.by_deadline { self.change(|inner| inner.by_deadline = false) } else { self }
     }
 
     fn kind_set(self, kind: ErrorKind) -> Self {
