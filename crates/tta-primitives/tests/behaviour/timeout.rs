@@ -246,6 +246,27 @@ fn a_fallback_runs_also_when_all_attempts_or_branches_inside_met_the_bound_first
     }
 }
 
+/// A timeout around a step that ran another workflow once took that run's deadline for its own
+/// bound.
+#[test]
+fn the_deadline_of_another_run_that_a_step_started_is_not_the_bound_around_the_step() {
+    let engine = TestEngine::new();
+    let policy = |seconds: u32| Timeout::after(seconds * SECOND).build().unwrap();
+    let hurried = Context::builder().telemetry(engine.telemetry().clone()).deadline(100 * MS).build().unwrap();
+    let other = workflow("other", step(hang).timeout(policy(5)));
+    let call = move |x: u32| {
+        let (other, hurried) = (other.clone(), hurried.clone());
+        async move { if x == 3 { other.run(x, &hurried).await } else { other.run_report(x, &hurried).await.result } }
+    };
+    let flow = workflow("calls", step(call).timeout_or(policy(60), double));
+    for x in [3, 4] {
+        let cx = engine.context();
+        let error = engine.block_on(flow.run(x, &cx)).unwrap_err();
+        assert!(error.to_string().ends_with("left until the deadline"), "{error}");
+        assert!(cx.elapsed() <= 100 * MS);
+    }
+}
+
 #[test]
 fn what_a_saga_could_not_undo_is_not_hidden_by_the_timeout_that_ended_it() {
     let engine = TestEngine::new();
