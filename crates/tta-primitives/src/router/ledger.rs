@@ -12,6 +12,7 @@ use tta_telemetry::{Clock, Name, Ticks, Usd};
 
 use super::history::{Entry, History, RouteOutcome};
 use super::reason::RouteReason;
+use crate::causes::is_refusal;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind};
 use crate::live_percentile::LivePercentile;
@@ -193,11 +194,6 @@ pub(super) struct Call<'a> {
     cx: &'a Context,
 }
 
-/// Errors that say that nothing was done.
-pub(super) fn is_refusal(kind: ErrorKind) -> bool {
-    matches!(kind, ErrorKind::RateLimited | ErrorKind::CircuitOpen | ErrorKind::BulkheadFull)
-}
-
 impl Call<'_> {
     /// The route returned, at a reading of the clock if there is one already; what was spent on
     /// the input so far.
@@ -205,7 +201,7 @@ impl Call<'_> {
     pub(super) fn end(mut self, result: Result<(), &Error>, ended: Option<Ticks>) -> Usd {
         let outcome = match result {
             Ok(()) => RouteOutcome::Succeeded,
-            Err(error) if is_refusal(error.kind()) => RouteOutcome::Refused,
+            Err(error) if is_refusal(error) => RouteOutcome::Refused,
             Err(error) if error.kind() == ErrorKind::Cancelled => RouteOutcome::Cancelled,
             Err(_) => RouteOutcome::Failed,
         };

@@ -83,6 +83,26 @@ fn errors_that_say_that_nothing_was_done_lead_elsewhere_and_others_do_not() {
     }
 }
 
+/// A route that was refused and then failed on its own way out once counted as refused, and free.
+#[test]
+fn a_route_that_did_something_after_it_was_refused_has_failed_and_is_not_followed() {
+    let engine = TestEngine::new();
+    let broken = Mock::<u32, u32>::new("backup").fails(9, "broken");
+    let tried = step(busy("busy", ErrorKind::BulkheadFull)).or_else(broken);
+    let routes = router().route(Route::to("a", tried).cost(micros(1))).route(fine("b", 2).cost(micros(5)));
+    let router = routes.by_cost().build().unwrap();
+    assert_eq!(run(&engine, &router).unwrap_err().kind(), ErrorKind::BulkheadFull);
+    let stats = router.handle().stats();
+    let a = stats.route("a").unwrap();
+    assert_eq!((a.refusals, a.failures, stats.cost), (0, 1, micros(1)));
+    // Refused on every way, it has done nothing.
+    let tried = step(busy("busy", ErrorKind::BulkheadFull)).or_else(busy("backup", ErrorKind::CircuitOpen));
+    let routes = tta_primitives::router().route(Route::to("a", tried).cost(micros(1)));
+    let router = routes.route(fine("b", 2).cost(micros(5))).by_cost().build().unwrap();
+    assert_eq!(run(&engine, &router).unwrap(), 2);
+    assert_eq!((router.handle().stats().routes[0].refusals, router.handle().stats().cost), (1, micros(5)));
+}
+
 #[test]
 fn the_predicate_decides_instead_and_what_failed_was_paid_for() {
     let engine = TestEngine::new();
