@@ -10,6 +10,19 @@ use tta_telemetry::Name;
 /// Any error a step may return.
 pub type BoxError = Box<dyn StdError + Send + Sync + 'static>;
 
+/// What ends a call that waited for its turn until the deadline: it was never made, which says
+/// nothing about what would have been called.
+#[derive(Debug)]
+pub(crate) struct NeverMade(pub(crate) String);
+
+impl fmt::Display for NeverMade {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl StdError for NeverMade {}
+
 /// A result whose error is a workflow's, unless said otherwise.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 

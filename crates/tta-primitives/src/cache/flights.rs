@@ -16,7 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::key::CacheKey;
 use crate::context::Context;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, NeverMade, Result};
 use crate::workflow::stopped;
 
 /// The flights of a cache.
@@ -171,7 +171,7 @@ async fn deadline(cx: &Context) {
 #[cold]
 fn too_late() -> Error {
     let message = "the deadline passed while waiting for another execution that makes the same value";
-    Error::new(ErrorKind::Timeout, message).by_deadline()
+    Error::new(ErrorKind::Timeout, NeverMade(message.to_owned())).by_deadline()
 }
 
 impl<V> Drop for Seat<V> {
