@@ -113,9 +113,9 @@ impl<V: Clone> Flights<V> {
         Seat { flights: Arc::clone(self), flight: Arc::clone(flight), key: key.clone() }
     }
 
-    /// Those who come from now on begin anew; those aboard go on.
-    pub(super) fn forget(&self, key: &CacheKey) {
-        self.lock().remove(key);
+    /// Those who come from now on begin anew; those aboard go on. Whether there is anybody aboard.
+    pub(super) fn forget(&self, key: &CacheKey) -> bool {
+        self.lock().remove(key).is_some()
     }
 
     /// The same for all.
