@@ -385,3 +385,15 @@ fn a_run_dropped_on_the_second_route_leaves_both_accounted_for() {
        ╰─ b (route) ⊘ cancelled
     ");
 }
+
+/// The time of a decision was once read on one engine's clock and understood by another's.
+#[test]
+fn the_history_tells_the_time_of_the_engine_that_was_met_first() {
+    let router = busy_twice().build().unwrap();
+    let (first, second) = (TestEngine::new(), TestEngine::new());
+    run(&first, &router).unwrap();
+    second.clock().advance(100 * SECOND);
+    run(&second, &router).unwrap();
+    let times: Vec<u64> = router.handle().history().iter().map(|decision| decision.ended_unix_ns).collect();
+    assert_eq!((times.len(), times.windows(2).all(|two| two[0] == two[1])), (6, true), "{times:?}");
+}
