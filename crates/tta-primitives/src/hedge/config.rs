@@ -58,7 +58,7 @@ pub(super) struct Policy {
 #[derive(Debug)]
 enum Delay {
     Fixed(Duration),
-    Percentile { percentile: f64, initial: Duration, live: LivePercentile },
+    Percentile { percentile: f64, initial: Duration, live: Box<LivePercentile> },
 }
 
 /// What a hedge has done since it was built.
@@ -295,7 +295,11 @@ impl HedgeBuilder {
         let window = self.window.unwrap_or(Duration::from_secs(60));
         let in_range = window >= Duration::from_secs(1) && window <= Duration::from_secs(86_400);
         check("window", &window, "1 s to one day", in_range)?;
-        Ok(Delay::Percentile { percentile, initial, live: LivePercentile::new(percentile, window, min_samples) })
+        Ok(Delay::Percentile {
+            percentile,
+            initial,
+            live: Box::new(LivePercentile::new(percentile, window, min_samples)),
+        })
     }
 }
 
