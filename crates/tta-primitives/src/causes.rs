@@ -5,7 +5,11 @@
 use std::fmt;
 
 use crate::clip::clip;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
+use crate::fallback::FallbackError;
+use crate::hedge::HedgeError;
+use crate::parallel::JoinError;
+use crate::router::RouterError;
 
 /// Causes whose messages are shown; the others are counted.
 const SHOWN_CAUSES: usize = 8;
@@ -26,6 +30,23 @@ pub(crate) fn write_causes<'e>(
         0 => Ok(()),
         more => write!(f, "; and {more} more"),
     }
+}
+
+/// The errors that were gathered in one, if it is such a one.
+fn causes_of(error: &Error) -> &[Error] {
+    let fallback = || error.downcast_ref().map(FallbackError::causes);
+    let hedge = || error.downcast_ref().map(HedgeError::causes);
+    let join = || error.downcast_ref().map(JoinError::causes);
+    let router = || error.downcast_ref().map(RouterError::causes);
+    fallback().or_else(hedge).or_else(join).or_else(router).unwrap_or_default()
+}
+
+/// Whether an error says that nothing was done: rate limited, circuit open, bulkhead full. One that
+/// gathers several has the kind of the first, and says so only when all of them do.
+#[cold]
+pub(crate) fn is_refusal(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::RateLimited | ErrorKind::CircuitOpen | ErrorKind::BulkheadFull)
+        && causes_of(error).iter().all(is_refusal)
 }
 
 #[cfg(test)]

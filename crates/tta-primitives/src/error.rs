@@ -10,6 +10,19 @@ use tta_telemetry::Name;
 /// Any error a step may return.
 pub type BoxError = Box<dyn StdError + Send + Sync + 'static>;
 
+/// What ends a call that waited for its turn until the deadline: it was never made, which says
+/// nothing about what would have been called.
+#[derive(Debug)]
+pub(crate) struct NeverMade(pub(crate) String);
+
+impl fmt::Display for NeverMade {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl StdError for NeverMade {}
+
 /// A result whose error is a workflow's, unless said otherwise.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -134,8 +147,9 @@ impl Error {
             Err(cause) => {
                 // An `Error` that the step put into one of its own still says what went wrong.
                 let inside = sources(&*cause).find_map(|source| source.downcast_ref::<Self>());
-                let (kind, hint) = inside.map_or_else(Default::default, |error| (error.0.kind, error.0.hint));
-                Self(Arc::new(Inner { kind, hint, by_deadline: false, path: Vec::new(), cause: Arc::from(cause) }))
+                let lent = inside.map(|error| (error.0.kind, error.0.hint, error.0.by_deadline));
+                let (kind, hint, by_deadline) = lent.unwrap_or_default();
+                Self(Arc::new(Inner { kind, hint, by_deadline, path: Vec::new(), cause: Arc::from(cause) }))
             }
         }
     }
@@ -183,6 +197,11 @@ impl Error {
 
     pub(crate) fn is_by_deadline(&self) -> bool {
         self.0.by_deadline
+    }
+
+    /// The same error, which speaks for itself whoever set the deadline that led to it.
+    pub(crate) fn on_its_own(self) -> Self {
+        if self.0.by_deadline { self.change(|inner| inner.by_deadline = false) } else { self }
     }
 
     fn kind_set(self, kind: ErrorKind) -> Self {

@@ -31,7 +31,9 @@ pub(crate) struct LivePercentile {
 struct Recent {
     current: Histogram,
     previous: Histogram,
+    /// When the first window began, and how long after that the current one did.
     began: Option<Ticks>,
+    turned: Duration,
     unseen: u64,
 }
 
@@ -79,15 +81,18 @@ impl LivePercentile {
 impl Recent {
     /// Puts aside what is older than a window and forgets what is older than two.
     fn turn(&mut self, window: Duration, now: Ticks, clock: &Clock) {
-        let age = clock.between(*self.began.get_or_insert(now), now);
+        let age = clock.between(*self.began.get_or_insert(now), now).saturating_sub(self.turned);
         if age < window {
             return;
         }
         self.previous = std::mem::take(&mut self.current);
-        if age >= 2 * window {
-            self.previous = Histogram::default();
+        if age < 2 * window {
+            // Windows follow one another without a gap, so that none lasts longer than it should.
+            self.turned += window;
+            return;
         }
-        self.began = Some(now);
+        self.previous = Histogram::default();
+        (self.began, self.turned) = (Some(now), Duration::ZERO);
     }
 
     fn quantile(&self, quantile: f64) -> Option<u64> {
@@ -119,6 +124,21 @@ mod tests {
         live.record(MS, &clock);
         assert_eq!(live.get(&clock), None);
         live.record(MS, &clock);
+        assert!(near(live.get(&clock), MS), "{:?}", live.get(&clock));
+    }
+
+    /// The first duration after a silence once began a window of its own, and what was put aside then
+    /// counted for almost three.
+    #[test]
+    fn what_is_older_than_two_windows_is_forgotten_also_when_little_is_recorded() {
+        let (clock, hand) = Clock::manual();
+        let live = LivePercentile::new(0.5, WINDOW, 10);
+        (0..1_000).for_each(|_| live.record(100 * MS, &clock));
+        hand.advance(2 * WINDOW - MS);
+        live.record(MS, &clock);
+        assert!(near(live.get(&clock), 100 * MS));
+        hand.advance(MS);
+        (0..100).for_each(|_| live.record(MS, &clock));
         assert!(near(live.get(&clock), MS), "{:?}", live.get(&clock));
     }
 

@@ -22,7 +22,7 @@ pub use room::BulkheadStats;
 
 use crate::context::Context;
 use crate::decide::{Decisions, outcomes};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, NeverMade, Result};
 use crate::graph::Graph;
 use crate::primitive::Primitive;
 use crate::time::Sleep;
@@ -207,7 +207,7 @@ fn stopped() -> Error {
 #[cold]
 fn room_too_late(room: &Room, left: Duration) -> Error {
     let what = format!("bulkhead `{}` had no room within the {left:?} left until the deadline", room.name());
-    Error::new(ErrorKind::Timeout, what).by_deadline()
+    Error::new(ErrorKind::Timeout, NeverMade(what)).by_deadline()
 }
 
 impl<In: Send + 'static, Out: Send + 'static> Primitive<In> for Bulkheaded<In, Out> {

@@ -71,8 +71,8 @@ impl<V: Clone + Send + Sync + 'static> CacheBuilder<V> {
     ///
     /// The refresh is a task of the run that met the stale value, at most one per key and 64 per
     /// cache; it needs a tokio runtime. It may outlive the run, by at most
-    /// [`refresh_timeout`](CacheBuilder::refresh_timeout), never fails it, and is told to stop when
-    /// the run is cancelled. When it fails, the stale value stays and the next one who meets it
+    /// [`refresh_timeout`](CacheBuilder::refresh_timeout), which it has in place of the run's
+    /// deadline, never fails it, and is told to stop when the run is cancelled. When it fails, the stale value stays and the next one who meets it
     /// begins another refresh.
     pub fn stale_while_revalidate(mut self, stale_for: Duration) -> Self {
         self.policy.stale_for = stale_for;

@@ -16,7 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::key::CacheKey;
 use crate::context::Context;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, NeverMade, Result};
 use crate::workflow::stopped;
 
 /// The flights of a cache.
@@ -113,9 +113,9 @@ impl<V: Clone> Flights<V> {
         Seat { flights: Arc::clone(self), flight: Arc::clone(flight), key: key.clone() }
     }
 
-    /// Those who come from now on begin anew; those aboard go on.
-    pub(super) fn forget(&self, key: &CacheKey) {
-        self.lock().remove(key);
+    /// Those who come from now on begin anew; those aboard go on. Whether there is anybody aboard.
+    pub(super) fn forget(&self, key: &CacheKey) -> bool {
+        self.lock().remove(key).is_some()
     }
 
     /// The same for all.
@@ -171,7 +171,7 @@ async fn deadline(cx: &Context) {
 #[cold]
 fn too_late() -> Error {
     let message = "the deadline passed while waiting for another execution that makes the same value";
-    Error::new(ErrorKind::Timeout, message).by_deadline()
+    Error::new(ErrorKind::Timeout, NeverMade(message.to_owned())).by_deadline()
 }
 
 impl<V> Drop for Seat<V> {

@@ -100,7 +100,8 @@ impl<V: Clone + Send + Sync + 'static> Cache<V> {
     }
 
     /// Keeps a value under a key; whether it is kept. It is not when it is too large, when the key
-    /// or the store fails, or when it is invalidated meanwhile.
+    /// or the store fails, or when it is invalidated meanwhile. What a single flight is making for
+    /// the key right now is given to those who wait, and not kept.
     ///
     /// # Cancel safety
     /// Dropping it gives up waiting; the value may then be kept or not.
@@ -110,6 +111,10 @@ impl<V: Clone + Send + Sync + 'static> Cache<V> {
             count(&self.0.counters.key_failed);
             return false;
         };
+        // What an execution is making of this key right now is older than this value.
+        if self.0.flights.forget(&key) {
+            self.0.invalidations.add(Invalidated::Key(key.clone()));
+        }
         let since = self.0.invalidations.mark();
         self.0.keep(&key, Ok(&value), since, cx).await == Some(Stored::Kept)
     }

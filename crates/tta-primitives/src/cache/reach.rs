@@ -64,7 +64,9 @@ impl Reach {
 
     #[cold]
     fn recovered(&self) {
-        *self.lock() = Trouble::default();
+        let mut trouble = self.lock();
+        *trouble = Trouble::default();
+        // Under the lock: a failure that comes next is not taken back.
         self.is_troubled.store(false, Ordering::Relaxed);
     }
 

@@ -53,9 +53,12 @@ where
         };
         let Some(lead) = shared.flights.try_lead(key) else { return };
         count(&shared.counters.refreshes);
-        let (inner, key, outer) = (Arc::clone(&self.inner), key.clone(), cx.clone());
+        let (inner, key) = (Arc::clone(&self.inner), key.clone());
         let keeping = Arc::clone(&self.keeping);
         let since = shared.invalidations.mark();
+        // The deadline is of those who were given the stale value: the value may take longer to make.
+        let cx = cx.outliving(shared.policy.refresh_timeout);
+        let outer = cx.clone();
         let work = async move {
             let shared = &slot.0;
             let cx = Context::current().unwrap_or(outer);

@@ -8,7 +8,7 @@ use tta_telemetry::Name;
 use super::CircuitBreaker;
 use super::rules::{Rates, Rules};
 use super::window::Span;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, NeverMade};
 use crate::policy::PolicyError;
 
 const POLICY: &str = "circuit breaker";
@@ -71,7 +71,7 @@ pub(super) fn is_failure(error: &Error) -> bool {
             | ErrorKind::BudgetExceeded
             | ErrorKind::ReplayMiss
             | ErrorKind::Internal
-    )
+    ) && error.downcast_ref::<NeverMade>().is_none()
 }
 
 impl CircuitBreakerBuilder {
@@ -162,7 +162,7 @@ impl CircuitBreakerBuilder {
     ///
     /// Default: all kinds but cancelled and invalid input, which say nothing about what is called;
     /// bulkhead full, circuit open, rate limited and budget exceeded, by which the call was not
-    /// made or was put off; and replay miss and internal, which are faults on this side.
+    /// made or was put off, as by a deadline that passed while it waited for a bulkhead; and replay miss and internal, which are faults on this side.
     pub fn counts_as_failure(mut self, predicate: impl Fn(&Error) -> bool + Send + Sync + 'static) -> Self {
         self.predicate = Some(Box::new(predicate));
         self

@@ -337,6 +337,15 @@ impl Context {
         Self(Arc::new(inner))
     }
 
+    /// The same place in the run and the same cancellation, with a deadline of its own in place of
+    /// the run's: for what may outlive the run.
+    pub(crate) fn outliving(&self, within: Duration) -> Self {
+        let mut inner = (*self.0).clone();
+        inner.deadline = Some(Deadline { from: self.clock().ticks(), after: within });
+        inner.progress = None;
+        Self(Arc::new(inner))
+    }
+
     /// The span where this context stands, wherever in the run the thread is.
     pub(crate) fn standing(&self) -> Option<SpanId> {
         self.0.span

@@ -55,7 +55,10 @@ impl RunState {
         if entries.len() >= MAX_KEYS && !entries.contains_key(&key) {
             return Err(StateError::Full { key: key.to_string() });
         }
-        entries.insert(key, Entry { value: Box::new(value), type_name: type_name::<T>() });
+        let replaced = entries.insert(key, Entry { value: Box::new(value), type_name: type_name::<T>() });
+        // Out of the lock: what a value does when it is dropped may be about the state.
+        drop(entries);
+        drop(replaced);
         Ok(())
     }
 
@@ -97,7 +100,8 @@ impl RunState {
 
     /// Forgets a key. Whether it was there.
     pub fn remove(&self, key: &str) -> bool {
-        self.entries().remove(key).is_some()
+        let removed = self.entries().remove(key);
+        removed.is_some()
     }
 
     /// How many keys there are.
@@ -124,6 +128,9 @@ fn wrong_type<T>(key: &str, entry: &Entry) -> StateError {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -150,6 +157,28 @@ mod tests {
         });
         assert_eq!(state.get::<u64>("n"), Ok(Some(2_000)));
         assert!(state.remove("n") && !state.remove("n") && state.is_empty());
+    }
+
+    /// It once was dropped under the lock and waited for itself.
+    #[test]
+    fn a_value_may_use_the_state_when_it_is_dropped() {
+        struct Tallied(Arc<RunState>);
+
+        impl Drop for Tallied {
+            fn drop(&mut self) {
+                self.0.update("gone", |n: &mut u32| *n += 1).unwrap();
+            }
+        }
+
+        let (tell, told) = std::sync::mpsc::channel();
+        // On a thread of its own: should it wait for ever, the test does not.
+        std::thread::spawn(move || {
+            let state = Arc::<RunState>::default();
+            (0..2).for_each(|_| state.set("value", Tallied(Arc::clone(&state))).unwrap());
+            assert!(state.remove("value"));
+            tell.send(state.get::<u32>("gone")).unwrap();
+        });
+        assert_eq!(told.recv_timeout(Duration::from_secs(10)), Ok(Ok(Some(2))));
     }
 
     #[test]

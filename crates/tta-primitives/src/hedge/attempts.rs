@@ -10,6 +10,7 @@ use futures_util::future::{BoxFuture, FutureExt};
 use tta_telemetry::{SpanId, SpanStatus};
 
 use super::is_own_cancellation;
+use crate::causes::is_refusal;
 use crate::context::{CancelHandle, Context, Scoped};
 use crate::error::{Error, Result};
 use crate::observe::{InSpan, record_error};
@@ -20,6 +21,7 @@ pub(super) struct Attempts<'a, In, Out> {
     inner: &'a Decorated<In, Out>,
     cx: &'a Context,
     all: Vec<Attempt<'a, Out>>,
+    refused: usize,
 }
 
 enum Attempt<'a, Out> {
@@ -49,7 +51,7 @@ pub(super) enum Ended<Out> {
 
 impl<'a, In: Clone + Send + 'static, Out: Send + 'static> Attempts<'a, In, Out> {
     pub(super) fn new(inner: &'a Decorated<In, Out>, cx: &'a Context) -> Self {
-        Self { inner, cx, all: Vec::new() }
+        Self { inner, cx, all: Vec::new(), refused: 0 }
     }
 
     /// Starts one more; it runs when next polled.
@@ -75,7 +77,10 @@ impl<'a, In: Clone + Send + 'static, Out: Send + 'static> Attempts<'a, In, Out> 
                     *attempt = Attempt::Over;
                     return Poll::Ready(Ended::Cancelled(error));
                 }
-                Poll::Ready((span, Err(error))) => *attempt = Attempt::Failed(error, span),
+                Poll::Ready((span, Err(error))) => {
+                    self.refused += usize::from(is_refusal(&error));
+                    *attempt = Attempt::Failed(error, span);
+                }
             }
         }
         if are_running {
@@ -93,6 +98,11 @@ impl<In, Out> Attempts<'_, In, Out> {
     /// How many were started.
     pub(super) fn started(&self) -> usize {
         self.all.len()
+    }
+
+    /// How many failed because they were refused: they were not made, and cost nothing.
+    pub(super) fn refused(&self) -> usize {
+        self.refused
     }
 
     /// Whether the first attempt has not failed: it won, or was on its way.

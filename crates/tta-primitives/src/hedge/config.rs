@@ -58,7 +58,7 @@ pub(super) struct Policy {
 #[derive(Debug)]
 enum Delay {
     Fixed(Duration),
-    Percentile { percentile: f64, initial: Duration, live: LivePercentile },
+    Percentile { percentile: f64, initial: Duration, live: Box<LivePercentile> },
 }
 
 /// What a hedge has done since it was built.
@@ -73,7 +73,8 @@ pub struct HedgeStats {
     pub won_by_hedge: u64,
     /// Calls for which an attempt was due but not made, because too many were made already.
     pub skipped: u64,
-    /// Attempts that were made beyond one per call, by calls that have ended.
+    /// Attempts that were made beyond one per call, by calls that have ended. One that was refused
+    /// (rate limited, circuit open, bulkhead full) was not made.
     pub wasted_calls: u64,
     /// What those cost.
     pub waste: Usd,
@@ -173,10 +174,10 @@ impl Policy {
     }
 
     /// A call for which more than one attempt was made has ended.
-    pub(super) fn hedged_call_ends(&self, attempts: usize, won_by_hedge: bool) {
+    pub(super) fn hedged_call_ends(&self, wasted: u64, won_by_hedge: bool) {
         self.hedged.fetch_add(1, Ordering::Relaxed);
         self.won_by_hedge.fetch_add(u64::from(won_by_hedge), Ordering::Relaxed);
-        self.wasted_calls.fetch_add(attempts.saturating_sub(1) as u64, Ordering::Relaxed);
+        self.wasted_calls.fetch_add(wasted, Ordering::Relaxed);
     }
 
     /// What so many calls cost.
@@ -294,7 +295,11 @@ impl HedgeBuilder {
         let window = self.window.unwrap_or(Duration::from_secs(60));
         let in_range = window >= Duration::from_secs(1) && window <= Duration::from_secs(86_400);
         check("window", &window, "1 s to one day", in_range)?;
-        Ok(Delay::Percentile { percentile, initial, live: LivePercentile::new(percentile, window, min_samples) })
+        Ok(Delay::Percentile {
+            percentile,
+            initial,
+            live: Box::new(LivePercentile::new(percentile, window, min_samples)),
+        })
     }
 }
 

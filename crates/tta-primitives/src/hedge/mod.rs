@@ -61,6 +61,8 @@ struct Call<'a> {
     began: Ticks,
     delay: Duration,
     attempts: usize,
+    /// Those of them that were refused.
+    refused: usize,
     skipped: bool,
     over: bool,
 }
@@ -87,8 +89,14 @@ impl<In: Clone + Send + 'static, Out: Send + 'static> Hedged<In, Out> {
         let mut timer = pin!(None::<Sleep>);
         loop {
             let may_follow = kept.is_some();
-            match poll_fn(|task| next(&mut attempts, timer.as_mut(), may_follow.then_some(call.delay), cx, task)).await
-            {
+            let delay = may_follow.then_some(call.delay);
+            let event = poll_fn(|task| {
+                let event = next(&mut attempts, timer.as_mut(), delay, cx, task);
+                // Also when the call is dropped before there is an event.
+                call.refused = attempts.refused();
+                event
+            });
+            match event.await {
                 Event::Due => {
                     timer.set(None);
                     let input = match call.may_hedge(&attempts) {
@@ -190,7 +198,7 @@ impl Call<'_> {
             return self.decisions.count(verdict, self.cx);
         }
         let delay_ns = u64::try_from(self.delay.as_nanos()).unwrap_or(u64::MAX);
-        let waste = self.policy.0.waste(self.attempts.saturating_sub(1) as u64);
+        let waste = self.policy.0.waste(self.wasted());
         let attributes = [
             ("hedge.attempts", ValueRef::from(self.attempts)),
             ("hedge.delay_ns", ValueRef::from(delay_ns)),
@@ -202,8 +210,13 @@ impl Call<'_> {
 
     fn count_hedged(&self, won_by_hedge: bool) {
         if self.attempts > 1 {
-            self.policy.0.hedged_call_ends(self.attempts, won_by_hedge);
+            self.policy.0.hedged_call_ends(self.wasted(), won_by_hedge);
         }
+    }
+
+    /// Attempts beyond the one that every call makes.
+    fn wasted(&self) -> u64 {
+        self.attempts.saturating_sub(self.refused + 1) as u64
     }
 }
 
@@ -228,6 +241,7 @@ impl<In: Clone + Send + 'static, Out: Send + 'static> Primitive<In> for Hedged<I
             began: cx.clock().ticks(),
             delay: self.policy.0.delay(cx.clock()),
             attempts: 1,
+            refused: 0,
             skipped: false,
             over: false,
         };

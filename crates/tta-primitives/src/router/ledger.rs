@@ -12,6 +12,7 @@ use tta_telemetry::{Clock, Name, Ticks, Usd};
 
 use super::history::{Entry, History, RouteOutcome};
 use super::reason::RouteReason;
+use crate::causes::is_refusal;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind};
 use crate::live_percentile::LivePercentile;
@@ -30,8 +31,9 @@ pub(super) struct Ledger {
     failure_latency: Duration,
     unroutable: AtomicU64,
     pub(super) history: History,
-    /// The one that was met first: latencies and the history's times are read on it.
-    clock: OnceLock<Clock>,
+    /// Of the engine that was met first, with its id: latencies and the history's times are read on
+    /// it.
+    clock: OnceLock<(u64, Clock)>,
 }
 
 /// One route's counts. Two neighbours share no cache line (nor the pair that is fetched together).
@@ -123,12 +125,17 @@ impl Ledger {
 
     /// The wall-clock time of a reading, in nanoseconds since the Unix epoch.
     pub(super) fn unix_ns(&self, ticks: Ticks) -> u64 {
-        self.clock.get().map_or(0, |clock| clock.unix_ns(ticks))
+        self.clock.get().map_or(0, |(_, clock)| clock.unix_ns(ticks))
     }
 
     #[inline]
     fn clock(&self, cx: &Context) -> &Clock {
-        self.clock.get_or_init(|| cx.clock().clone())
+        &self.met(cx).1
+    }
+
+    #[inline]
+    fn met(&self, cx: &Context) -> &(u64, Clock) {
+        self.clock.get_or_init(|| (cx.telemetry().engine_id(), cx.clock().clone()))
     }
 
     /// A route was chosen and is about to run. `spent`: what was spent on this input before.
@@ -166,7 +173,7 @@ impl Account {
     }
 
     pub(super) fn recent_latency(&self, ledger: &Ledger) -> Option<Duration> {
-        self.latency.as_ref()?.get(ledger.clock.get()?)
+        self.latency.as_ref()?.get(&ledger.clock.get()?.1)
     }
 
     fn observe(&self, took: Duration, clock: &Clock) {
@@ -193,11 +200,6 @@ pub(super) struct Call<'a> {
     cx: &'a Context,
 }
 
-/// Errors that say that nothing was done.
-pub(super) fn is_refusal(kind: ErrorKind) -> bool {
-    matches!(kind, ErrorKind::RateLimited | ErrorKind::CircuitOpen | ErrorKind::BulkheadFull)
-}
-
 impl Call<'_> {
     /// The route returned, at a reading of the clock if there is one already; what was spent on
     /// the input so far.
@@ -205,7 +207,7 @@ impl Call<'_> {
     pub(super) fn end(mut self, result: Result<(), &Error>, ended: Option<Ticks>) -> Usd {
         let outcome = match result {
             Ok(()) => RouteOutcome::Succeeded,
-            Err(error) if is_refusal(error.kind()) => RouteOutcome::Refused,
+            Err(error) if is_refusal(error) => RouteOutcome::Refused,
             Err(error) if error.kind() == ErrorKind::Cancelled => RouteOutcome::Cancelled,
             Err(_) => RouteOutcome::Failed,
         };
@@ -259,8 +261,9 @@ impl Drop for Call<'_> {
         let (ledger, ended) = (self.ledger, self.ended);
         ledger.history.add(|| {
             // Made a wall-clock time when somebody asks.
-            let clock = ledger.clock(cx);
-            let ended = ended.unwrap_or_else(|| clock.ticks());
+            let (engine, clock) = ledger.met(cx);
+            // A reading of another engine's clock means nothing on this one.
+            let ended = ended.filter(|_| cx.telemetry().engine_id() == *engine).unwrap_or_else(|| clock.ticks());
             Entry { route, reason, outcome, ended, trace_id: cx.trace_id() }
         });
     }

@@ -4,9 +4,9 @@ use tta_telemetry::{Name, SpanId, Usd, ValueRef};
 
 use super::Router;
 use super::error::RouterError;
-use super::ledger::is_refusal;
 use super::reason::{RouteReason, Verdict};
 use super::strategy::{Choice, Strategy, Tried};
+use crate::causes::is_refusal;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::Graph;
@@ -73,7 +73,7 @@ impl<In: Clone + Send + 'static, Out: Send + 'static> Router<In, Out> {
         }
         match &self.inner.reroute_when {
             Some(predicate) => predicate(error),
-            None => is_refusal(error.kind()),
+            None => is_refusal(error),
         }
     }
 

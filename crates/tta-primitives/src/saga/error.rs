@@ -62,10 +62,11 @@ pub struct FailedCompensation {
 
 impl SagaError {
     /// As the workflow's error. The cause must not lend its hint: another attempt would do again
-    /// what has not been undone.
+    /// what has not been undone. Nor that a deadline ended it: a timeout around would speak instead,
+    /// and nobody would learn what is left behind.
     #[cold]
     pub(super) fn into_error(self) -> Error {
-        Error::new(ErrorKind::Compensation, self).with_retry_hint(RetryHint::Never)
+        Error::new(ErrorKind::Compensation, self).with_retry_hint(RetryHint::Never).on_its_own()
     }
 }
 

@@ -26,7 +26,7 @@ pub use report::RunReport;
 pub(crate) use run::OpenRun;
 
 use crate::context::{Context, Scoped};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::graph::Graph;
 use crate::node::{Node, StepMeta, Steps};
 use crate::observe::StepRecorder;
@@ -169,7 +169,9 @@ impl<In: Send + 'static, Out: Send + 'static> Workflow<In, Out> {
         let result = Scoped::new(context.clone(), Chain::new(&self.nodes, input, &context)).await;
         drop(context);
         run.close(&result);
-        result
+        // The deadline was this run's: to a step of another run that started this one, and to a
+        // timeout there, it is an error like any other.
+        result.map_err(Error::on_its_own)
     }
 
     /// Runs the steps inside a run, where no chain gives the workflow a span.

@@ -6,7 +6,7 @@ use tta_telemetry::{SamplingDecision, TraceId};
 
 use super::{Workflow, chain::Chain, run::OpenRun};
 use crate::context::{Context, CorrelationId, Scoped};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// What one run returned, and what is known of it.
 #[derive(Clone, Debug)]
@@ -53,6 +53,8 @@ impl<In: Send + 'static, Out: Send + 'static> Workflow<In, Out> {
         // This context holds the trace open; with it gone the root is the last.
         drop(context);
         let decision = run.close(&result);
+        // See `Workflow::run`.
+        let result = result.map_err(Error::on_its_own);
         RunReport { result, trace_id, correlation_id, duration, decision, cost_nano_usd: None }
     }
 }

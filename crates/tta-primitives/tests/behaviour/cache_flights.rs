@@ -10,7 +10,7 @@ use tta_primitives::{Cache, Context, Error, ErrorKind, Result, Workflow, step, w
 use tta_telemetry::Usd;
 
 use super::cache::{answers, outcomes};
-use super::support::{SECOND, context, poll_once, start_and_drop};
+use super::support::{MS, SECOND, context, poll_once, start_and_drop, wait_a_second};
 
 type Asked = (Workflow<u32, u32>, Mock<u32, u32>);
 
@@ -229,4 +229,21 @@ fn on_many_threads_each_value_is_made_once() {
         let stats = cache.stats();
         assert_eq!((calls.load(Ordering::SeqCst), stats.misses, stats.hits + stats.shared), (5, 5, 395));
     }
+}
+
+/// A value that was put by hand once gave way to the older one that an execution was making.
+#[test]
+fn a_value_put_by_hand_is_not_replaced_by_one_whose_making_began_before() {
+    let engine = TestEngine::new();
+    let cache = answers().build().unwrap();
+    let flow = workflow("slow", step(with_context(wait_a_second)).cache(cache.clone(), |x: &u32| *x));
+    let (making, by_hand) = (engine.context(), engine.context());
+    let put = async {
+        by_hand.sleep(500 * MS).await;
+        cache.put(1_u32, 99, &by_hand).await
+    };
+    let (made, put) = engine.block_on(async { futures_util::join!(flow.run(1, &making), put) });
+    assert_eq!((made.unwrap(), put), (1, true));
+    assert_eq!(engine.block_on(flow.run(1, &engine.context())).unwrap(), 99);
+    assert_eq!((cache.stats().superseded, cache.stats().hits), (1, 1));
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tta_primitives::cache::{CacheStore, Entry, Found, Kept, MemoryStore, Reply, StoreError};
 use tta_primitives::testing::{Mock, TestEngine};
-use tta_primitives::{Cache, CacheKey, ErrorKind, Workflow, step, workflow};
+use tta_primitives::{Cache, CacheKey, Context, ErrorKind, Timeout, Workflow, step, workflow};
 use tta_telemetry::{Clock, Health, HealthStatus, Usd};
 
 use super::cache::{answers, outcomes};
@@ -328,6 +328,34 @@ fn a_refresh_that_fails_or_takes_too_long_neither_fails_the_run_nor_loses_the_st
     assert_eq!(seen, [8, 8, 8, 8]);
     assert_eq!((cache.stats().refreshes, cache.stats().refresh_failures), (3, 2));
     assert!(!engine.tree().contains("counts ✗"), "{}", engine.tree());
+}
+
+/// The steps of a refresh once had what was left of the deadline of the run that met the stale value.
+#[test]
+fn a_refresh_may_take_longer_than_the_run_that_began_it_had_left() {
+    let engine = TestEngine::new();
+    let cache = answers().ttl(10 * SECOND).stale_while_revalidate(50 * SECOND).build().unwrap();
+    let calls = Arc::new(AtomicU32::new(0));
+    let next = tta_primitives::with_context(move |_: u32, cx: Context| {
+        let calls = Arc::clone(&calls);
+        async move {
+            cx.sleep(500 * MS).await;
+            Ok::<u32, String>(calls.fetch_add(1, Ordering::SeqCst) + 1)
+        }
+    });
+    let bounded = step(tta_primitives::named("next", next)).timeout(Timeout::after(5 * SECOND).build().unwrap());
+    let flow = workflow("counts", bounded).cache(cache.clone(), |_: &u32| "n");
+    let seen = on_runtime(&engine, async {
+        let mut seen = vec![flow.run(0, &context(&engine)).await.unwrap()];
+        engine.clock().advance(10 * SECOND);
+        let hurried = Context::builder().telemetry(engine.telemetry().clone()).deadline(100 * MS).build().unwrap();
+        seen.push(flow.run(0, &hurried).await.unwrap());
+        context(&engine).sleep(SECOND).await;
+        seen.push(flow.run(0, &context(&engine)).await.unwrap());
+        seen
+    });
+    assert_eq!(seen, [1, 1, 2]);
+    assert_eq!((cache.stats().refreshes, cache.stats().refresh_failures), (1, 0));
 }
 
 #[test]

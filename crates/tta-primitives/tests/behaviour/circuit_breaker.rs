@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use tta_primitives::testing::{Mock, TestEngine};
 use tta_primitives::{
-    CircuitBreaker, CircuitOpenError, CircuitReason, CircuitState, CircuitStats, Context, Error, ErrorKind, IntoError,
-    Result, Retry, RetryHint, Timeout, Workflow, step, with_context, workflow,
+    Bulkhead, Cache, CircuitBreaker, CircuitOpenError, CircuitReason, CircuitState, CircuitStats, Context, Error,
+    ErrorKind, IntoError, Result, Retry, RetryHint, Timeout, Workflow, step, with_context, workflow,
 };
 use tta_telemetry::{Decision, HealthComponent, HealthStatus, Telemetry};
 
@@ -553,4 +553,23 @@ fn of_many_tasks_that_meet_it_half_open_one_goes_through() {
     }
     assert_eq!(changes(&breaker.stats()), (50, 50, 50));
     assert_eq!(breaker.stats().rejected, 50 * 15);
+}
+
+/// Callers in a hurry once opened the circuit of a dependency that they never called.
+#[test]
+fn a_call_whose_deadline_passed_while_it_waited_inside_was_not_made_and_does_not_count() {
+    let engine = TestEngine::new();
+    let breaker = touchy();
+    let one = Bulkhead::named("db").max_concurrent(1).max_queued(9).build().unwrap();
+    let slow = || step(with_context(wait_a_second));
+    let queued = workflow("queued", slow().bulkhead(one)).circuit_breaker(breaker.clone());
+    let answers = Cache::named("answers").build().unwrap();
+    let shared = workflow("shared", slow().cache(answers, |_: &u32| "same")).circuit_breaker(breaker.clone());
+    for flow in [queued, shared] {
+        let (first, second) = (engine.context(), Context::builder().telemetry(engine.telemetry().clone()));
+        let second = second.deadline(100 * MS).build().unwrap();
+        let (first, second) = engine.block_on(async { futures_util::join!(flow.run(1, &first), flow.run(2, &second)) });
+        assert_eq!((first.unwrap(), second.unwrap_err().kind()), (1, ErrorKind::Timeout));
+        assert_eq!((breaker.state(), breaker.stats().opened), (CircuitState::Closed, 0));
+    }
 }

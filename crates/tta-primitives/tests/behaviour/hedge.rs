@@ -8,12 +8,14 @@ use std::time::Duration;
 
 use tta_primitives::testing::{Mock, TestEngine};
 use tta_primitives::{
-    Context, ErrorKind, Hedge, HedgeBuilder, HedgeError, IntoError, Result, RetryHint, Timeout, Workflow, named, step,
-    with_context, workflow,
+    Bulkhead, Context, ErrorKind, Hedge, HedgeBuilder, HedgeError, IntoError, Result, RetryHint, Timeout, Workflow,
+    named, step, with_context, workflow,
 };
 use tta_telemetry::{Decision, Severity, Telemetry, Usd};
 
-use super::support::{Counted, MS, OnDrop, SECOND, context, double, give_way, on_runtime, poll_once, start_and_drop};
+use super::support::{
+    Counted, MS, OnDrop, SECOND, context, double, give_way, on_runtime, poll_once, start_and_drop, wait_a_second,
+};
 
 /// What the attempts do, over all calls: each after so long answers with a number or fails.
 type Script = Vec<(u32, Result<u32, &'static str>)>;
@@ -467,4 +469,18 @@ fn observers_hear_of_calls_that_were_hedged() {
         let _ = engine.block_on(fetch.hedge(hedge.clone()).run(1, &engine.context()));
     }
     assert_eq!(*heard.lock().unwrap(), [("hedge_won", Severity::Info), ("all_failed", Severity::Warning)]);
+}
+
+/// An attempt that a bulkhead inside turned away once counted as a call that was paid for.
+#[test]
+fn an_attempt_that_was_refused_is_no_waste() {
+    let engine = TestEngine::new();
+    let bulkhead = Bulkhead::named("db").max_concurrent(1).build().unwrap();
+    let hedge = after(100 * MS).cost_per_call(Usd::from_micros(7)).build().unwrap();
+    let flow = workflow("call", with_context(wait_a_second)).bulkhead(bulkhead).hedge(hedge.clone());
+    assert_eq!(engine.block_on(flow.run(3, &engine.context())).unwrap(), 3);
+    start_and_drop(flow.run(3, &engine.context()));
+    let stats = hedge.stats();
+    assert_eq!((stats.hedged, stats.wasted_calls, stats.waste), (1, 0, Usd::ZERO));
+    assert!(!engine.tree_with_attributes().contains("waste"));
 }

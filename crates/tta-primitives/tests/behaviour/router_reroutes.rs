@@ -83,6 +83,26 @@ fn errors_that_say_that_nothing_was_done_lead_elsewhere_and_others_do_not() {
     }
 }
 
+/// A route that was refused and then failed on its own way out once counted as refused, and free.
+#[test]
+fn a_route_that_did_something_after_it_was_refused_has_failed_and_is_not_followed() {
+    let engine = TestEngine::new();
+    let broken = Mock::<u32, u32>::new("backup").fails(9, "broken");
+    let tried = step(busy("busy", ErrorKind::BulkheadFull)).or_else(broken);
+    let routes = router().route(Route::to("a", tried).cost(micros(1))).route(fine("b", 2).cost(micros(5)));
+    let router = routes.by_cost().build().unwrap();
+    assert_eq!(run(&engine, &router).unwrap_err().kind(), ErrorKind::BulkheadFull);
+    let stats = router.handle().stats();
+    let a = stats.route("a").unwrap();
+    assert_eq!((a.refusals, a.failures, stats.cost), (0, 1, micros(1)));
+    // Refused on every way, it has done nothing.
+    let tried = step(busy("busy", ErrorKind::BulkheadFull)).or_else(busy("backup", ErrorKind::CircuitOpen));
+    let routes = tta_primitives::router().route(Route::to("a", tried).cost(micros(1)));
+    let router = routes.route(fine("b", 2).cost(micros(5))).by_cost().build().unwrap();
+    assert_eq!(run(&engine, &router).unwrap(), 2);
+    assert_eq!((router.handle().stats().routes[0].refusals, router.handle().stats().cost), (1, micros(5)));
+}
+
 #[test]
 fn the_predicate_decides_instead_and_what_failed_was_paid_for() {
     let engine = TestEngine::new();
@@ -364,4 +384,16 @@ fn a_run_dropped_on_the_second_route_leaves_both_accounted_for() {
        │     rate_limited: a is busy
        ╰─ b (route) ⊘ cancelled
     ");
+}
+
+/// The time of a decision was once read on one engine's clock and understood by another's.
+#[test]
+fn the_history_tells_the_time_of_the_engine_that_was_met_first() {
+    let router = busy_twice().build().unwrap();
+    let (first, second) = (TestEngine::new(), TestEngine::new());
+    run(&first, &router).unwrap();
+    second.clock().advance(100 * SECOND);
+    run(&second, &router).unwrap();
+    let times: Vec<u64> = router.handle().history().iter().map(|decision| decision.ended_unix_ns).collect();
+    assert_eq!((times.len(), times.windows(2).all(|two| two[0] == two[1])), (6, true), "{times:?}");
 }

@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tta_primitives::testing::{Mock, TestEngine};
-use tta_primitives::{Context, Error, ErrorKind, IntoError, Result, Timeout, Workflow, step, with_context, workflow};
+use tta_primitives::{
+    Context, Error, ErrorKind, Hedge, IntoError, Result, Retry, Timeout, Workflow, saga, step, with_context, workflow,
+};
 use tta_telemetry::Value;
 
 use super::support::{MS, SECOND, context, double, give_way, hang, on_runtime, poll_once, refuse};
@@ -228,6 +230,52 @@ fn a_fallback_runs_also_when_a_timeout_inside_meets_the_bound_first() {
     let sooner = workflow("nested", step(hang).timeout(policy(1)).timeout_or(policy(5), double));
     let error = engine.block_on(sooner.run(3, &engine.context())).unwrap_err();
     assert_eq!(error.to_string(), "no result within its timeout of 1s", "an earlier one is the step's own failure");
+}
+
+/// A hedge or a join that gathered such errors once hid that the bound had been reached.
+#[test]
+fn a_fallback_runs_also_when_all_attempts_or_branches_inside_met_the_bound_first() {
+    let engine = TestEngine::new();
+    let policy = |seconds: u32| Timeout::after(seconds * SECOND).build().unwrap();
+    let hang_for = |seconds| step(hang).timeout(policy(seconds));
+    let hedged = hang_for(5).hedge(Hedge::after(100 * MS).build().unwrap());
+    for inside in [hedged, step((hang_for(5) | hang_for(6)).any()), hang_for(5).or_else(hang_for(6))] {
+        let cx = engine.context();
+        let flow = workflow("nested", inside.timeout_or(policy(1), double));
+        assert_eq!((engine.block_on(flow.run(3, &cx)).unwrap(), cx.elapsed()), (6, SECOND));
+    }
+}
+
+/// A timeout around a step that ran another workflow once took that run's deadline for its own
+/// bound.
+#[test]
+fn the_deadline_of_another_run_that_a_step_started_is_not_the_bound_around_the_step() {
+    let engine = TestEngine::new();
+    let policy = |seconds: u32| Timeout::after(seconds * SECOND).build().unwrap();
+    let hurried = Context::builder().telemetry(engine.telemetry().clone()).deadline(100 * MS).build().unwrap();
+    let other = workflow("other", step(hang).timeout(policy(5)));
+    let call = move |x: u32| {
+        let (other, hurried) = (other.clone(), hurried.clone());
+        async move { if x == 3 { other.run(x, &hurried).await } else { other.run_report(x, &hurried).await.result } }
+    };
+    let flow = workflow("calls", step(call).timeout_or(policy(60), double));
+    for x in [3, 4] {
+        let cx = engine.context();
+        let error = engine.block_on(flow.run(x, &cx)).unwrap_err();
+        assert!(error.to_string().ends_with("left until the deadline"), "{error}");
+        assert!(cx.elapsed() <= 100 * MS);
+    }
+}
+
+#[test]
+fn what_a_saga_could_not_undo_is_not_hidden_by_the_timeout_that_ended_it() {
+    let engine = TestEngine::new();
+    let policy = |seconds: u32| Timeout::after(seconds * SECOND).build().unwrap();
+    let once = Retry::new().max_retries(0).build().unwrap();
+    let saga = saga("trip").step(double).compensate(refuse).step(step(hang).timeout(policy(5))).uncompensated();
+    let saga = saga.compensation_retry(once).build().unwrap();
+    let error = engine.block_on(workflow("trips", saga).timeout(policy(1)).run(3, &engine.context())).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Compensation, "{error}");
 }
 
 #[test]
