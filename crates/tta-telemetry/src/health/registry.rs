@@ -20,15 +20,16 @@ impl HealthRegistry {
     pub(crate) fn watch(&self, component: &Arc<dyn HealthComponent>) {
         let mut components = self.components.lock().unwrap_or_else(PoisonError::into_inner);
         components.retain(|known| known.strong_count() > 0);
-        let known = components.iter().any(|known| known.upgrade().is_some_and(|known| Arc::ptr_eq(&known, component)));
-        if known {
+        // By pointer: to own a component here, even for a moment, might drop it under the lock.
+        let component = Arc::downgrade(component);
+        if components.iter().any(|known| known.ptr_eq(&component)) {
             return;
         }
         if components.len() >= MAX_COMPONENTS {
             self.refused.fetch_add(1, Ordering::Relaxed);
             return;
         }
-        components.push(Arc::downgrade(component));
+        components.push(component);
     }
 
     pub(crate) fn report(&self) -> HealthReport {
