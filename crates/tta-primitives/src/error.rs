@@ -270,7 +270,10 @@ impl fmt::Display for Error {
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path: Vec<&str> = self.0.path.iter().map(Name::as_str).collect();
-        write!(f, "{} error in `{}`: {}", self.0.kind, path.join(" > "), self.0.cause)?;
+        match path.join(" > ") {
+            path if path.is_empty() => write!(f, "{} error: {}", self.0.kind, self.0.cause)?,
+            path => write!(f, "{} error in `{path}`: {}", self.0.kind, self.0.cause)?,
+        }
         for source in self.chain() {
             write!(f, "\n  caused by: {source}")?;
         }

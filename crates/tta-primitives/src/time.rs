@@ -35,6 +35,15 @@ pub(crate) fn can_sleep(clock: &Clock) -> bool {
         && catch_unwind(AssertUnwindSafe(|| drop(sleep(clock, Duration::ZERO)))).is_ok()
 }
 
+/// A duration as messages give it: to the millisecond, or to the microsecond when it is short.
+pub(crate) fn rounded(duration: Duration) -> Duration {
+    let unit_ns = if duration >= Duration::from_millis(100) { 1_000_000 } else { 1_000 };
+    match u64::try_from(duration.as_nanos()) {
+        Ok(nanos) if nanos >= unit_ns => Duration::from_nanos(nanos - nanos % unit_ns),
+        _ => duration,
+    }
+}
+
 pin_project! {
     #[project = SleepProjection]
     pub(crate) enum Sleep {
@@ -51,5 +60,18 @@ impl Future for Sleep {
             SleepProjection::Real { sleep } => sleep.poll(cx),
             SleepProjection::Manual { sleep } => sleep.poll(cx),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_give_durations_to_the_millisecond_or_microsecond() {
+        let texts = [1, 1_234, 99_999_999, 999_882_256, 59_999_999_999]
+            .map(|ns| format!("{:?}", rounded(Duration::from_nanos(ns))));
+        assert_eq!(texts, ["1ns", "1µs", "99.999ms", "999ms", "59.999s"]);
+        assert_eq!(rounded(Duration::MAX), Duration::MAX);
     }
 }

@@ -21,7 +21,7 @@ const MOST_DOLLARS: f64 = 1e9;
 /// assert_eq!((total.nanos(), total.to_string().as_str()), (2_100_000_000, "$2.10"));
 /// # Ok::<(), tta_telemetry::MoneyError>(())
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Usd(u64);
 
 /// An amount that is not one.
@@ -99,6 +99,13 @@ impl Sum for Usd {
     }
 }
 
+/// As it is shown: `Usd($0.0021)`.
+impl fmt::Debug for Usd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Usd({self})")
+    }
+}
+
 /// Exact, with at least two decimals: `$0.0021`, `$2.10`.
 impl fmt::Display for Usd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -124,6 +131,7 @@ mod tests {
         ] {
             assert_eq!(Usd::from_nanos(nanos).to_string(), want);
         }
+        assert_eq!(format!("{:?}", Usd::from_micros(2_100)), "Usd($0.0021)");
         assert_eq!(format!("{:>8}", Usd::from_micros(10)), "$0.00001");
         assert_eq!(format!("{:>9}", Usd::from_micros(10)), " $0.00001");
     }

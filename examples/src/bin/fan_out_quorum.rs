@@ -76,6 +76,7 @@ async fn main() -> anyhow::Result<()> {
         let text = tta::telemetry::TraceTree::new(trace).attributes(true).to_string();
         std::io::Write::write_all(&mut out, text.as_bytes())?;
     }
+    std::io::Write::write_all(&mut out, format!("\nTasks left behind: {left}.\n").as_bytes())?;
     let span = |name: &str| {
         let found = traces.iter().find_map(|trace| trace.find(name));
         found.ok_or_else(|| anyhow::anyhow!("no span is named {name}"))

@@ -27,5 +27,8 @@ price
 ╰─ double
 ";
     anyhow::ensure!(engine.tree() == expected, "the trace differs:\n{}", engine.tree());
+    let waited = engine.clock().now_ns() as f64 / 1e9;
+    let said = format!("{expected}\nThe answer is {answer}, after {waited:.1} s on the paused clock.\n");
+    std::io::Write::write_all(&mut std::io::stdout(), said.as_bytes())?;
     Ok(())
 }

@@ -252,7 +252,7 @@ mod tests {
         assert_eq!(
             format!("{:?}", named().policy),
             "Policy { ttl: 3600s, stale_for: 0ns, negative_ttl: 0ns, lookup_timeout: 50ms, refresh_timeout: 30s, \
-             cost_per_call: Usd(0), single_flight: true, max_flights: 10000, .. }"
+             cost_per_call: Usd($0.00), single_flight: true, max_flights: 10000, .. }"
         );
         let builder = named();
         assert!(builder.policy.tags.is_none() && builder.policy.negative_when.is_none() && builder.store.is_none());

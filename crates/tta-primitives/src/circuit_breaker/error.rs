@@ -6,6 +6,8 @@ use std::time::Duration;
 use thiserror::Error;
 use tta_telemetry::Name;
 
+use crate::time::rounded;
+
 use super::state::{CircuitReason, CircuitState};
 
 /// A circuit breaker rejected the call: the step did not run. Found inside an
@@ -34,7 +36,7 @@ impl fmt::Display for CircuitOpenError {
         let Self { name, state, reason, retry_in } = self;
         match (state, retry_in) {
             (CircuitState::HalfOpen, _) => write!(f, "circuit `{name}` is half open and its probe is under way"),
-            (_, Some(left)) => write!(f, "circuit `{name}` is open ({reason}) for another {left:?}"),
+            (_, Some(left)) => write!(f, "circuit `{name}` is open ({reason}) for another {:?}", rounded(*left)),
             (_, None) => write!(f, "circuit `{name}` is open ({reason}) until it is released"),
         }
     }

@@ -6,6 +6,7 @@ use tta_telemetry::{Name, ValueRef};
 
 use super::answers::{Change, Rejection};
 use super::cell::{Call, Entry};
+use super::nested::{self, Probing};
 use super::{CircuitBreaker, CircuitOpenError, CircuitReason, CircuitState};
 use crate::context::Context;
 use crate::decide::{Decisions, outcomes};
@@ -54,22 +55,35 @@ struct Guarded<In, Out> {
     decisions: Decisions<Verdict>,
 }
 
+/// A call that goes through.
+struct Entered<'a> {
+    /// `None` inside a probe of the same breaker, whose result counts for both.
+    call: Option<Call<'a>>,
+    is_probe: bool,
+}
+
 impl<In: Send + 'static, Out: Send + 'static> Guarded<In, Out> {
     /// Asks the breaker. For a closed circuit that is two loads (is this engine known, is it
     /// closed) and a count: no lock, no clock, nothing on the span.
     #[inline]
-    fn enter(&self, cx: &Context) -> Result<Call<'_>> {
+    fn enter(&self, cx: &Context) -> Result<Entered<'_>> {
         self.breaker.meet(cx);
-        let (entry, changes) = self.breaker.0.cell.enter();
+        let cell = &self.breaker.0.cell;
+        if !cell.admits_all() && nested::is_inside_probe(self.breaker.address()) {
+            // A part of the probe: what it comes to shows in what the probe comes to.
+            self.decisions.count(Verdict::Allowed, cx);
+            return Ok(Entered { call: None, is_probe: false });
+        }
+        let (entry, changes) = cell.enter();
         self.record_changes(&changes, cx);
         match entry {
             Entry::Allowed(call) => {
                 self.decisions.count(Verdict::Allowed, cx);
-                Ok(call)
+                Ok(Entered { call: Some(call), is_probe: false })
             }
             Entry::Probe(call) => {
                 self.record_probe(cx);
-                Ok(call)
+                Ok(Entered { call: Some(call), is_probe: true })
             }
             Entry::Rejected(rejection) => Err(self.reject(rejection, cx)),
         }
@@ -139,9 +153,12 @@ impl<In: Send + 'static, Out: Send + 'static> Primitive<In> for Guarded<In, Out>
     type Out = Out;
 
     async fn run(&self, input: In, cx: &Context) -> Result<Out> {
-        let call = self.enter(cx)?;
-        let result = self.inner.run(input, cx).await;
-        self.leave(call, &result, cx);
+        let Entered { call, is_probe } = self.enter(cx)?;
+        let probe = is_probe.then(|| self.breaker.address());
+        let result = Probing::new(probe, self.inner.run(input, cx)).await;
+        if let Some(call) = call {
+            self.leave(call, &result, cx);
+        }
         result
     }
 

@@ -11,6 +11,7 @@ mod error;
 mod guarded;
 mod health;
 mod machine;
+mod nested;
 mod rules;
 mod state;
 mod window;
@@ -63,7 +64,8 @@ use rules::Rules;
 /// `circuit:<name>`. Its time is that of the first engine it meets.
 ///
 /// A call that is dropped or told to stop counts as neither success nor failure. The result of a
-/// call that was let through before the circuit changed its state does not count after it. A
+/// call that was let through before the circuit changed its state does not count after it. A call
+/// inside the probe, behind the same breaker and on the same task, is a part of the probe. A
 /// probe that never ends keeps the circuit half open: put a [`Timeout`](crate::Timeout) inside.
 #[derive(Clone)]
 pub struct CircuitBreaker(Arc<Inner>);
@@ -130,6 +132,11 @@ impl CircuitBreaker {
     /// it is not forced.
     pub fn release(&self) {
         self.0.cell.release();
+    }
+
+    /// A number that no other breaker has while this one lives.
+    fn address(&self) -> usize {
+        Arc::as_ptr(&self.0).addr()
     }
 
     /// Registers with an engine, and takes the first one's time.

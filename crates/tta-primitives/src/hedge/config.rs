@@ -278,7 +278,9 @@ impl HedgeBuilder {
             When::After(delay) => {
                 check("after", &delay, "above 0, at most one hour", is_delay(delay))?;
                 let none = "none with a fixed delay";
-                check("initial_delay", &self.initial_delay, none, self.initial_delay.is_none())?;
+                if let Some(initial) = self.initial_delay {
+                    check("initial_delay", &initial, none, false)?;
+                }
                 check("min_samples", &self.min_samples, none, self.min_samples.is_none())?;
                 check("window", &self.window, none, self.window.is_none())?;
                 return Ok(Delay::Fixed(delay));
@@ -357,7 +359,7 @@ mod tests {
             (at().min_samples(0), "min_samples", "0", "1 to 100000"),
             (at().min_samples(100_001), "min_samples", "100001", "1 to 100000"),
             (at().window(SECOND / 2), "window", "500ms", "1 s to one day"),
-            (after().initial_delay(SECOND), "initial_delay", "Some(1s)", fixed),
+            (after().initial_delay(SECOND), "initial_delay", "1s", fixed),
             (after().min_samples(5), "min_samples", "Some(5)", fixed),
             (after().window(SECOND), "window", "Some(1s)", fixed),
             (after().max_hedges(0), "max_hedges", "0", "1 to 10"),

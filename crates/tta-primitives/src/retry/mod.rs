@@ -76,10 +76,15 @@ impl<In: Clone + Send + 'static, Out: Send + 'static> Retried<In, Out> {
     }
 
     /// Says how it ended. The first attempt's success speaks for itself.
-    fn record(&self, attempts: u32, verdict: Verdict, cx: &Context) {
-        match verdict {
-            Verdict::Succeeded => self.decisions.count(verdict, cx),
-            _ => self.decisions.record(verdict, &[("retry.attempts", ValueRef::from(attempts))], cx),
+    fn record(&self, attempts: u32, verdict: Verdict, error: Option<&Error>, cx: &Context) {
+        let attempts = ("retry.attempts", ValueRef::from(attempts));
+        match (verdict, error) {
+            (Verdict::Succeeded, _) => self.decisions.count(verdict, cx),
+            (_, None) => self.decisions.record(verdict, &[attempts], cx),
+            (_, Some(error)) => {
+                let last = ("retry.last_error", ValueRef::literal(error.kind().as_str()));
+                self.decisions.record(verdict, &[attempts, last], cx);
+            }
         }
     }
 
@@ -142,12 +147,12 @@ impl<In: Clone + Send + 'static, Out: Send + 'static> Primitive<In> for Retried<
                 // Timers are large: in a box, so that what succeeds at once stays small.
                 Next::After(delay) => Box::pin(wait(delay, cx)).await,
                 Next::Stop(verdict) => {
-                    self.record(number + 1, verdict, cx);
+                    self.record(number + 1, verdict, result.as_ref().err(), cx);
                     return result;
                 }
             }
             if cx.is_cancelled() {
-                self.record(number + 1, Verdict::Cancelled, cx);
+                self.record(number + 1, Verdict::Cancelled, None, cx);
                 return Err(stopped());
             }
             number += 1;

@@ -573,3 +573,32 @@ fn a_call_whose_deadline_passed_while_it_waited_inside_was_not_made_and_does_not
         assert_eq!((breaker.state(), breaker.stats().opened), (CircuitState::Closed, 0));
     }
 }
+
+/// The inner call of a probe was once rejected because of the probe it belonged to, which then
+/// counted as nothing: a step that called another behind the same breaker never recovered.
+#[test]
+fn a_call_inside_a_probe_behind_the_same_breaker_is_a_part_of_it() {
+    let engine = TestEngine::new();
+    let breaker = touchy();
+    let calls = Mock::new("db").fails(1, "down").returns(7_u32);
+    let load = workflow("load", step(calls).circuit_breaker(breaker.clone()));
+    let page = workflow("page", step(load.clone()).circuit_breaker(breaker.clone()));
+    run(&engine, &page, 1).unwrap_err();
+    assert_eq!(breaker.state(), CircuitState::Open);
+    engine.clock().advance(60 * SECOND);
+    assert_eq!(run(&engine, &page, 1).unwrap(), 7);
+    let stats = breaker.stats();
+    assert_eq!((stats.state, stats.rejected, changes(&stats)), (CircuitState::Closed, 0, (1, 1, 1)));
+}
+
+#[test]
+fn a_call_beside_a_probe_is_rejected_also_in_the_same_run() {
+    let engine = TestEngine::new();
+    let breaker = touchy();
+    let slow = step(with_context(wait_a_second)).circuit_breaker(breaker.clone());
+    let both = workflow("both", step((slow.clone() | slow).settle()));
+    run(&engine, &workflow("fail", step(refuse).circuit_breaker(breaker.clone())), 1).unwrap_err();
+    engine.clock().advance(60 * SECOND);
+    let (probe, other) = engine.block_on(both.run(1, &context(&engine))).unwrap();
+    assert_eq!((probe.unwrap(), other.unwrap_err().kind()), (1, ErrorKind::CircuitOpen));
+}

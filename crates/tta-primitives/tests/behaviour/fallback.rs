@@ -108,11 +108,7 @@ fn when_all_fail_the_error_carries_every_cause_and_nothing_is_handled() {
     let causes: Vec<_> = all.causes().iter().map(|cause| format!("{cause:?}")).collect();
     assert_eq!(
         causes,
-        [
-            "rate_limited error in ``: boom",
-            "app error in `backup`: bang",
-            "app error in `sequential > refuse`: 6 is refused"
-        ]
+        ["rate_limited error: boom", "app error in `backup`: bang", "app error in `sequential > refuse`: 6 is refused"]
     );
     assert!(all.causes()[0].downcast_ref::<std::io::Error>().is_some());
     let source = error.source().and_then(|source| source.downcast_ref::<Error>()).unwrap();

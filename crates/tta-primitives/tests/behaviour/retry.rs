@@ -237,6 +237,7 @@ fn a_timeout_inside_bounds_each_attempt_and_is_retried() {
        │  timeout: no result within its timeout of 2s
        │  retry.outcome = exhausted
        │  retry.attempts = 2
+       │  retry.last_error = timeout
        ├─ attempt ✗ handled
        │     timeout: no result within its timeout of 2s
        │     attempt.number = 1

@@ -402,6 +402,7 @@ fn what_hangs_or_fails_after_the_run_is_gone_is_cut_off_and_the_trace_is_a_faile
           │  │  app: no route
           │  │  retry.outcome = exhausted
           │  │  retry.attempts = 1
+          │  │  retry.last_error = app
           │  │  compensation.outcome = failed
           │  ╰─ attempt ✗
           │        app: no route

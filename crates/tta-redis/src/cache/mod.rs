@@ -24,6 +24,8 @@ use crate::vitals::Access;
 
 /// The longest value that Redis takes.
 const MOST_BYTES: usize = 512 << 20;
+/// The longest value that is kept unless told otherwise.
+const DEFAULT_BYTES: usize = 4 << 20;
 
 /// A cache's values in Redis, shared by all processes that use the same server, key prefix and
 /// namespace.
@@ -59,6 +61,7 @@ pub struct RedisCache<V, C = Json> {
     /// What all its keys start with.
     prefix: String,
     codec: C,
+    max_value_bytes: usize,
     value: PhantomData<fn(V) -> V>,
 }
 
@@ -86,7 +89,21 @@ impl<V, C: Codec<V>> RedisCache<V, C> {
     pub fn with_codec(redis: &Redis, namespace: &str, codec: C) -> Result<Self, RedisConfigError> {
         names::check_namespace(namespace)?;
         let prefix = format!("{}:c:{namespace}:", redis.key_prefix());
-        Ok(Self { redis: redis.clone(), prefix, codec, value: PhantomData })
+        Ok(Self { redis: redis.clone(), prefix, codec, max_value_bytes: DEFAULT_BYTES, value: PhantomData })
+    }
+
+    /// The longest value that is kept, in bytes of its written form: 1 to 512 MiB. A longer one is
+    /// counted (`too_large`) and not sent: while it crosses the connection, all that share it wait.
+    /// Default: 4 MiB.
+    ///
+    /// # Errors
+    /// A bound outside that range.
+    pub fn max_value_bytes(mut self, bytes: usize) -> Result<Self, RedisConfigError> {
+        if !(1..=MOST_BYTES).contains(&bytes) {
+            return Err(RedisConfigError::new("max_value_bytes", bytes.to_string(), "1 to 536870912"));
+        }
+        self.max_value_bytes = bytes;
+        Ok(self)
     }
 
     fn entry_key(&self, key: &CacheKey) -> String {
@@ -110,7 +127,7 @@ impl<V, C: Codec<V>> RedisCache<V, C> {
     async fn write(&self, key: &CacheKey, entry: Entry<V>, clock: &Clock) -> Result<Kept, StoreError> {
         let now = now(clock);
         let bytes = envelope::write(&self.codec, &entry, now).map_err(|error| StoreError::Encoding(error.0))?;
-        if bytes.len() > MOST_BYTES {
+        if bytes.len() > self.max_value_bytes {
             return Ok(Kept::TooLarge);
         }
         let key = self.entry_key(key);

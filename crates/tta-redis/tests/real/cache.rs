@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use tta_primitives::cache::{CacheStore, Entry, Found, Payload};
+use tta_primitives::cache::{CacheStore, Entry, Found, Kept, Payload};
 use tta_redis::{Json, MessagePack, Redis, RedisCache};
 use tta_telemetry::Clock;
 
@@ -239,4 +239,31 @@ fn an_entry_that_cannot_be_put_on_its_tags_is_not_kept() {
         assert_eq!(bench.find("a").await.unwrap(), Found::Miss);
         bench.put("a", "text", &[]).await.unwrap();
     });
+}
+
+/// A value of a hundred megabytes was once sent, and everything else on the connection waited.
+#[test]
+fn a_value_that_is_too_long_is_not_sent_and_the_bound_can_be_set() {
+    let server = server_or_skip!();
+    let redis = Redis::connect(&server.url()).unwrap();
+    let clock = Clock::system();
+    let entry = |bytes: usize| Entry {
+        payload: Payload::Value("x".repeat(bytes)),
+        fresh_for: HOUR,
+        stale_for: Duration::ZERO,
+        tags: Arc::default(),
+    };
+    let small = RedisCache::<String>::new(&redis, "small").unwrap().max_value_bytes(1_000).unwrap();
+    let usual = RedisCache::<String>::new(&redis, "usual").unwrap();
+    runtime().block_on(async {
+        assert_eq!(small.put(&key("a"), entry(500), &clock).wait().await.unwrap(), Kept::Yes);
+        assert_eq!(small.put(&key("b"), entry(1_000), &clock).wait().await.unwrap(), Kept::TooLarge);
+        assert_eq!(usual.put(&key("a"), entry(4 << 20), &clock).wait().await.unwrap(), Kept::TooLarge);
+        assert_eq!(usual.put(&key("a"), entry(4_000_000), &clock).wait().await.unwrap(), Kept::Yes);
+        assert_eq!(number(&server.ask(&["DBSIZE"])), 2);
+    });
+    for wrong in [0, (512 << 20) + 1] {
+        let error = RedisCache::<String>::new(&redis, "c").unwrap().max_value_bytes(wrong).unwrap_err();
+        assert!(error.to_string().contains(&format!("`max_value_bytes` is {wrong}")), "{error}");
+    }
 }

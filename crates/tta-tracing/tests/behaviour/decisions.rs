@@ -43,7 +43,7 @@ fn a_decision_is_a_log_line_with_the_ids_of_its_step() {
             "outcome": "exhausted",
             "workflow": "flow",
             "primitive": "call",
-            "details": "retry.attempts=2",
+            "details": "retry.attempts=2 retry.last_error=app",
         })
     );
     assert_eq!(lines[0]["trace_id"], json!(trace.trace_id.to_string()));
