@@ -31,8 +31,8 @@ use crate::model::{Name, SpanStatus};
 ///
 /// # Exactness
 /// Every request is counted once, in the bucket of the moment at which [`SloTracker::advance`] (or
-/// a read, which does the same) finds it. So what is late by is the time between two advances; let
-/// it be a second or so. Counts are exact; a window is measured up to one bucket too long, which
+/// a read, which does the same) finds it. It can be late by the time between two advances; let
+/// that be a second or so. Counts are exact; a window is measured up to one bucket too long, which
 /// [`SloStatus`] states for each.
 ///
 /// # Memory
