@@ -56,7 +56,7 @@ fn a_file_that_cannot_be_used_is_told_and_moved_out_of_the_way() {
         (b"", "SLO state, line 1: expected a line, found ``"),
         (b"tta-slo-states 2 1\n", "SLO state has version 2, accepted is version 1"),
         (b"\xff\xfe", "invalid utf-8 sequence of 1 bytes from index 0"),
-        (whole[..whole.len() / 2].as_bytes(), "SLO state, line "),
+        (&whole.as_bytes()[..whole.len() / 2], "SLO state, line "),
         (&whole.replace("0 0 7 0 0", "0 0 8 0 0").into_bytes(), "SLO state is damaged: its checksum is "),
     ];
     for (bytes, reason) in cases {

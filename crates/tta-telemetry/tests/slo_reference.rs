@@ -90,6 +90,7 @@ fn pauses() -> impl Strategy<Value = u64> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
     #[test]
     fn windows_hold_exactly_what_the_list_of_requests_has(
         steps in prop::collection::vec((pauses(), any::<bool>(), any::<bool>(), 0_u8..12), 1..120),
@@ -114,6 +115,40 @@ proptest! {
         }
         check(&tracker.status(now), &requests, now);
     }
+
+    /// Wrong clocks may age requests too early or too late, and nothing else.
+    #[test]
+    fn no_clock_breaks_anything(
+        steps in prop::collection::vec((wrong_times(), any::<bool>(), 0_u64..5), 1..60),
+        after in 0..DAY,
+    ) {
+        let mut tracker = tracker();
+        let mut recorded = 0;
+        for (now, restart, times) in steps {
+            let request = Request { at: now, failed: true, slow: false };
+            (0..times).for_each(|_| request.record(&tracker));
+            recorded += times;
+            if restart {
+                tracker = restarted(&tracker, now);
+            }
+            let held = held(&tracker.status(now)).map(|totals| totals.total);
+            prop_assert!(held.is_sorted() && held[7] <= recorded, "{:?} of {}", held, recorded);
+            prop_assert!(held[0] >= times, "what has just come is in every window");
+        }
+        // Once the clock is right it stays usable.
+        tracker.advance(START);
+        tracker.advance(START + 40 * DAY);
+        Request { at: 0, failed: true, slow: false }.record(&tracker);
+        tracker.advance(START + 40 * DAY);
+        let status = tracker.status(START + 40 * DAY + after);
+        prop_assert_eq!(status.totals.total, 1);
+        prop_assert_eq!(status.burn_rates[0].totals.total, u64::from(after < 305 * SECOND));
+    }
+}
+
+fn wrong_times() -> impl Strategy<Value = u64> {
+    let near = (0..200 * SECOND).prop_map(|ahead| START + ahead);
+    prop_oneof![near, START - 60 * DAY..START + 60 * DAY, any::<u64>(), Just(0), Just(u64::MAX)]
 }
 
 /// 40 days of a request every 97 s, taken over every five minutes, with a restart in the middle of it and

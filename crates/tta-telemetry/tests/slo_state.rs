@@ -106,7 +106,7 @@ fn damage_is_refused_and_named() {
         (
             "states 1 1",
             "states 1 2",
-            line(28, "`subject` and a value", &text[text.find("checksum").unwrap()..].trim_end()[..]),
+            line(28, "`subject` and a value", text[text.find("checksum").unwrap()..].trim_end()),
         ),
         ("subject", "object", line(2, "`subject` and a value", "object payments")),
         ("payments", "pay\\ments", line(2, "only \\\\, \\n and \\r after a backslash", "pay\\\\ments")),
