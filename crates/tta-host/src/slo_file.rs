@@ -72,7 +72,8 @@ impl SloStateFile {
             return Err(SloFileError::NoFileName { path });
         }
         let path = std::path::absolute(&path).map_err(|source| SloFileError::Read { path, source })?;
-        Ok(Self { path })
+        // Without a slash at the end, which would make files beside it files within it.
+        Ok(Self { path: path.components().collect() })
     }
 
     /// Where the states are, as an absolute path.

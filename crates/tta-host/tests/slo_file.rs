@@ -47,6 +47,8 @@ fn what_is_saved_last_is_loaded_and_no_other_file_stays() {
     assert_eq!(file.load().unwrap(), []);
     assert_eq!(names_in(directory.path()), ["slo.state"]);
     assert_eq!(file.path(), path);
+    let slash = SloStateFile::new(path.join("")).unwrap();
+    assert_eq!((slash.path(), slash.load().unwrap().len()), (path.as_path(), 0));
 }
 
 #[test]

@@ -20,21 +20,27 @@ pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<(), SloFileError> {
         Ok(_) => fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()),
         Err(_) => path.to_owned(),
     };
-    let failed = |step, at: &Path| {
-        let at = at.to_owned();
-        move |source| SloFileError::Write { path: path.to_owned(), step, at, source }
-    };
-    let (mut file, fresh) = create_beside(&target).map_err(failed("creating beside it", &target))?;
-    let written = file.write_all(bytes).and_then(|()| file.sync_all()).map_err(failed("writing", &fresh));
+    put(&target, bytes).map_err(|(step, at, source)| SloFileError::Write { path: path.to_owned(), step, at, source })
+}
+
+/// What was being done to which file when it failed, and why.
+type Failure = (&'static str, PathBuf, io::Error);
+
+fn put(target: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let (mut file, fresh) =
+        create_beside(target).map_err(|source| ("creating beside it", target.to_owned(), source))?;
+    let written = file.write_all(bytes).and_then(|()| file.sync_all());
     drop(file);
-    let replaced = written.and_then(|()| fs::rename(&fresh, &target).map_err(failed("renaming to it", &fresh)));
-    if replaced.is_err() {
+    let replaced = match written {
+        Ok(()) => fs::rename(&fresh, target).map_err(|source| ("renaming to it", fresh.clone(), source)),
+        Err(source) => Err(("writing", fresh.clone(), source)),
+    };
+    match replaced {
+        Ok(()) => sync_directory(siblings::directory(target)),
         // What cannot be deleted either is a stray file; the error that is told is the first.
-        let _ = fs::remove_file(&fresh);
-        return replaced;
+        Err(_) => drop(fs::remove_file(&fresh)),
     }
-    sync_directory(siblings::directory(&target));
-    Ok(())
+    replaced
 }
 
 /// A file that no other save writes to.
@@ -61,4 +67,20 @@ fn create_beside(path: &Path) -> io::Result<(File, PathBuf)> {
 /// old file may come back, which is whole as well.
 fn sync_directory(directory: &Path) {
     let _ = File::open(directory).and_then(|directory| directory.sync_all());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_replacement_that_fails_half_way_leaves_nothing_beside_the_old_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let target = directory.path().join("slo.state");
+        fs::create_dir(&target).unwrap();
+        let (step, at, source) = put(&target, b"new").unwrap_err();
+        assert_eq!((step, source.kind()), ("renaming to it", io::ErrorKind::IsADirectory));
+        assert!(at.extension().is_some_and(|extension| extension == "tmp"), "{at:?}");
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
 }
