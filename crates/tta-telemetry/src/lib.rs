@@ -51,6 +51,7 @@ mod record;
 mod record;
 mod recorder;
 mod sink;
+mod slo;
 mod thread_index;
 mod tree;
 
@@ -70,4 +71,8 @@ pub use money::{MoneyError, Usd};
 pub use pending::PendingWork;
 pub use record::{ActiveTrace, OwnedSpan, Span, TraceHandle};
 pub use sink::{MemorySink, Sink, SinkError, SinkStatus, TextSink};
+pub use slo::{
+    BurnRate, Slo, SloBuilder, SloError, SloSet, SloState, SloStateError, SloStateStore, SloStatus, SloStoreError,
+    SloTotals, SloTracker,
+};
 pub use tree::TraceTree;

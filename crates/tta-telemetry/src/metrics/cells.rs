@@ -49,6 +49,12 @@ impl<T: Default> PerThread<T> {
         let own = self.own.iter().filter_map(|slot| slot.get().map(|value| &***value));
         own.chain(std::iter::once(&*self.shared))
     }
+
+    /// Bytes of the slots, and of the values that threads have created.
+    fn heap_bytes(&self) -> usize {
+        let created = self.own.iter().filter(|slot| slot.get().is_some()).count();
+        std::mem::size_of_val(&*self.own) + created * std::mem::size_of::<CachePadded<T>>()
+    }
 }
 
 /// A counter that threads add to without contention.
@@ -107,6 +113,10 @@ impl<const N: usize> CounterArray<N> {
             totals.iter_mut().zip(&row.0).for_each(|(total, cell)| *total += cell.load(Ordering::Relaxed));
         }
         totals
+    }
+
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.0.heap_bytes()
     }
 }
 
