@@ -1,0 +1,56 @@
+//! A million distinct label values arrive. Alone in its file: it looks at the memory of the process.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tta_telemetry::{CardinalityLimits, HealthComponent, HealthStatus, LabelLimiter, SeriesSet};
+
+const VALUES: u64 = 1_000_000;
+/// As the process has settled.
+const WARM: u64 = 100_000;
+
+/// Memory that the process holds, where the system tells.
+fn resident_bytes() -> Option<u64> {
+    let pages: u64 = std::fs::read_to_string("/proc/self/statm").ok()?.split(' ').nth(1)?.parse().ok()?;
+    Some(pages * 4_096)
+}
+
+#[test]
+fn a_million_distinct_values_leave_values_series_and_memory_flat() {
+    let limiter = LabelLimiter::new(CardinalityLimits::default()).unwrap();
+    let set: SeriesSet<AtomicU64> = SeriesSet::new(&limiter, "calls_total", &["user", "session"]);
+    let mut seen = HashSet::new();
+    let mut warm = None;
+    for value in 0..VALUES {
+        let (user, session) =
+            (format!("user-{value}"), format!("session-{}", value.wrapping_mul(0x9e37_79b9) % VALUES));
+        set.resolve(&[&user, &session], AtomicU64::default).unwrap().fetch_add(1, Ordering::Relaxed);
+        let label = limiter.label("user", &user);
+        if !seen.contains(&label) {
+            seen.insert(label);
+        }
+        if value == WARM {
+            warm = Some((limiter.heap_bytes(), seen.len(), set.read().len(), resident_bytes()));
+        }
+    }
+    let (heap, values, series, resident) = warm.unwrap();
+    assert_eq!((limiter.heap_bytes(), seen.len(), set.read().len()), (heap, values, series));
+    assert_eq!(values, 100 + 16);
+    assert!(series <= 1_001, "{series}");
+    assert!(heap < 100_000, "{heap}");
+    if let (Some(before), Some(after)) = (resident, resident_bytes()) {
+        assert!(after < before + 8 * 1024 * 1024, "grew from {before} to {after} bytes");
+    }
+
+    let counted: u64 = set.read().iter().map(|(_, count)| count.load(Ordering::Relaxed)).sum();
+    assert_eq!(counted, VALUES);
+    let stats = limiter.stats();
+    // Both the metric and the loop asked for the user.
+    assert_eq!(stats.dropped_labels["user"], 2 * (VALUES - 100));
+    assert_eq!((stats.label_cardinality["user"], stats.total_labels), (100, 200));
+    assert_eq!(limiter.health().status, HealthStatus::Degraded);
+    let higher = CardinalityLimits { max_label_values: 1_000, max_series_per_metric: 10_000, ..limiter.limits() };
+    limiter.set_limits(higher).unwrap();
+    assert_eq!(limiter.health().status, HealthStatus::Healthy);
+}
