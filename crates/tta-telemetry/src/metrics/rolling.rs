@@ -17,7 +17,8 @@ use windows::{Read, SLOT_NS, Windows};
 /// How long after its end a slot waits for [`RollingHistogram::fold`] before recording closes it.
 const GRACE_NS: u64 = 2_000_000_000;
 
-/// The time that percentiles are over.
+/// The time that percentiles are over: a length, and at most one slot of it more. How exactly is
+/// said at [`RollingHistogram`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RollingWindow {
     /// The last 60 to 70 s.

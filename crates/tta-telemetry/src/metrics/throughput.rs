@@ -26,7 +26,7 @@ struct Cell {
 ///
 /// Beginning and finishing take a few nanoseconds each, without a lock or an allocation; once a
 /// second one of them ends a slot of the window (below a microsecond, never waiting for a lock).
-/// Holds 3 KiB, and 128 bytes for each thread that counted.
+/// Holds 2 KiB, and 128 bytes for each thread that counted.
 ///
 /// ```
 /// use std::time::Duration;
@@ -295,6 +295,28 @@ mod tests {
         }
         assert_eq!(throughput.stats().peak, peak);
         assert_eq!(throughput.active(), held.len() as u64);
+    }
+
+    #[test]
+    fn a_peak_that_threads_make_together_is_seen_when_a_second_is_over() {
+        let (clock, hand) = Clock::manual();
+        let throughput = Throughput::new(clock);
+        drop(throughput.begin());
+        let mine = std::thread::scope(|scope| {
+            let other = scope.spawn(|| {
+                drop(throughput.begin());
+                throughput.begin()
+            });
+            let theirs = other.join().unwrap();
+            let mine = throughput.begin();
+            hand.advance(Duration::from_secs(1));
+            throughput.fold();
+            drop(theirs);
+            mine
+        });
+        drop(mine);
+        let stats = throughput.stats();
+        assert_eq!((stats.active, stats.peak), (0, 2));
     }
 
     #[test]
