@@ -29,6 +29,7 @@
 #![cfg_attr(not(feature = "record"), allow(dead_code))]
 
 mod blocking;
+mod cardinality;
 mod clock;
 mod counters;
 mod deadline;
@@ -55,6 +56,10 @@ mod slo;
 mod thread_index;
 mod tree;
 
+pub use cardinality::{
+    CardinalityLevel, CardinalityLimits, CardinalityStats, CardinalitySubject, CardinalityWarning, LabelLimiter,
+    MetricSeries, SeriesError, SeriesSet,
+};
 pub use clock::{Clock, ManualClock, ManualSleep, Ticks};
 pub use counters::{ActiveBranch, RecorderCounters};
 pub use decisions::{Decision, DecisionCells, DecisionCount, DecisionKey, DecisionObserver, MAX_OUTCOMES, Severity};
@@ -62,7 +67,10 @@ pub use engine::{BuildError, ShutdownReport, Telemetry, TelemetryBuilder};
 pub use health::{ComponentHealth, Health, HealthComponent, HealthReport, HealthStatus};
 pub use id::{IdSource, ParseIdError, SpanId, TraceId};
 pub use limits::{LimitError, Limits};
-pub use metrics::{Histogram, StepInstruments, StepStatistics};
+pub use metrics::{
+    ActiveRequest, Histogram, HistogramDecodeError, Percentiles, RollingHistogram, RollingPercentiles, RollingWindow,
+    StepInstruments, StepStatistics, Throughput, ThroughputStats,
+};
 pub use model::{
     Attribute, DecisionReason, Name, NameRef, Sampling, SamplingDecision, SpanEvent, SpanLink, SpanRecord, SpanStatus,
     Trace, TraceClass, TraceCounts, Value, ValueRef,

@@ -34,9 +34,30 @@ pub(super) fn middle(page: usize, within: usize) -> u64 {
     low + ((1_u64 << shift) >> 1)
 }
 
+/// The smallest and the largest value of a bucket.
+pub(super) fn bounds(page: usize, within: usize) -> (u64, u64) {
+    if page == 0 {
+        return (within as u64, within as u64);
+    }
+    let shift = page as u32 - 1;
+    let low = (PAGE as u64 + within as u64) << shift;
+    (low, low + ((1_u64 << shift) - 1))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_bucket_holds_its_bounds_and_nothing_beyond_them() {
+        for (page, within) in (0..PAGES).flat_map(|page| (0..PAGE).map(move |within| (page, within))) {
+            let (low, high) = bounds(page, within);
+            assert_eq!((locate(low), locate(high)), ((page, within), (page, within)));
+            assert!((low..=high).contains(&middle(page, within)));
+            assert!(low == 0 || locate(low - 1) < (page, within));
+            assert!(high == u64::MAX || locate(high + 1) > (page, within));
+        }
+    }
 
     #[test]
     fn the_worked_example_holds() {

@@ -16,7 +16,7 @@ use crate::thread_index::{MAX_THREADS, thread_index};
 
 /// Adds to a cell, cheaply when no other thread writes it.
 #[inline]
-fn add(cell: &AtomicU64, by: u64, only_writer: bool) {
+pub(super) fn add(cell: &AtomicU64, by: u64, only_writer: bool) {
     if only_writer {
         cell.store(cell.load(Ordering::Relaxed).wrapping_add(by), Ordering::Relaxed);
     } else {
@@ -26,34 +26,34 @@ fn add(cell: &AtomicU64, by: u64, only_writer: bool) {
 
 /// One value per thread, created when the thread first needs it.
 #[derive(Debug)]
-struct PerThread<T> {
+pub(super) struct PerThread<T> {
     own: Box<[OnceLock<Box<CachePadded<T>>>]>,
     shared: CachePadded<T>,
 }
 
 impl<T: Default> PerThread<T> {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { own: (0..MAX_THREADS).map(|_| OnceLock::new()).collect(), shared: CachePadded::default() }
     }
 
     /// This thread's value, and whether this thread is its only writer.
     #[inline]
-    fn mine(&self) -> (&T, bool) {
+    pub(super) fn mine(&self) -> (&T, bool) {
         match thread_index().and_then(|index| self.own.get(index)) {
             Some(slot) => (slot.get_or_init(Box::default), true),
             None => (&self.shared, false),
         }
     }
 
-    fn all(&self) -> impl Iterator<Item = &T> {
+    pub(super) fn all(&self) -> impl Iterator<Item = &T> {
         let own = self.own.iter().filter_map(|slot| slot.get().map(|value| &***value));
         own.chain(std::iter::once(&*self.shared))
     }
 
-    /// Bytes of the slots, and of the values that threads have created.
-    fn heap_bytes(&self) -> usize {
-        let created = self.own.iter().filter(|slot| slot.get().is_some()).count();
-        std::mem::size_of_val(&*self.own) + created * std::mem::size_of::<CachePadded<T>>()
+    /// Without what the values hold themselves.
+    pub(super) fn heap_bytes(&self) -> usize {
+        let made = self.own.iter().filter(|slot| slot.get().is_some()).count();
+        size_of_val(&*self.own) + made * size_of::<CachePadded<T>>()
     }
 }
 
@@ -120,30 +120,100 @@ impl<const N: usize> CounterArray<N> {
     }
 }
 
-/// What one thread has seen of one step.
+/// The values that one thread has seen: a histogram that grows only.
 #[derive(Debug)]
+pub(super) struct ValueCell {
+    sum: AtomicU64,
+    min: AtomicU64,
+    max: AtomicU64,
+    pages: [OnceLock<Box<[AtomicU64; PAGE]>>; PAGES],
+}
+
+impl Default for ValueCell {
+    fn default() -> Self {
+        Self {
+            sum: AtomicU64::new(0),
+            min: AtomicU64::new(u64::MAX),
+            max: AtomicU64::new(0),
+            pages: std::array::from_fn(|_| OnceLock::new()),
+        }
+    }
+}
+
+impl ValueCell {
+    /// The bucket comes last and is read first, so that a value that is seen in its bucket is seen
+    /// in the sum, too, on processors that keep the order of stores.
+    #[inline]
+    fn record(&self, value: u64, only_writer: bool) {
+        add(&self.sum, value, only_writer);
+        if value < self.min.load(Ordering::Relaxed) {
+            self.min.fetch_min(value, Ordering::Relaxed);
+        }
+        if value > self.max.load(Ordering::Relaxed) {
+            self.max.fetch_max(value, Ordering::Relaxed);
+        }
+        let (page, within) = locate(value);
+        if let Some(slot) = self.pages.get(page) {
+            let counts = slot.get_or_init(|| Box::new(std::array::from_fn(|_| AtomicU64::new(0))));
+            if let Some(bucket) = counts.get(within) {
+                add(bucket, 1, only_writer);
+            }
+        }
+    }
+
+    fn read_into(&self, total: &mut Histogram) {
+        let mut count = 0;
+        for (page, slot) in self.pages.iter().enumerate() {
+            let Some(counts) = slot.get() else { continue };
+            for (within, bucket) in counts.iter().enumerate() {
+                let bucket = bucket.load(Ordering::Relaxed);
+                total.add(page, within, bucket);
+                count += bucket;
+            }
+        }
+        let (min, max) = (self.min.load(Ordering::Relaxed), self.max.load(Ordering::Relaxed));
+        total.absorb(count, self.sum.load(Ordering::Relaxed), min, max);
+    }
+
+    fn heap_bytes(&self) -> usize {
+        self.pages.iter().filter(|page| page.get().is_some()).count() * size_of::<[AtomicU64; PAGE]>()
+    }
+}
+
+/// All threads' values of one series.
+#[derive(Debug)]
+pub(super) struct ValueCells(PerThread<ValueCell>);
+
+impl ValueCells {
+    pub(super) fn new() -> Self {
+        Self(PerThread::new())
+    }
+
+    #[inline]
+    pub(super) fn record(&self, value: u64) {
+        let (cell, only_writer) = self.0.mine();
+        cell.record(value, only_writer);
+    }
+
+    /// Everything that was recorded since the start.
+    pub(super) fn read(&self) -> Histogram {
+        let mut total = Histogram::default();
+        self.0.all().for_each(|cell| cell.read_into(&mut total));
+        total
+    }
+
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.0.heap_bytes() + self.0.all().map(ValueCell::heap_bytes).sum::<usize>()
+    }
+}
+
+/// What one thread has seen of one step.
+#[derive(Debug, Default)]
 struct StepCell {
     success: AtomicU64,
     failure: AtomicU64,
     cancelled: AtomicU64,
-    sum_ns: AtomicU64,
-    min_ns: AtomicU64,
-    max_ns: AtomicU64,
-    pages: [OnceLock<Box<[AtomicU64; PAGE]>>; PAGES],
-}
-
-impl Default for StepCell {
-    fn default() -> Self {
-        Self {
-            success: AtomicU64::new(0),
-            failure: AtomicU64::new(0),
-            cancelled: AtomicU64::new(0),
-            sum_ns: AtomicU64::new(0),
-            min_ns: AtomicU64::new(u64::MAX),
-            max_ns: AtomicU64::new(0),
-            pages: std::array::from_fn(|_| OnceLock::new()),
-        }
-    }
+    durations: ValueCell,
 }
 
 impl StepCell {
@@ -155,37 +225,14 @@ impl StepCell {
             SpanStatus::Cancelled => &self.cancelled,
         };
         add(outcome, 1, only_writer);
-        add(&self.sum_ns, duration_ns, only_writer);
-        if duration_ns < self.min_ns.load(Ordering::Relaxed) {
-            self.min_ns.fetch_min(duration_ns, Ordering::Relaxed);
-        }
-        if duration_ns > self.max_ns.load(Ordering::Relaxed) {
-            self.max_ns.fetch_max(duration_ns, Ordering::Relaxed);
-        }
-        let (page, within) = locate(duration_ns);
-        if let Some(slot) = self.pages.get(page) {
-            let counts = slot.get_or_init(|| Box::new(std::array::from_fn(|_| AtomicU64::new(0))));
-            if let Some(bucket) = counts.get(within) {
-                add(bucket, 1, only_writer);
-            }
-        }
+        self.durations.record(duration_ns, only_writer);
     }
 
     fn read_into(&self, totals: &mut StepTotals) {
         totals.success += self.success.load(Ordering::Relaxed);
         totals.failure += self.failure.load(Ordering::Relaxed);
         totals.cancelled += self.cancelled.load(Ordering::Relaxed);
-        let mut count = 0;
-        for (page, slot) in self.pages.iter().enumerate() {
-            let Some(counts) = slot.get() else { continue };
-            for (within, bucket) in counts.iter().enumerate() {
-                let bucket = bucket.load(Ordering::Relaxed);
-                totals.durations.add(page, within, bucket);
-                count += bucket;
-            }
-        }
-        let (min, max) = (self.min_ns.load(Ordering::Relaxed), self.max_ns.load(Ordering::Relaxed));
-        totals.durations.absorb(count, self.sum_ns.load(Ordering::Relaxed), min, max);
+        self.durations.read_into(&mut totals.durations);
     }
 }
 

@@ -72,6 +72,26 @@ impl Histogram {
         self.sum = self.sum.saturating_add(sum);
     }
 
+    /// The buckets that hold something, smallest values first: page, place within it, count.
+    pub(super) fn buckets(&self) -> impl Iterator<Item = (usize, usize, u64)> + '_ {
+        let all = self.pages.iter().enumerate().flat_map(|(page, counts)| {
+            let counts = counts.iter().flat_map(|counts| counts.iter().enumerate());
+            counts.map(move |(within, count)| (page, within, *count))
+        });
+        all.filter(|(_, _, count)| *count > 0)
+    }
+
+    /// How many values one bucket holds.
+    pub(super) fn bucket(&self, page: usize, within: usize) -> u64 {
+        let counts = self.pages.get(page).and_then(Option::as_ref);
+        counts.and_then(|counts| counts.get(within)).copied().unwrap_or(0)
+    }
+
+    /// Replaces the sum: for a histogram that serves as a baseline.
+    pub(super) fn set_sum(&mut self, sum: u64) {
+        self.sum = sum;
+    }
+
     /// How many values were recorded.
     #[must_use]
     pub fn count(&self) -> u64 {
@@ -109,7 +129,8 @@ impl Histogram {
             for (within, count) in counts.iter().flat_map(|counts| counts.iter().enumerate()) {
                 seen += count;
                 if seen >= rank {
-                    return Some(middle(page, within).clamp(self.min, self.max));
+                    // Not `clamp`: cells that are written meanwhile may be read with the ends crossed.
+                    return Some(middle(page, within).max(self.min).min(self.max));
                 }
             }
         }
