@@ -30,6 +30,7 @@
 
 mod blocking;
 mod clock;
+mod cost;
 mod counters;
 mod deadline;
 mod decisions;
@@ -55,6 +56,11 @@ mod thread_index;
 mod tree;
 
 pub use clock::{Clock, ManualClock, ManualSleep, Ticks};
+pub use cost::{
+    Budget, BudgetAlert, BudgetBuilder, BudgetExceeded, BudgetPeriod, BudgetPolicy, BudgetState, BudgetStatus, Charge,
+    CostAccount, CostEntry, CostError, CostLedger, CostLedgerBuilder, CostLine, CostOverflow, CostReport, CostTotals,
+    Reservation, SavingsSource,
+};
 pub use counters::{ActiveBranch, RecorderCounters};
 pub use decisions::{Decision, DecisionCells, DecisionCount, DecisionKey, DecisionObserver, MAX_OUTCOMES, Severity};
 pub use engine::{BuildError, ShutdownReport, Telemetry, TelemetryBuilder};

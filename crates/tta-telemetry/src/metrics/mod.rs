@@ -8,9 +8,9 @@ mod cells;
 mod histogram;
 mod registry;
 
-pub(crate) use cells::CounterArray;
 #[cfg(feature = "record")]
 pub(crate) use cells::ShardedCounter;
+pub(crate) use cells::{CounterArray, PerThread};
 pub use histogram::Histogram;
 #[cfg(feature = "record")]
 pub(crate) use registry::InstrumentRegistry;
