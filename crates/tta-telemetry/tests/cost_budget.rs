@@ -311,7 +311,7 @@ fn the_health_report_says_what_is_gone_and_recovers_with_the_period() {
     let reason = health("budget:llm").reason.unwrap();
     assert_eq!(reason, "$0.00000008 of $0.0000001 spent, $0.00 reserved");
     assert!(hourly.try_reserve(nanos(21)).is_err());
-    assert!(health("budget:llm").reason.unwrap().ends_with("reserved, 1 runs refused"));
+    assert!(health("budget:llm").reason.unwrap().ends_with("reserved, 1 refused"));
     assert_eq!(telemetry.health().status, HealthStatus::Degraded);
     hand.advance(Duration::from_secs(3_600));
     assert_eq!((health("budget:llm").status, health("budget:llm").reason), (HealthStatus::Healthy, None));

@@ -161,7 +161,7 @@ impl HealthComponent for Shared {
             return Health::healthy();
         }
         let BudgetStatus { limit, spent, reserved, refused, .. } = status;
-        let refused = if refused > 0 { format!(", {refused} runs refused") } else { String::new() };
+        let refused = if refused > 0 { format!(", {refused} refused") } else { String::new() };
         Health::degraded(format!("{spent} of {limit} spent, {reserved} reserved{refused}"))
     }
 }
