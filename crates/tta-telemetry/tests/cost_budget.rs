@@ -374,6 +374,17 @@ fn the_last_of_32_thresholds_is_told() {
 }
 
 #[test]
+fn the_whole_of_a_limit_is_the_whole_also_where_floats_are_coarse() {
+    let (told, write) = log();
+    let limit = (1 << 53) + 1;
+    let budget = Budget::named("b").limit(nanos(limit)).thresholds([1.0]).on_threshold(write).build().unwrap();
+    budget.charge(nanos(limit - 1));
+    assert_eq!(taken(&told), []);
+    budget.charge(nanos(1));
+    assert_eq!(taken(&told), [(100, limit)]);
+}
+
+#[test]
 fn stable_words_do_not_change() {
     let policies = [BudgetPolicy::Warn, BudgetPolicy::Degrade, BudgetPolicy::Reject].map(|policy| policy.to_string());
     assert_eq!(policies, ["warn", "degrade", "reject"]);

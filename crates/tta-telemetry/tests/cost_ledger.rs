@@ -217,6 +217,29 @@ fn no_entry_is_lost_or_seen_by_half_while_a_hundred_threads_record() {
     assert!(report.overflow.combinations > 0);
 }
 
+/// Threads beyond the 64 with cells of their own share one, and take turns.
+#[test]
+fn threads_that_share_a_cell_lose_nothing() {
+    const THREADS: u64 = 80;
+    const ENTRIES: u64 = 5_000;
+    let ledger = CostLedger::new();
+    let account = ledger.account("llm", "w", "m", "u");
+    // All of them are alive, and have a cell or have none, before the first one goes on.
+    let (met, over) = (std::sync::Barrier::new(THREADS as usize), std::sync::Barrier::new(THREADS as usize));
+    std::thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                account.record(&Charge::priced(nanos(1)));
+                met.wait();
+                (1..ENTRIES).for_each(|_| account.record(&Charge::priced(nanos(1))));
+                over.wait();
+            });
+        }
+    });
+    let total = ledger.report().total;
+    assert_eq!((total.entries, total.cost), (THREADS * ENTRIES, nanos(THREADS * ENTRIES)));
+}
+
 proptest! {
     /// Against one that keeps every entry and counts by hand.
     #[test]
