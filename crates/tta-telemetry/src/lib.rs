@@ -31,6 +31,7 @@
 mod blocking;
 mod cardinality;
 mod clock;
+mod cost;
 mod counters;
 mod deadline;
 mod decisions;
@@ -61,6 +62,11 @@ pub use cardinality::{
     MetricSeries, SeriesError, SeriesSet,
 };
 pub use clock::{Clock, ManualClock, ManualSleep, Ticks};
+pub use cost::{
+    Budget, BudgetAlert, BudgetBuilder, BudgetExceeded, BudgetPeriod, BudgetPolicy, BudgetState, BudgetStatus, Charge,
+    CostAccount, CostEntry, CostError, CostLedger, CostLedgerBuilder, CostLine, CostOverflow, CostReport, CostTotals,
+    Reservation, SavingsSource,
+};
 pub use counters::{ActiveBranch, RecorderCounters};
 pub use decisions::{Decision, DecisionCells, DecisionCount, DecisionKey, DecisionObserver, MAX_OUTCOMES, Severity};
 pub use engine::{BuildError, ShutdownReport, Telemetry, TelemetryBuilder};

@@ -1,13 +1,81 @@
-//! Decorators that bound load, or add a little for speed.
+//! Decorators that bound load and money, or add a little for speed.
 //!
-//! Owns the methods; what they do is in `bulkhead`, `rate_limit` and `hedge`.
+//! Owns the methods; what they do is in `budget`, `bulkhead`, `rate_limit` and `hedge`.
+
+use tta_telemetry::{Budget, Usd};
 
 use super::Workflow;
+use crate::budget::Budgeted;
 use crate::bulkhead::{Bulkhead, Bulkheaded};
+use crate::error::{Error, Result};
 use crate::hedge::{Hedge, Hedged};
 use crate::rate_limit::{ByKey, KeyedRateLimit, RateKey, RateLimit, RateLimited};
 
 impl<In: Send + 'static, Out: Send + 'static> Workflow<In, Out> {
+    /// Has the steps so far spend from a budget, `estimate` each time, shared with whatever else
+    /// spends from it.
+    ///
+    /// The estimate is reserved before they run. When a budget that
+    /// [rejects](tta_telemetry::BudgetPolicy::Reject) has not so much left, they do not run and fail
+    /// with [`ErrorKind::BudgetExceeded`](crate::ErrorKind::BudgetExceeded) and a
+    /// [`BudgetExceeded`](tta_telemetry::BudgetExceeded). A run is charged its estimate, also when
+    /// it failed; nothing when it was refused by another policy inside (rate limit, circuit breaker,
+    /// bulkhead, budget): give steps before the one that refused a budget of their own. The step
+    /// says `budget.outcome` of runs that were refused. Periods go by the budget's clock, not the
+    /// run's; the budget is in the health report.
+    ///
+    /// # Cancel safety
+    /// A run that is dropped is charged its estimate: it may have spent it.
+    ///
+    /// # Examples
+    /// ```
+    /// # async fn ask(question: u32) -> Result<u32, String> { Ok(question) }
+    /// use tta_primitives::{Context, ErrorKind, step};
+    /// use tta_telemetry::{Budget, BudgetPolicy, Usd};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let budget = Budget::named("llm").limit(Usd::from_micros(300)).policy(BudgetPolicy::Reject).build()?;
+    /// let flow = step(ask).budget(budget.clone(), Usd::from_micros(200));
+    /// assert_eq!(flow.run(7, &Context::new()).await?, 7);
+    /// assert_eq!(flow.run(7, &Context::new()).await.unwrap_err().kind(), ErrorKind::BudgetExceeded);
+    /// assert_eq!(budget.status().remaining, Usd::from_micros(100));
+    /// # Result::<(), Box<dyn std::error::Error>>::Ok(()) }).unwrap();
+    /// ```
+    #[must_use]
+    pub fn budget(self, budget: Budget, estimate: Usd) -> Self {
+        self.decorate(|inner| Budgeted::new(inner, budget, estimate, None))
+    }
+
+    /// [`Workflow::budget`], charged what `cost_of` says of what came of a run, more or less than
+    /// the estimate. The step says `budget.outcome`, `budget.estimate_usd` and `budget.cost_usd` of
+    /// runs that cost more. When it panics, the estimate is charged and the run goes on.
+    ///
+    /// # Cancel safety
+    /// As [`Workflow::budget`].
+    ///
+    /// # Examples
+    /// ```
+    /// # async fn ask(question: u32) -> Result<u32, String> { Ok(question) }
+    /// use tta_primitives::{Context, step};
+    /// use tta_telemetry::{Budget, Usd};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let budget = Budget::named("llm").limit(Usd::from_micros(300)).build()?;
+    /// let per_token = |answer: Result<&u32, &_>| Usd::from_micros(answer.map_or(0, |tokens| u64::from(*tokens)));
+    /// step(ask).budget_by(budget.clone(), Usd::from_micros(200), per_token).run(70, &Context::new()).await?;
+    /// assert_eq!(budget.status().spent, Usd::from_micros(70));
+    /// # Result::<(), Box<dyn std::error::Error>>::Ok(()) }).unwrap();
+    /// ```
+    #[must_use]
+    pub fn budget_by(
+        self,
+        budget: Budget,
+        estimate: Usd,
+        cost_of: impl Fn(Result<&Out, &Error>) -> Usd + Send + Sync + 'static,
+    ) -> Self {
+        self.decorate(|inner| Budgeted::new(inner, budget, estimate, Some(Box::new(cost_of))))
+    }
+
     /// Runs the steps so far in a bulkhead: a bounded number of times at once, over all workflows
     /// that share it.
     ///

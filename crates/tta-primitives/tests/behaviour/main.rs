@@ -1,6 +1,7 @@
 //! What the primitives promise, seen from outside: one module for each hazard.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+mod budget;
 mod bulkhead;
 mod cache;
 mod cache_flights;

@@ -26,26 +26,26 @@ pub(super) fn add(cell: &AtomicU64, by: u64, only_writer: bool) {
 
 /// One value per thread, created when the thread first needs it.
 #[derive(Debug)]
-pub(super) struct PerThread<T> {
+pub(crate) struct PerThread<T> {
     own: Box<[OnceLock<Box<CachePadded<T>>>]>,
     shared: CachePadded<T>,
 }
 
 impl<T: Default> PerThread<T> {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { own: (0..MAX_THREADS).map(|_| OnceLock::new()).collect(), shared: CachePadded::default() }
     }
 
     /// This thread's value, and whether this thread is its only writer.
     #[inline]
-    pub(super) fn mine(&self) -> (&T, bool) {
+    pub(crate) fn mine(&self) -> (&T, bool) {
         match thread_index().and_then(|index| self.own.get(index)) {
             Some(slot) => (slot.get_or_init(Box::default), true),
             None => (&self.shared, false),
         }
     }
 
-    pub(super) fn all(&self) -> impl Iterator<Item = &T> {
+    pub(crate) fn all(&self) -> impl Iterator<Item = &T> {
         let own = self.own.iter().filter_map(|slot| slot.get().map(|value| &***value));
         own.chain(std::iter::once(&*self.shared))
     }

@@ -13,9 +13,9 @@ mod registry;
 mod rolling;
 mod throughput;
 
-pub(crate) use cells::CounterArray;
 #[cfg(feature = "record")]
 pub(crate) use cells::ShardedCounter;
+pub(crate) use cells::{CounterArray, PerThread};
 pub use codec::HistogramDecodeError;
 pub use histogram::Histogram;
 pub use percentiles::Percentiles;
