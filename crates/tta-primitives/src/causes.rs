@@ -41,11 +41,13 @@ fn causes_of(error: &Error) -> &[Error] {
     fallback().or_else(hedge).or_else(join).or_else(router).unwrap_or_default()
 }
 
-/// Whether an error says that nothing was done: rate limited, circuit open, bulkhead full. One that
+/// Whether an error says that nothing was done: rate limited, circuit open, bulkhead full, budget exceeded. One
+/// that
 /// gathers several has the kind of the first, and says so only when all of them do.
 #[cold]
 pub(crate) fn is_refusal(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::RateLimited | ErrorKind::CircuitOpen | ErrorKind::BulkheadFull)
+    use ErrorKind::{BudgetExceeded, BulkheadFull, CircuitOpen, RateLimited};
+    matches!(error.kind(), BudgetExceeded | BulkheadFull | CircuitOpen | RateLimited)
         && causes_of(error).iter().all(is_refusal)
 }
 

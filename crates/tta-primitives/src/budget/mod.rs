@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tta_telemetry::{Budget, BudgetExceeded, Name, Reservation, Usd, ValueRef};
 
+use crate::causes::is_refusal;
 use crate::context::Context;
 use crate::decide::{Decisions, outcomes};
 use crate::error::{Error, ErrorKind, Result};
@@ -64,7 +65,7 @@ impl<In: Send + 'static, Out: Send + 'static> Budgeted<In, Out> {
                 self.estimate
             }),
             // What another policy refused was not done.
-            None if result.is_err_and(|error| is_refusal(error.kind())) => Usd::ZERO,
+            None if result.is_err_and(is_refusal) => Usd::ZERO,
             None => self.estimate,
         };
         if cost > self.estimate {
@@ -89,11 +90,6 @@ impl<In: Send + 'static, Out: Send + 'static> Budgeted<In, Out> {
         self.record(Verdict::Refused, Usd::ZERO, cx);
         Error::new(ErrorKind::BudgetExceeded, exceeded)
     }
-}
-
-fn is_refusal(kind: ErrorKind) -> bool {
-    use ErrorKind::{BudgetExceeded, BulkheadFull, CircuitOpen, RateLimited};
-    matches!(kind, BudgetExceeded | BulkheadFull | CircuitOpen | RateLimited)
 }
 
 impl<In: Send + 'static, Out: Send + 'static> Primitive<In> for Budgeted<In, Out> {

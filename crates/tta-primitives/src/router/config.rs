@@ -206,8 +206,9 @@ impl<In: Send + 'static, Out: Send + 'static> RouterBuilder<In, Out> {
 
     /// After which errors another route is tried; any other is returned as it is. Default: those
     /// that say that nothing was done, [`RateLimited`](crate::ErrorKind::RateLimited),
-    /// [`CircuitOpen`](crate::ErrorKind::CircuitOpen) and
-    /// [`BulkheadFull`](crate::ErrorKind::BulkheadFull).
+    /// [`CircuitOpen`](crate::ErrorKind::CircuitOpen),
+    /// [`BulkheadFull`](crate::ErrorKind::BulkheadFull) and
+    /// [`BudgetExceeded`](crate::ErrorKind::BudgetExceeded).
     pub fn reroute_when(mut self, predicate: impl Fn(&Error) -> bool + Send + Sync + 'static) -> Self {
         self.reroute_when = Some(Box::new(predicate));
         self

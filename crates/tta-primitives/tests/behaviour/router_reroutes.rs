@@ -74,7 +74,7 @@ fn errors_that_say_that_nothing_was_done_lead_elsewhere_and_others_do_not() {
         let routes = router().route(Route::to("a", busy("a", kind))).route(fine("b", 2));
         run(&engine, &routes.by(|_| "a").build().unwrap()).map_err(|error| error.kind())
     };
-    for kind in [ErrorKind::RateLimited, ErrorKind::CircuitOpen, ErrorKind::BulkheadFull] {
+    for kind in [ErrorKind::RateLimited, ErrorKind::CircuitOpen, ErrorKind::BulkheadFull, ErrorKind::BudgetExceeded] {
         assert_eq!(answer(kind), Ok(2), "{kind}");
     }
     for kind in [ErrorKind::App, ErrorKind::Upstream, ErrorKind::Timeout, ErrorKind::InvalidInput, ErrorKind::Cancelled]
