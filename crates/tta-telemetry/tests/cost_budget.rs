@@ -392,7 +392,7 @@ fn stable_words_do_not_change() {
     assert_eq!(states, ["normal", "degraded", "exhausted"]);
     assert_eq!(
         format!("{:?}", hard().try_reserve(nanos(5)).unwrap()),
-        "Reservation { budget: Some(\"llm\"), estimate: Usd(5) }"
+        "Reservation { budget: Some(\"llm\"), estimate: Usd($0.000000005) }"
     );
 }
 
