@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tta_telemetry::{Name, SpanId, TraceHandle};
 
+use super::cancel::Cancellation;
 use super::checkpoints::Checkpoints;
 use super::{Common, Context, CorrelationId, Deadline, Inner, Progress, Run, RunState, Shared, current, propagate};
 
