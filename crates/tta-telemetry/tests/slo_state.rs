@@ -141,6 +141,15 @@ fn a_text_cut_short_anywhere_is_refused() {
     }
 }
 
+#[test]
+fn a_checksum_in_capitals_is_not_what_was_written() {
+    let text = text();
+    let (facts, checksum) = text.rsplit_once(' ').unwrap();
+    let capitals = checksum.to_uppercase();
+    assert_ne!(capitals, checksum, "the checksum has no letters: choose another state");
+    assert!(SloState::decode(&format!("{facts} {capitals}")).is_err());
+}
+
 proptest! {
     #[test]
     fn one_changed_byte_is_refused_and_any_text_is_survived(at in 0_usize..400, byte in 32_u8..127, any in ".{0,200}") {

@@ -56,7 +56,10 @@ pub(super) fn decode(text: &str) -> Result<Vec<SloState>, SloStateError> {
     }
     let computed = checksum(text.get(..text.len() - lines.rest.len()).unwrap_or_default());
     let written = lines.after("checksum")?;
-    let written = u64::from_str_radix(written, 16).map_err(|_| lines.wrong("a checksum", written))?;
+    let number = u64::from_str_radix(written, 16).ok();
+    // In one form only, so that no byte can change unseen.
+    let number = number.filter(|number| format!("{number:016x}") == written);
+    let written = number.ok_or_else(|| lines.wrong("a checksum", written))?;
     if !lines.rest.is_empty() {
         lines.number += 1;
         return Err(lines.wrong("the end", lines.rest));
