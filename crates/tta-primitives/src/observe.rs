@@ -41,6 +41,9 @@ impl<'a> StepRecorder<'a> {
             self.span.set("code.line.number", location.line());
         }
         self.instruments = meta.instruments(self.cx);
+        if let Some(instruments) = self.instruments.get() {
+            instruments.begin();
+        }
     }
 
     /// The open span, if one is recorded.
@@ -64,7 +67,11 @@ impl<'a> StepRecorder<'a> {
             Ok(()) => SpanStatus::Ok,
             Err(error) => record_error(&mut self.span, error),
         };
-        Some(self.finish(status))
+        let end = self.finish(status);
+        if let (Err(error), SpanStatus::Error, Some(instruments)) = (outcome, status, self.instruments.get()) {
+            instruments.count_error(error.kind().as_str());
+        }
+        Some(end)
     }
 
     #[inline]
@@ -73,7 +80,7 @@ impl<'a> StepRecorder<'a> {
         self.span.set_status(status);
         self.span.stop_at(end);
         if let Some(instruments) = self.instruments.get() {
-            instruments.record(self.cx.clock().nanos_between(self.start, end), status);
+            instruments.finish(self.cx.clock().nanos_between(self.start, end), status, end);
         }
         end
     }

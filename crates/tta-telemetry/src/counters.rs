@@ -43,6 +43,12 @@ pub struct RecorderCounters {
     pub decisions_overflowed: u64,
     /// Observers of decisions that panicked.
     pub observer_panics: u64,
+    /// Values that instruments refused: not numbers, infinite, negative or too large.
+    pub measurements_refused: u64,
+    /// Sources of metrics that panicked when they were asked.
+    pub metric_source_panics: u64,
+    /// Sources of metrics beyond the 1,000th that lives, which are not asked.
+    pub metric_sources_refused: u64,
     /// Memory in use for traces now, in bytes.
     pub live_bytes: u64,
     /// Parallel branches that are running now.

@@ -3,24 +3,31 @@
 //! Owns building, the process default, flushing and shutting down. The recording itself lives in
 //! `record`, or nowhere when that feature is off.
 
+mod measure;
+
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use thiserror::Error;
 
+pub use measure::CostPlace;
+
+use crate::cardinality::{CardinalityLimits, LabelLimiter};
 use crate::clock::Clock;
 use crate::counters::{ActiveBranch, RecorderCounters};
 use crate::decisions::{Decision, DecisionCells, DecisionCount, DecisionKey, DecisionObserver, Observers};
 use crate::health::{HealthComponent, HealthReport};
 use crate::id::{IdSource, SpanId, TraceId};
 use crate::limits::{LimitError, Limits};
-use crate::metrics::{StepInstruments, StepStatistics};
+use crate::metrics::{Metric, MetricError, StepInstruments, StepStatistics, Unit};
 use crate::model::{Name, Sampling};
 use crate::pending::PendingWork;
 use crate::record::ActiveTrace;
 use crate::recorder::{Parts, Recorder};
 use crate::sink::{Sink, SinkStatus};
+use crate::slo::SloStateStore;
 
 static DEFAULT: OnceLock<Telemetry> = OnceLock::new();
 static DISABLED: OnceLock<Telemetry> = OnceLock::new();
@@ -32,6 +39,16 @@ static DISABLED: OnceLock<Telemetry> = OnceLock::new();
 #[derive(Clone, Debug)]
 pub struct Telemetry(Arc<Recorder>);
 
+/// What the builder says about measuring.
+#[derive(Default)]
+pub(crate) struct MeasuringSettings {
+    /// Limits in seconds, for primitives of a name.
+    pub(crate) buckets: BTreeMap<Name, Vec<f64>>,
+    pub(crate) slo_store: Option<Box<dyn SloStateStore>>,
+    /// Keys and values of `target_info`.
+    pub(crate) resource: Vec<(Name, Name)>,
+}
+
 /// Builds an engine. See [`Telemetry::builder`].
 #[must_use]
 pub struct TelemetryBuilder {
@@ -41,6 +58,8 @@ pub struct TelemetryBuilder {
     sampling: Sampling,
     sinks: Vec<Box<dyn Sink>>,
     observers: Observers,
+    cardinality: CardinalityLimits,
+    measuring: MeasuringSettings,
     enabled: bool,
     by_hand: bool,
 }
@@ -52,6 +71,9 @@ pub enum BuildError {
     /// A limit is outside its range.
     #[error(transparent)]
     Limit(#[from] LimitError),
+    /// The duration buckets of a primitive are not limits.
+    #[error("duration buckets of `{0}`")]
+    Buckets(Name, #[source] MetricError),
     /// The operating system refused a background thread.
     #[error("cannot start a background thread of the telemetry engine")]
     Thread(#[source] std::io::Error),
@@ -87,6 +109,11 @@ impl Telemetry {
             sampling: Sampling::default(),
             sinks: Vec::new(),
             observers: Observers::default(),
+            cardinality: CardinalityLimits::default(),
+            measuring: MeasuringSettings {
+                resource: vec![(Name::from_static("service_name"), Name::from_static("tta"))],
+                ..MeasuringSettings::default()
+            },
             enabled: true,
             by_hand: false,
         }
@@ -347,6 +374,11 @@ impl TelemetryBuilder {
     /// A limit outside its range, or a thread that the operating system refuses.
     pub fn build(self) -> Result<Telemetry, BuildError> {
         self.limits.check()?;
+        let limiter = LabelLimiter::new(self.cardinality)?;
+        for (name, limits) in &self.measuring.buckets {
+            Metric::named("primitive_duration_seconds").unit(Unit::Seconds).buckets(limits).check_buckets()
+                .map_err(|error| BuildError::Buckets(name.clone(), error))?;
+        }
         let clock = self.clock.unwrap_or_else(Clock::system);
         if !self.enabled {
             return Ok(Telemetry(Recorder::off(clock, self.ids)));
@@ -358,6 +390,8 @@ impl TelemetryBuilder {
             sampling: self.sampling,
             sinks: self.sinks,
             observers: self.observers,
+            limiter,
+            measuring: self.measuring,
         };
         Recorder::start(parts, self.by_hand).map(Telemetry).map_err(BuildError::Thread)
     }

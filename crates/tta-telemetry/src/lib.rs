@@ -40,6 +40,8 @@ pub mod format;
 mod health;
 mod id;
 mod limits;
+#[cfg(feature = "record")]
+mod measuring;
 mod metrics;
 mod model;
 mod money;
@@ -69,13 +71,16 @@ pub use cost::{
 };
 pub use counters::{ActiveBranch, RecorderCounters};
 pub use decisions::{Decision, DecisionCells, DecisionCount, DecisionKey, DecisionObserver, MAX_OUTCOMES, Severity};
-pub use engine::{BuildError, ShutdownReport, Telemetry, TelemetryBuilder};
+pub use engine::{BuildError, CostPlace, ShutdownReport, Telemetry, TelemetryBuilder};
 pub use health::{ComponentHealth, Health, HealthComponent, HealthReport, HealthStatus};
 pub use id::{IdSource, ParseIdError, SpanId, TraceId};
 pub use limits::{LimitError, Limits};
+pub use metrics::catalog;
 pub use metrics::{
-    ActiveRequest, Histogram, HistogramDecodeError, Percentiles, RollingHistogram, RollingPercentiles, RollingWindow,
-    StepInstruments, StepStatistics, Throughput, ThroughputStats,
+    ActiveRequest, BasicMetrics, Counter, Exemplar, Family, Gauge, Histogram, HistogramDecodeError, HistogramRecorder,
+    HistogramValue, Metric, MetricCollector, MetricError, MetricFamily, MetricKind, MetricPoint, MetricSource,
+    MetricValue, Percentiles, PrimitiveMetrics, RollingHistogram, RollingPercentiles, RollingWindow, StepInstruments,
+    StepStatistics, Throughput, ThroughputStats, Unit,
 };
 pub use model::{
     Attribute, DecisionReason, Name, NameRef, Sampling, SamplingDecision, SpanEvent, SpanLink, SpanRecord, SpanStatus,

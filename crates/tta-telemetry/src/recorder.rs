@@ -12,8 +12,10 @@ pub(crate) use off::Recorder;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::cardinality::LabelLimiter;
 use crate::clock::Clock;
 use crate::decisions::Observers;
+use crate::engine::MeasuringSettings;
 use crate::id::IdSource;
 use crate::limits::Limits;
 use crate::model::Sampling;
@@ -31,6 +33,10 @@ pub(crate) struct Parts {
     pub(crate) sinks: Vec<Box<dyn Sink>>,
     #[cfg_attr(not(feature = "record"), allow(dead_code))]
     pub(crate) observers: Observers,
+    #[cfg_attr(not(feature = "record"), allow(dead_code))]
+    pub(crate) limiter: LabelLimiter,
+    #[cfg_attr(not(feature = "record"), allow(dead_code))]
+    pub(crate) measuring: MeasuringSettings,
 }
 
 /// A number for the next engine. It tells engines apart and means nothing else.

@@ -47,6 +47,9 @@ impl<'a, C: Borrow<Context>> OpenRun<'a, C> {
             root.set_status(SpanStatus::Cancelled);
             set_identity(&mut root, &context);
             run.instruments = instruments(&context);
+            if let Some(instruments) = run.instruments.get() {
+                instruments.begin();
+            }
             run.start = context.clock().ticks();
             run.root = Some(root);
         }
@@ -71,7 +74,8 @@ impl<'a, C: Borrow<Context>> OpenRun<'a, C> {
                 if error.kind() == ErrorKind::Cancelled { SpanStatus::Cancelled } else { SpanStatus::Error }
             }
         };
-        self.close_as(status)
+        let failed_with = result.as_ref().err().map(|error| error.kind().as_str());
+        self.close_with(status, failed_with)
     }
 
     /// The root span, while the run is recorded.
@@ -81,17 +85,25 @@ impl<'a, C: Borrow<Context>> OpenRun<'a, C> {
 
     /// Ends the run with a status.
     pub(crate) fn close_as(&mut self, status: SpanStatus) -> Option<SamplingDecision> {
+        self.close_with(status, None)
+    }
+
+    fn close_with(&mut self, status: SpanStatus, failed_with: Option<&str>) -> Option<SamplingDecision> {
         self.closed = true;
         let mut root = self.root.take()?;
         root.set_status(status);
-        self.count(status);
+        self.count(status, failed_with);
         root.end_decided()
     }
 
-    fn count(&self, status: SpanStatus) {
+    fn count(&self, status: SpanStatus, failed_with: Option<&str>) {
         if let Some(instruments) = self.instruments.get() {
             let clock = self.cx.borrow().clock();
-            instruments.record(clock.nanos_between(self.start, clock.ticks()), status);
+            let now = clock.ticks();
+            instruments.finish(clock.nanos_between(self.start, now), status, now);
+            if status == SpanStatus::Error {
+                instruments.count_error(failed_with.unwrap_or("error"));
+            }
         }
     }
 }
@@ -104,7 +116,7 @@ impl<C: Borrow<Context>> Drop for OpenRun<'_, C> {
         // Tasks of the user's own that hold the run's context learn that it is gone.
         self.cancel.cancel();
         if self.root.is_some() {
-            self.count(SpanStatus::Cancelled);
+            self.count(SpanStatus::Cancelled, None);
         }
     }
 }

@@ -94,6 +94,12 @@ struct Shared {
     metrics: Mutex<Vec<std::sync::Weak<SeriesCount>>>,
 }
 
+impl Default for LabelLimiter {
+    fn default() -> Self {
+        Self::within(CardinalityLimits::default())
+    }
+}
+
 impl LabelLimiter {
     /// One that knows no value yet.
     ///
@@ -101,12 +107,16 @@ impl LabelLimiter {
     /// The first limit that is outside its range.
     pub fn new(limits: CardinalityLimits) -> Result<Self, LimitError> {
         limits.check()?;
-        Ok(Self(Arc::new(Shared {
+        Ok(Self::within(limits))
+    }
+
+    fn within(limits: CardinalityLimits) -> Self {
+        Self(Arc::new(Shared {
             limits: RwLock::new(limits),
             keys: RwLock::default(),
             refused_keys: AtomicU64::new(0),
             metrics: Mutex::default(),
-        })))
+        }))
     }
 
     /// The limits now.

@@ -135,6 +135,11 @@ impl<T> SeriesSet<T> {
         Ok(Arc::clone(self.other.get_or_init(|| Arc::new(make()))))
     }
 
+    /// What is counted under these labels, if they were met before; nothing is limited or made.
+    pub(crate) fn find(&self, labels: &[Name]) -> Option<Arc<T>> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).get(labels)
+    }
+
     /// The label keys.
     pub fn keys(&self) -> impl Iterator<Item = &Name> {
         self.keys.iter().map(|(name, _)| name)

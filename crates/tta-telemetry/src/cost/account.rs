@@ -30,7 +30,7 @@ enum Sums {
 }
 
 impl CostAccount {
-    pub(super) fn new(key: [Name; 4]) -> Self {
+    pub(crate) fn new(key: [Name; 4]) -> Self {
         Self { key, sums: Sums::Own { cells: PerThread::new(), sharers: Mutex::default() } }
     }
 
@@ -79,7 +79,7 @@ impl CostAccount {
     }
 
     /// What was entered into this account's own cells.
-    pub(super) fn read(&self) -> CostTotals {
+    pub(crate) fn read(&self) -> CostTotals {
         let mut totals = CostTotals::default();
         if let Sums::Own { cells, .. } = &self.sums {
             cells.all().for_each(|cell| totals.merge(&cell.read()));

@@ -47,7 +47,7 @@ impl CostTotals {
         if savings > 0.0 { savings / (cost + savings) } else { 0.0 }
     }
 
-    pub(super) fn merge(&mut self, other: &Self) {
+    pub(crate) fn merge(&mut self, other: &Self) {
         self.entries = self.entries.saturating_add(other.entries);
         self.unpriced = self.unpriced.saturating_add(other.unpriced);
         self.cost += other.cost;

@@ -11,7 +11,6 @@ use crossbeam_utils::CachePadded;
 
 use super::buckets::{PAGE, PAGES, locate};
 use super::histogram::Histogram;
-use crate::model::SpanStatus;
 use crate::thread_index::{MAX_THREADS, thread_index};
 
 /// Adds to a cell, cheaply when no other thread writes it.
@@ -142,9 +141,9 @@ impl Default for ValueCell {
 
 impl ValueCell {
     /// The bucket comes last and is read first, so that a value that is seen in its bucket is seen
-    /// in the sum, too, on processors that keep the order of stores.
+    /// in the sum, too, on processors that keep the order of stores. Returns the bucket.
     #[inline]
-    fn record(&self, value: u64, only_writer: bool) {
+    pub(super) fn record(&self, value: u64, only_writer: bool) -> (usize, usize) {
         add(&self.sum, value, only_writer);
         if value < self.min.load(Ordering::Relaxed) {
             self.min.fetch_min(value, Ordering::Relaxed);
@@ -159,9 +158,10 @@ impl ValueCell {
                 add(bucket, 1, only_writer);
             }
         }
+        (page, within)
     }
 
-    fn read_into(&self, total: &mut Histogram) {
+    pub(super) fn read_into(&self, total: &mut Histogram) {
         let mut count = 0;
         for (page, slot) in self.pages.iter().enumerate() {
             let Some(counts) = slot.get() else { continue };
@@ -175,7 +175,7 @@ impl ValueCell {
         total.absorb(count, self.sum.load(Ordering::Relaxed), min, max);
     }
 
-    fn heap_bytes(&self) -> usize {
+    pub(super) fn heap_bytes(&self) -> usize {
         self.pages.iter().filter(|page| page.get().is_some()).count() * size_of::<[AtomicU64; PAGE]>()
     }
 }
@@ -207,102 +207,39 @@ impl ValueCells {
     }
 }
 
-/// What one thread has seen of one step.
-#[derive(Debug, Default)]
-struct StepCell {
-    success: AtomicU64,
-    failure: AtomicU64,
-    cancelled: AtomicU64,
-    durations: ValueCell,
-}
-
-impl StepCell {
-    #[inline]
-    fn record(&self, duration_ns: u64, status: SpanStatus, only_writer: bool) {
-        let outcome = match status {
-            SpanStatus::Ok => &self.success,
-            SpanStatus::Error => &self.failure,
-            SpanStatus::Cancelled => &self.cancelled,
-        };
-        add(outcome, 1, only_writer);
-        self.durations.record(duration_ns, only_writer);
-    }
-
-    fn read_into(&self, totals: &mut StepTotals) {
-        totals.success += self.success.load(Ordering::Relaxed);
-        totals.failure += self.failure.load(Ordering::Relaxed);
-        totals.cancelled += self.cancelled.load(Ordering::Relaxed);
-        self.durations.read_into(&mut totals.durations);
-    }
-}
-
-/// The merged cells of one step.
-#[derive(Debug, Default)]
-pub(super) struct StepTotals {
-    pub(super) success: u64,
-    pub(super) failure: u64,
-    pub(super) cancelled: u64,
-    pub(super) durations: Histogram,
-}
-
-/// All threads' cells of one step.
-#[derive(Debug)]
-pub(super) struct StepCells(PerThread<StepCell>);
-
-impl StepCells {
-    pub(super) fn new() -> Self {
-        Self(PerThread::new())
-    }
-
-    #[inline]
-    pub(super) fn record(&self, duration_ns: u64, status: SpanStatus) {
-        let (cell, only_writer) = self.0.mine();
-        cell.record(duration_ns, status, only_writer);
-    }
-
-    pub(super) fn read(&self) -> StepTotals {
-        let mut totals = StepTotals::default();
-        self.0.all().for_each(|cell| cell.read_into(&mut totals));
-        totals
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn counts_of_threads_that_have_ended_are_kept_and_none_is_lost() {
-        let cells = StepCells::new();
+        let cells = ValueCells::new();
         let counter = ShardedCounter::default();
         std::thread::scope(|scope| {
             for _ in 0..100 {
                 scope.spawn(|| {
                     for i in 1..=100 {
-                        cells.record(i * 1_000, SpanStatus::Ok);
+                        cells.record(i * 1_000);
                         counter.add(2);
                     }
-                    cells.record(5, SpanStatus::Error);
-                    cells.record(7, SpanStatus::Cancelled);
+                    cells.record(5);
                 });
             }
         });
-        let totals = cells.read();
-        assert_eq!((totals.success, totals.failure, totals.cancelled), (10_000, 100, 100));
-        assert_eq!(totals.durations.count(), 10_200);
-        assert_eq!(totals.durations.sum(), 100 * (5_050_000 + 12));
-        assert_eq!((totals.durations.min(), totals.durations.max()), (Some(5), Some(100_000)));
+        let values = cells.read();
+        assert_eq!((values.count(), values.sum()), (10_100, 100 * (5_050_000 + 5)));
+        assert_eq!((values.min(), values.max()), (Some(5), Some(100_000)));
         assert_eq!(counter.get(), 20_000);
     }
 
     #[test]
     fn cells_and_the_plain_histogram_agree_bucket_for_bucket() {
-        let cells = StepCells::new();
+        let cells = ValueCells::new();
         let mut plain = Histogram::default();
         for value in (0..5_000_u64).map(|i| i * i) {
-            cells.record(value, SpanStatus::Ok);
+            cells.record(value);
             plain.record(value);
         }
-        assert_eq!(cells.read().durations, plain);
+        assert_eq!(cells.read(), plain);
     }
 }

@@ -12,10 +12,15 @@ use super::cells::ValueCells;
 use super::histogram::Histogram;
 use super::percentiles::Percentiles;
 use crate::clock::{Clock, Ticks};
-use windows::{Read, SLOT_NS, Windows};
+pub(super) use windows::{SLOT_NS, Windows, WindowsRead};
 
 /// How long after its end a slot waits for [`RollingHistogram::fold`] before recording closes it.
 const GRACE_NS: u64 = 2_000_000_000;
+
+/// From when on recording ends a slot that housekeeping has not, in nanoseconds since the start.
+pub(super) fn overdue_ns(slot: u64) -> u64 {
+    (slot + 1).saturating_mul(SLOT_NS).saturating_add(GRACE_NS)
+}
 
 /// The time that percentiles are over: a length, and at most one slot of it more. How exactly is
 /// said at [`RollingHistogram`].
@@ -42,6 +47,17 @@ pub struct RollingPercentiles {
     pub hour: Percentiles,
     /// Since the start.
     pub since_start: Percentiles,
+}
+
+impl From<&WindowsRead> for RollingPercentiles {
+    fn from(read: &WindowsRead) -> Self {
+        Self {
+            minute: Percentiles::from(&read.minute),
+            five_minutes: Percentiles::from(&read.five_minutes),
+            hour: Percentiles::from(&read.hour),
+            since_start: Percentiles::from(&read.since_start),
+        }
+    }
 }
 
 /// Values of any number of threads, with their percentiles over [`RollingWindow`]s.
@@ -90,7 +106,7 @@ impl RollingHistogram {
         Self {
             start: clock.ticks(),
             clock,
-            overdue_ns: AtomicU64::new(SLOT_NS + GRACE_NS),
+            overdue_ns: AtomicU64::new(overdue_ns(0)),
             cells: ValueCells::new(),
             windows: Mutex::default(),
         }
@@ -131,12 +147,11 @@ impl RollingHistogram {
         let slot = self.clock.nanos_between(self.start, now) / SLOT_NS;
         if slot > windows.open() {
             windows.roll(slot, self.cells.read());
-            let overdue_ns = (slot + 1).saturating_mul(SLOT_NS).saturating_add(GRACE_NS);
-            self.overdue_ns.store(overdue_ns, Ordering::Relaxed);
+            self.overdue_ns.store(overdue_ns(slot), Ordering::Relaxed);
         }
     }
 
-    fn read(&self) -> Read {
+    fn read(&self) -> WindowsRead {
         let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
         self.roll(&mut windows, self.clock.ticks());
         windows.read(self.cells.read())
@@ -151,13 +166,7 @@ impl RollingHistogram {
     /// The figures of all windows, which fit together.
     #[must_use]
     pub fn snapshots(&self) -> RollingPercentiles {
-        let read = self.read();
-        RollingPercentiles {
-            minute: Percentiles::from(&read.minute),
-            five_minutes: Percentiles::from(&read.five_minutes),
-            hour: Percentiles::from(&read.hour),
-            since_start: Percentiles::from(&read.since_start),
-        }
+        RollingPercentiles::from(&self.read())
     }
 
     /// The values of one window, for merging with others.

@@ -74,6 +74,11 @@ pub struct ThroughputStats {
     pub peak: u64,
 }
 
+/// A count of the last minute, per second of it that has passed since the start.
+pub(super) fn per_second(last_minute: f64, since_start_ns: u64) -> f64 {
+    last_minute / (since_start_ns.clamp(SLOT_NS, WINDOW_NS) as f64 / SLOT_NS as f64)
+}
+
 impl Throughput {
     /// Nothing counted, starting now.
     #[must_use]
@@ -188,9 +193,8 @@ impl Throughput {
         let total = self.finished();
         let last_minute = window.count(now_ns, total);
         let active = self.active();
-        let uptime_s = now_ns.clamp(SLOT_NS, WINDOW_NS) as f64 / SLOT_NS as f64;
         let peak = self.peak.fetch_max(active, Ordering::Relaxed).max(active);
-        ThroughputStats { total, last_minute, requests_per_second: last_minute / uptime_s, active, peak }
+        ThroughputStats { total, last_minute, requests_per_second: per_second(last_minute, now_ns), active, peak }
     }
 
     /// Bytes this holds on the heap.

@@ -48,7 +48,25 @@ pub enum DecisionReason {
     Evicted,
 }
 
+/// Room for reasons in tables of counts.
+pub(crate) const MOST_REASONS: usize = 16;
+
 impl DecisionReason {
+    /// All of them, each at its index.
+    pub(crate) const ALL: [Self; 6] = [
+        DecisionReason::RateZero,
+        DecisionReason::RateOne,
+        DecisionReason::TailError,
+        DecisionReason::TailNormal,
+        DecisionReason::Cancelled,
+        DecisionReason::Evicted,
+    ];
+
+    /// A small number of its own.
+    pub(crate) const fn index(self) -> usize {
+        self as usize
+    }
+
     /// The stable string of this reason, as in attributes, metrics and JSON.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -110,6 +128,8 @@ mod tests {
         assert_eq!(reasons.len(), 6);
         for reason in reasons {
             assert_eq!(reason.as_str().parse(), Ok(reason));
+            assert_eq!(DecisionReason::ALL[reason.index()], reason);
+            assert!(reason.index() < MOST_REASONS);
         }
     }
 

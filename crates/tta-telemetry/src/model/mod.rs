@@ -9,6 +9,8 @@ mod span;
 mod trace;
 mod value;
 
+#[cfg(feature = "record")]
+pub(crate) use decision::MOST_REASONS;
 pub use decision::{DecisionReason, Sampling, SamplingDecision};
 pub use name::{Name, NameRef};
 pub use span::{SpanEvent, SpanLink, SpanRecord, SpanStatus};

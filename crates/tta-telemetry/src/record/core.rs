@@ -19,8 +19,9 @@ use crate::counters::RecorderCounters;
 use crate::decisions::{DecisionRegistry, Observers};
 use crate::id::{IdSource, SpanId, TraceId};
 use crate::limits::Limits;
-use crate::metrics::{InstrumentRegistry, ShardedCounter};
-use crate::model::{DecisionReason, Name, Sampling, SamplingDecision, TraceClass};
+use crate::measuring::Measuring;
+use crate::metrics::{CounterArray, ShardedCounter};
+use crate::model::{DecisionReason, MOST_REASONS, Name, Sampling, SamplingDecision, TraceClass};
 use crate::sink::SinkWorker;
 
 /// Idle traces kept for any thread; more are freed.
@@ -29,8 +30,9 @@ const SHARED_POOL: usize = 2_048;
 /// The cells behind [`RecorderCounters`].
 #[derive(Debug, Default)]
 pub(crate) struct CounterCells {
-    pub(crate) kept: ShardedCounter,
-    pub(crate) dropped: ShardedCounter,
+    /// Traces kept and dropped, by [`DecisionReason::index`].
+    pub(crate) kept: CounterArray<MOST_REASONS>,
+    pub(crate) dropped: CounterArray<MOST_REASONS>,
     pub(crate) evicted: ShardedCounter,
     pub(crate) incomplete: ShardedCounter,
     pub(crate) unrecorded: ShardedCounter,
@@ -50,6 +52,12 @@ pub(crate) struct CounterCells {
 
 impl CounterCells {
     #[inline]
+    pub(crate) fn note_decision(&self, decision: &SamplingDecision) {
+        let counts = if decision.keep { &self.kept } else { &self.dropped };
+        counts.add(decision.reason.index(), 1);
+    }
+
+    #[inline]
     pub(crate) fn note_attributes(&self, attributes: &Attributes) {
         if attributes.dropped() != 0 {
             self.attributes_dropped.add(attributes.dropped().into());
@@ -68,6 +76,7 @@ pub(crate) struct Settings {
     pub(crate) sampling: Sampling,
     pub(crate) sinks: Vec<SinkWorker>,
     pub(crate) observers: Observers,
+    pub(crate) measuring: Measuring,
     pub(crate) enabled: bool,
 }
 
@@ -79,7 +88,7 @@ pub(crate) struct Core {
     pub(crate) sampling: Sampling,
     pub(crate) enabled: bool,
     pub(crate) counters: CounterCells,
-    pub(crate) instruments: InstrumentRegistry,
+    pub(crate) measuring: Measuring,
     pub(crate) decisions: DecisionRegistry,
     pub(crate) observers: Observers,
     pub(crate) late: LateRecords,
@@ -106,7 +115,7 @@ impl Core {
             sampling: settings.sampling,
             enabled: settings.enabled,
             counters: CounterCells::default(),
-            instruments: InstrumentRegistry::default(),
+            measuring: settings.measuring,
             decisions: DecisionRegistry::default(),
             observers: settings.observers,
             registry: Registry::new(),
@@ -189,8 +198,8 @@ impl Core {
     pub(crate) fn read_counters(&self) -> RecorderCounters {
         let cells = &self.counters;
         RecorderCounters {
-            traces_kept: cells.kept.get(),
-            traces_dropped: cells.dropped.get(),
+            traces_kept: cells.kept.read().iter().sum(),
+            traces_dropped: cells.dropped.read().iter().sum(),
             traces_evicted: cells.evicted.get(),
             traces_incomplete: cells.incomplete.get(),
             runs_unrecorded: cells.unrecorded.get(),
@@ -204,9 +213,12 @@ impl Core {
             late_dropped: cells.late_dropped.get(),
             late_lost: cells.late_lost.get(),
             missed_error_spans: cells.missed_errors.get(),
-            steps_overflowed: self.instruments.overflow(),
+            steps_overflowed: self.measuring.steps.overflow(),
             decisions_overflowed: self.decisions.overflow(),
             observer_panics: cells.observer_panics.get(),
+            measurements_refused: self.measuring.measurements_refused(),
+            metric_source_panics: self.measuring.meter.source_panics.get(),
+            metric_sources_refused: self.measuring.meter.sources_refused.get(),
             live_bytes: self.allocated_bytes() as u64,
             active_branches: cells.active_branches.load(Ordering::Relaxed),
         }
@@ -224,12 +236,11 @@ pub(crate) fn finish(live: Arc<LiveTrace>) -> SamplingDecision {
         return decision;
     }
     let decision = live.core.decide(live.class());
+    live.core.counters.note_decision(&decision);
     if !decision.keep {
-        live.core.counters.dropped.add(1);
         pool::give(live);
         return decision;
     }
-    live.core.counters.kept.add(1);
     live.set_decision(decision);
     let core = Arc::clone(&live.core);
     if let Err(live) = core.kept.push(live) {

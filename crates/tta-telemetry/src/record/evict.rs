@@ -108,12 +108,11 @@ fn decide_early(live: &Arc<LiveTrace>, seen: Seen, reason: Option<DecisionReason
     }
     live.set_decision(decision);
     let Some(extent) = live.log.close() else { return false };
+    live.core.counters.note_decision(&decision);
     if decision.keep {
-        live.core.counters.kept.add(1);
         let trace = decode::trace(live, extent, decision, true);
         live.core.dispatch(Arc::new(trace));
     } else {
-        live.core.counters.dropped.add(1);
         // Wait for writers in the middle of a record before the memory goes.
         live.log.read(extent, |_| {});
     }

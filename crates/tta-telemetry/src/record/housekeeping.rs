@@ -58,10 +58,12 @@ impl Core {
         let _one_at_a_time = self.housekeeping.lock();
         self.clock.re_anchor();
         self.decide_overdue();
+        self.measuring.housekeep();
     }
 
     /// Hands a kept trace to every sink's queue.
     pub(crate) fn dispatch(&self, trace: Arc<Trace>) {
+        self.measuring.note_exemplars(&trace);
         for sink in &self.sinks {
             sink.offer(&trace);
         }

@@ -4,17 +4,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Parts, next_engine_id};
+use crate::cardinality::LabelLimiter;
 use crate::clock::Clock;
+use crate::cost::{Charge, CostReport};
 use crate::counters::{ActiveBranch, RecorderCounters};
 use crate::decisions::{Decision, DecisionCells, DecisionCount, DecisionKey};
-use crate::engine::ShutdownReport;
+use crate::engine::{CostPlace, ShutdownReport};
 use crate::health::HealthRegistry;
 use crate::id::{IdSource, SpanId, TraceId};
-use crate::metrics::{StepInstruments, StepStatistics};
-use crate::model::Name;
+use crate::metrics::catalog::BuiltIn;
+use crate::metrics::{
+    Family, Metric, MetricError, MetricFamily, MetricSource, PrimitiveMetrics, Registered, StepInstruments,
+    StepStatistics,
+};
+use crate::model::{Name, SpanStatus};
+use crate::money::Usd;
 use crate::pending::PendingRegistry;
 use crate::record::ActiveTrace;
 use crate::sink::SinkStatus;
+use crate::slo::{Slo, SloError, SloStatus, SloTracker};
 
 #[derive(Debug)]
 pub(crate) struct Recorder {
@@ -100,6 +108,50 @@ impl Recorder {
 
     pub(crate) fn sinks(&self) -> Vec<SinkStatus> {
         Vec::new()
+    }
+
+    pub(crate) fn register<I: Registered>(&self, metric: Metric) -> Result<Family<I>, MetricError> {
+        metric.check(I::KIND)?;
+        Ok(Family::new(None))
+    }
+
+    pub(crate) fn built_in<I: Registered>(&self, _: &'static BuiltIn) -> Family<I> {
+        Family::new(None)
+    }
+
+    pub(crate) fn watch_metrics(&self, _: &Arc<dyn MetricSource>) {}
+
+    pub(crate) fn collect_metrics(&self) -> Vec<MetricFamily> {
+        Vec::new()
+    }
+
+    pub(crate) fn metrics(&self, _: &dyn Fn(&str) -> bool) -> Vec<PrimitiveMetrics> {
+        Vec::new()
+    }
+
+    pub(crate) fn record_execution(&self, _: &str, _: &str, _: Duration, _: SpanStatus, _: Option<Usd>) {}
+
+    pub(crate) fn record_cost(&self, _: &CostPlace<'_>, _: &Charge) {}
+
+    pub(crate) fn cost_report(&self) -> CostReport {
+        CostReport::default()
+    }
+
+    /// A tracker to whom nobody tells anything.
+    pub(crate) fn configure_slo(&self, subject: &Name, slo: Slo) -> Result<Arc<SloTracker>, SloError> {
+        Ok(Arc::new(SloTracker::new(subject.clone(), slo)))
+    }
+
+    pub(crate) fn slo(&self, _: &str, _: &str) -> Option<Arc<SloTracker>> {
+        None
+    }
+
+    pub(crate) fn slo_statuses(&self) -> Vec<SloStatus> {
+        Vec::new()
+    }
+
+    pub(crate) fn limiter(&self) -> Option<&LabelLimiter> {
+        None
     }
 
     pub(crate) fn flush(&self, _: Duration) -> ShutdownReport {

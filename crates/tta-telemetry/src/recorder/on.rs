@@ -5,20 +5,29 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::{Parts, next_engine_id};
+use crate::cardinality::LabelLimiter;
 use crate::clock::Clock;
+use crate::cost::{Charge, CostReport};
 use crate::counters::{ActiveBranch, RecorderCounters};
 use crate::deadline::Deadline;
 use crate::decisions::{Decision, DecisionCells, DecisionCount, DecisionKey, Observers};
-use crate::engine::ShutdownReport;
-use crate::health::HealthRegistry;
+use crate::engine::{CostPlace, MeasuringSettings, ShutdownReport};
+use crate::health::{HealthComponent, HealthRegistry};
 use crate::id::{IdSource, SpanId, TraceId};
 use crate::limits::Limits;
-use crate::metrics::{StepInstruments, StepStatistics};
-use crate::model::{Name, Sampling};
+use crate::measuring::{EngineReading, Measuring};
+use crate::metrics::catalog::{self, BuiltIn};
+use crate::metrics::{
+    Family, HistogramRecorder, Metric, MetricError, MetricFamily, MetricSource, PrimitiveMetrics, Registered,
+    StepInstruments, StepStatistics,
+};
+use crate::model::{Name, Sampling, SpanStatus};
+use crate::money::Usd;
 use crate::pending::PendingRegistry;
 use crate::record::core::{Core, Settings};
 use crate::record::{ActiveTrace, Stop};
-use crate::sink::{SinkStatus, SinkWorker};
+use crate::sink::{ExportTimes, Sink, SinkStatus, SinkWorker};
+use crate::slo::{Slo, SloError, SloStatus, SloTracker};
 
 #[derive(Debug)]
 pub(crate) struct Recorder {
@@ -32,12 +41,13 @@ pub(crate) struct Recorder {
 impl Recorder {
     pub(crate) fn off(clock: Clock, ids: IdSource) -> Arc<Self> {
         let settings = Settings {
-            clock,
+            clock: clock.clone(),
             ids,
             limits: Limits::default(),
             sampling: Sampling::KeepNone,
             sinks: Vec::new(),
             observers: Observers::default(),
+            measuring: Measuring::new(clock.clone(), LabelLimiter::default(), MeasuringSettings::default()),
             enabled: false,
         };
         Self::around(Core::new(settings))
@@ -49,7 +59,13 @@ impl Recorder {
     }
 
     pub(crate) fn start(parts: Parts, by_hand: bool) -> Result<Arc<Self>, std::io::Error> {
-        let sinks: Vec<_> = parts.sinks.into_iter().map(|sink| SinkWorker::new(sink, &parts.limits)).collect();
+        let measuring = Measuring::new(parts.clock.clone(), parts.limiter, parts.measuring);
+        let times = measuring.meter.built_in::<HistogramRecorder>(&catalog::EXPORT_SECONDS);
+        let worker = |sink: Box<dyn Sink>| {
+            let times = ExportTimes::new(parts.clock.clone(), times.at([sink.name()]));
+            SinkWorker::new(sink, &parts.limits, times)
+        };
+        let sinks: Vec<_> = parts.sinks.into_iter().map(worker).collect();
         let core = Core::new(Settings {
             clock: parts.clock,
             ids: parts.ids,
@@ -57,9 +73,15 @@ impl Recorder {
             sampling: parts.sampling,
             sinks,
             observers: parts.observers,
+            measuring,
             enabled: true,
         });
         let recorder = Self::around(core);
+        let measuring = &recorder.core.measuring;
+        recorder.health.watch(&(Arc::clone(measuring.limiter()) as Arc<dyn HealthComponent>));
+        if measuring.slos.has_store() {
+            recorder.health.watch(&(Arc::clone(&measuring.slos) as Arc<dyn HealthComponent>));
+        }
         if !by_hand {
             for sink in &recorder.core.sinks {
                 sink.start()?;
@@ -102,7 +124,7 @@ impl Recorder {
     }
 
     pub(crate) fn instruments(&self, workflow: &Name, name: &Name, kind: &Name) -> Option<Arc<StepInstruments>> {
-        self.core.enabled.then(|| self.core.instruments.resolve(workflow, name, kind))
+        self.core.enabled.then(|| self.core.measuring.step(workflow, name, kind))
     }
 
     pub(crate) fn decision_cells(
@@ -137,7 +159,7 @@ impl Recorder {
     }
 
     pub(crate) fn step_statistics(&self) -> Vec<StepStatistics> {
-        self.core.instruments.read()
+        self.core.measuring.steps.statistics()
     }
 
     pub(crate) fn counters(&self) -> RecorderCounters {
@@ -146,6 +168,80 @@ impl Recorder {
 
     pub(crate) fn sinks(&self) -> Vec<SinkStatus> {
         self.core.sinks.iter().map(SinkWorker::status).collect()
+    }
+
+    pub(crate) fn register<I: Registered>(&self, metric: Metric) -> Result<Family<I>, MetricError> {
+        let family = self.core.measuring.meter.register(metric)?;
+        Ok(if self.core.enabled { family } else { Family::new(None) })
+    }
+
+    pub(crate) fn built_in<I: Registered>(&self, metric: &'static BuiltIn) -> Family<I> {
+        if self.core.enabled { self.core.measuring.meter.built_in(metric) } else { Family::new(None) }
+    }
+
+    pub(crate) fn watch_metrics(&self, source: &Arc<dyn MetricSource>) {
+        if self.core.enabled {
+            self.core.measuring.meter.watch(source);
+        }
+    }
+
+    pub(crate) fn collect_metrics(&self) -> Vec<MetricFamily> {
+        if !self.core.enabled {
+            return Vec::new();
+        }
+        let core = &self.core;
+        core.measuring.collect(&EngineReading {
+            is_up: !core.is_closed(),
+            kept: core.counters.kept.read(),
+            dropped: core.counters.dropped.read(),
+            counters: core.read_counters(),
+            decisions: core.decisions.read(),
+            sinks: self.sinks(),
+            health: self.health.report(),
+        })
+    }
+
+    pub(crate) fn metrics(&self, wanted: &dyn Fn(&str) -> bool) -> Vec<PrimitiveMetrics> {
+        if self.core.enabled { self.core.measuring.metrics(wanted) } else { Vec::new() }
+    }
+
+    pub(crate) fn record_execution(
+        &self,
+        name: &str,
+        kind: &str,
+        duration: Duration,
+        outcome: SpanStatus,
+        cost: Option<Usd>,
+    ) {
+        if self.core.enabled {
+            self.core.measuring.record_execution(name, kind, duration, outcome, cost);
+        }
+    }
+
+    pub(crate) fn record_cost(&self, place: &CostPlace<'_>, charge: &Charge) {
+        if self.core.enabled {
+            self.core.measuring.record_cost(place, charge);
+        }
+    }
+
+    pub(crate) fn cost_report(&self) -> CostReport {
+        self.core.measuring.ledger().report()
+    }
+
+    pub(crate) fn configure_slo(&self, subject: &Name, slo: Slo) -> Result<Arc<SloTracker>, SloError> {
+        self.core.measuring.configure_slo(subject, slo)
+    }
+
+    pub(crate) fn slo(&self, subject: &str, slo: &str) -> Option<Arc<SloTracker>> {
+        self.core.measuring.slos.tracker(subject, slo)
+    }
+
+    pub(crate) fn slo_statuses(&self) -> Vec<SloStatus> {
+        self.core.measuring.slos.all_statuses(self.core.clock.unix_ns(self.core.clock.ticks()))
+    }
+
+    pub(crate) fn limiter(&self) -> Option<&LabelLimiter> {
+        self.core.enabled.then(|| &**self.core.measuring.limiter())
     }
 
     pub(crate) fn flush(&self, deadline: Duration) -> ShutdownReport {
@@ -168,6 +264,7 @@ impl Recorder {
         let open_runs = self.core.close();
         self.stop.stop();
         self.core.housekeep();
+        self.core.measuring.close();
         self.core.wait_for_eviction();
         // All are told first, so that they finish side by side within the one deadline.
         self.core.sinks.iter().for_each(SinkWorker::stop);

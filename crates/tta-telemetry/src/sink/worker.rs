@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use super::queue::Queue;
 use super::{Sink, SinkError};
+use crate::clock::Clock;
 use crate::deadline::Deadline;
 use crate::limits::Limits;
+use crate::metrics::HistogramRecorder;
 use crate::model::Trace;
 
 /// Spans handed to a sink at once.
@@ -38,6 +40,19 @@ pub struct SinkStatus {
     pub last_error: Option<String>,
 }
 
+/// How long a sink takes for a batch.
+#[derive(Debug)]
+pub(crate) struct ExportTimes {
+    clock: Clock,
+    times: HistogramRecorder,
+}
+
+impl ExportTimes {
+    pub(crate) fn new(clock: Clock, times: HistogramRecorder) -> Self {
+        Self { clock, times }
+    }
+}
+
 /// The engine's side of a sink.
 #[derive(Debug)]
 pub(crate) struct SinkWorker(Arc<Shared>);
@@ -53,6 +68,7 @@ struct Shared {
     lost_queue_full: AtomicU64,
     lost_failed: AtomicU64,
     failures: AtomicU64,
+    times: ExportTimes,
 }
 
 struct State {
@@ -78,7 +94,7 @@ impl std::fmt::Debug for Shared {
 }
 
 impl SinkWorker {
-    pub(crate) fn new(sink: Box<dyn Sink>, limits: &Limits) -> Self {
+    pub(crate) fn new(sink: Box<dyn Sink>, limits: &Limits, times: ExportTimes) -> Self {
         let state = State {
             queue: Queue::new(limits.queue_spans, limits.queue_bytes),
             exporting: 0,
@@ -101,6 +117,7 @@ impl SinkWorker {
             lost_queue_full: AtomicU64::new(0),
             lost_failed: AtomicU64::new(0),
             failures: AtomicU64::new(0),
+            times,
         }))
     }
 
@@ -270,7 +287,9 @@ impl Shared {
             if batch.is_empty() {
                 return;
             }
+            let start = self.times.clock.ticks();
             let result = self.call(|sink| sink.export(&batch));
+            self.times.times.record_raw(self.times.clock.nanos_between(start, self.times.clock.ticks()));
             let traces = batch.len() as u64;
             if result {
                 let spans = batch.iter().map(|trace| trace.spans.len() as u64).sum();

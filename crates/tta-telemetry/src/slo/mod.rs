@@ -10,6 +10,7 @@
 
 mod config;
 mod counts;
+mod registry;
 mod ring;
 mod set;
 mod state;
@@ -19,6 +20,7 @@ mod tracker;
 mod watch;
 
 pub use config::{Slo, SloBuilder, SloError};
+pub(crate) use registry::SloRegistry;
 pub use set::SloSet;
 pub use state::{SloState, SloStateError, SloStateStore, SloStoreError};
 pub use status::{BurnRate, SloStatus, SloTotals};

@@ -45,10 +45,32 @@ impl SloSet {
     pub fn with(mut self, slo: Slo) -> Result<Self, SloError> {
         let known = self.tracker(slo.name()).is_some();
         SloError::check(slo.name(), "name", slo.name().as_str(), "a name that no other has", !known)?;
-        let room = self.trackers.len() < MOST;
-        SloError::check(slo.name(), "objectives", self.trackers.len() + 1, "at most 8", room)?;
+        self.check_room(&slo)?;
         self.trackers.push(Arc::new(SloTracker::new(self.subject.clone(), slo)));
         Ok(self)
+    }
+
+    /// The same with one more, or with this one in place of the one of its name: the new set, its
+    /// tracker, and the state of the one that it replaces.
+    pub(crate) fn replacing(
+        mut self,
+        slo: Slo,
+        now_unix_ns: u64,
+    ) -> Result<(Self, Arc<SloTracker>, Option<SloState>), SloError> {
+        let known = self.trackers.iter().position(|tracker| tracker.slo().name() == slo.name());
+        let tracker = Arc::new(SloTracker::new(self.subject.clone(), slo));
+        let Some(place) = known.and_then(|place| self.trackers.get_mut(place)) else {
+            self.check_room(tracker.slo())?;
+            self.trackers.push(Arc::clone(&tracker));
+            return Ok((self, tracker, None));
+        };
+        let state = place.state(now_unix_ns);
+        *place = Arc::clone(&tracker);
+        Ok((self, tracker, Some(state)))
+    }
+
+    fn check_room(&self, slo: &Slo) -> Result<(), SloError> {
+        SloError::check(slo.name(), "objectives", self.trackers.len() + 1, "at most 8", self.trackers.len() < MOST)
     }
 
     /// Counts one request against each objective.

@@ -14,7 +14,7 @@ use super::super::codec::{read_body, write_body};
 use super::super::histogram::Histogram;
 
 /// Length of the shortest slot.
-pub(super) const SLOT_NS: u64 = 10_000_000_000;
+pub(in crate::metrics) const SLOT_NS: u64 = 10_000_000_000;
 const SLOTS_PER_MINUTE: u64 = 6;
 const MINUTES_PER_FIVE: u64 = 5;
 const SLOTS_PER_FIVE: u64 = SLOTS_PER_MINUTE * MINUTES_PER_FIVE;
@@ -58,15 +58,25 @@ impl Kept {
 
 /// What the windows hold.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Read {
+pub(in crate::metrics) struct WindowsRead {
     pub(super) minute: Histogram,
     pub(super) five_minutes: Histogram,
     pub(super) hour: Histogram,
     pub(super) since_start: Histogram,
 }
 
+impl WindowsRead {
+    /// Adds what another series saw.
+    pub(in crate::metrics) fn merge(&mut self, other: &Self) {
+        self.minute.merge(&other.minute);
+        self.five_minutes.merge(&other.five_minutes);
+        self.hour.merge(&other.hour);
+        self.since_start.merge(&other.since_start);
+    }
+}
+
 #[derive(Debug, Default)]
-pub(super) struct Windows {
+pub(in crate::metrics) struct Windows {
     /// What the cells held when the open slot began. Its sum leaves out what was in flight then.
     baseline: Histogram,
     open: u64,
@@ -77,13 +87,13 @@ pub(super) struct Windows {
 
 impl Windows {
     /// The slot that is open.
-    pub(super) fn open(&self) -> u64 {
+    pub(in crate::metrics) fn open(&self) -> u64 {
         self.open
     }
 
     /// Closes the open slot with what the cells hold now, and opens a later one. Costs the same
     /// however long ago the open one began.
-    pub(super) fn roll(&mut self, slot: u64, mut cells: Histogram) {
+    pub(in crate::metrics) fn roll(&mut self, slot: u64, mut cells: Histogram) {
         let (seen, baseline_sum) = self.arrived(&cells);
         let closed = std::mem::replace(&mut self.open, slot);
         cells.set_sum(baseline_sum);
@@ -106,10 +116,10 @@ impl Windows {
         self.fives.forget_before((slot / SLOTS_PER_FIVE).saturating_sub(KEPT_FIVES));
     }
 
-    pub(super) fn read(&self, cells: Histogram) -> Read {
+    pub(in crate::metrics) fn read(&self, cells: Histogram) -> WindowsRead {
         let (seen, _) = self.arrived(&cells);
         let (minute, five) = (self.open / SLOTS_PER_MINUTE, self.open / SLOTS_PER_FIVE);
-        let mut read = Read { minute: seen.clone(), five_minutes: seen, ..Read::default() };
+        let mut read = WindowsRead { minute: seen.clone(), five_minutes: seen, ..WindowsRead::default() };
         self.slots.add_to(&mut read.minute, |_| true);
         self.slots.add_to(&mut read.five_minutes, |index| index / SLOTS_PER_MINUTE == minute);
         read.hour = read.five_minutes.clone();
@@ -158,7 +168,7 @@ impl Windows {
         (seen, cells.sum().wrapping_sub(left_over))
     }
 
-    pub(super) fn heap_bytes(&self) -> usize {
+    pub(in crate::metrics) fn heap_bytes(&self) -> usize {
         self.baseline.heap_bytes()
             + [&self.slots, &self.minutes, &self.fives].map(Kept::heap_bytes).iter().sum::<usize>()
     }

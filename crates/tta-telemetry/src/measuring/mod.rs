@@ -1,0 +1,139 @@
+//! What one engine counts exactly, of every run: steps, objectives, cost, and registered metrics.
+//!
+//! Owns putting them together: what a step is given when it meets the engine, what happens once a
+//! second, and one reading of everything (`reading`). The pieces are in `metrics`, `slo`, `cost`
+//! and `cardinality`.
+
+mod decisions;
+mod exemplars;
+mod reading;
+
+pub(crate) use reading::EngineReading;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::cardinality::{LabelLimiter, SeriesSet};
+use crate::clock::Clock;
+use crate::cost::{Charge, CostAccount, CostLedger, CostTotals};
+use crate::engine::{CostPlace, MeasuringSettings};
+use crate::metrics::{Meter, PrimitiveMetrics, StepInstruments, StepRegistry, catalog};
+use crate::model::{Name, SpanStatus};
+use crate::money::Usd;
+use crate::slo::{Slo, SloError, SloRegistry, SloTracker};
+
+#[derive(Debug)]
+pub(crate) struct Measuring {
+    clock: Clock,
+    pub(crate) steps: StepRegistry,
+    pub(crate) slos: Arc<SloRegistry>,
+    pub(crate) meter: Meter,
+    ledger: CostLedger,
+    /// By workflow, primitive, type and category, as the metrics have it.
+    costs: SeriesSet<CostAccount>,
+    limiter: Arc<LabelLimiter>,
+    /// What the process is, in `target_info`.
+    resource: Vec<(Name, Name)>,
+}
+
+impl Measuring {
+    /// The settings must have been checked.
+    pub(crate) fn new(clock: Clock, limiter: LabelLimiter, settings: MeasuringSettings) -> Self {
+        Self {
+            steps: StepRegistry::new(clock.clone(), &limiter, &settings.buckets),
+            slos: Arc::new(SloRegistry::new(settings.slo_store)),
+            meter: Meter::new(limiter.clone()),
+            ledger: CostLedger::new(),
+            costs: SeriesSet::new(&limiter, catalog::COST.name, catalog::COST.labels),
+            limiter: Arc::new(limiter),
+            resource: settings.resource,
+            clock,
+        }
+    }
+
+    pub(crate) fn limiter(&self) -> &Arc<LabelLimiter> {
+        &self.limiter
+    }
+
+    pub(crate) fn ledger(&self) -> &CostLedger {
+        &self.ledger
+    }
+
+    pub(crate) fn step(&self, workflow: &str, name: &str, kind: &str) -> Arc<StepInstruments> {
+        self.steps.resolve(workflow, name, kind, &self.slos)
+    }
+
+    fn now_unix_ns(&self) -> u64 {
+        self.clock.unix_ns(self.clock.ticks())
+    }
+
+    /// What has to happen about once a second.
+    pub(crate) fn housekeep(&self) {
+        self.steps.fold();
+        self.slos.advance(self.now_unix_ns());
+    }
+
+    /// Keeps what must survive.
+    pub(crate) fn close(&self) {
+        self.slos.save(self.now_unix_ns());
+    }
+
+    pub(crate) fn configure_slo(&self, subject: &Name, slo: Slo) -> Result<Arc<SloTracker>, SloError> {
+        // A name that is watched keeps a label value of its own, if there is room.
+        let _label = self.limiter.label("primitive_name", subject);
+        let steps = || {
+            let of_name = |(labels, _): &(Arc<[Name]>, Arc<StepInstruments>)| labels.get(1) == Some(subject);
+            self.steps.all().into_iter().filter(of_name).map(|(_, step)| step).collect()
+        };
+        self.slos.configure(subject, slo, self.now_unix_ns(), steps)
+    }
+
+    /// Enters an amount into the ledger and into the metrics of a step.
+    pub(crate) fn record_cost(&self, place: &CostPlace<'_>, charge: &Charge) {
+        let keys = [place.workflow, place.name, place.kind, place.category];
+        let make = || CostAccount::new(keys.map(|key| Name::from(key.to_owned())));
+        if let Ok(account) = self.costs.resolve(&keys, make) {
+            account.record(charge);
+        }
+        let owned = |text: &str| Name::from(text.to_owned());
+        let (category, workflow) = (owned(place.category), owned(place.workflow));
+        self.ledger.account(category, workflow, owned(place.model), owned(place.user)).record(charge);
+    }
+
+    /// Counts work that is no primitive.
+    pub(crate) fn record_execution(
+        &self,
+        name: &str,
+        kind: &str,
+        duration: Duration,
+        outcome: SpanStatus,
+        cost: Option<Usd>,
+    ) {
+        let step = self.step("", name, kind);
+        let duration_ns = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        step.record(duration_ns, outcome, self.clock.ticks());
+        if outcome == SpanStatus::Error {
+            step.count_error("error");
+        }
+        if let Some(cost) = cost {
+            let place = CostPlace { name, kind, category: kind, ..CostPlace::default() };
+            self.record_cost(&place, &Charge::priced(cost));
+        }
+    }
+
+    pub(crate) fn metrics(&self, wanted: impl Fn(&str) -> bool) -> Vec<PrimitiveMetrics> {
+        let now_unix_ns = self.now_unix_ns();
+        let costs = self.costs.read();
+        let cost = |name: &str| {
+            let mut totals = CostTotals::default();
+            let of_name = costs.iter().filter(|(labels, _)| labels.get(1).is_some_and(|label| label == name));
+            of_name.for_each(|(_, account)| totals.merge(&account.read()));
+            totals
+        };
+        self.steps.metrics(wanted, |name| self.slos.statuses(name, now_unix_ns), cost)
+    }
+
+    pub(crate) fn measurements_refused(&self) -> u64 {
+        self.meter.refused.not_finite.get() + self.meter.refused.out_of_range.get()
+    }
+}
