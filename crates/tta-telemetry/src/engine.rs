@@ -376,7 +376,10 @@ impl TelemetryBuilder {
         self.limits.check()?;
         let limiter = LabelLimiter::new(self.cardinality)?;
         for (name, limits) in &self.measuring.buckets {
-            Metric::named("primitive_duration_seconds").unit(Unit::Seconds).buckets(limits).check_buckets()
+            Metric::named("primitive_duration_seconds")
+                .unit(Unit::Seconds)
+                .buckets(limits)
+                .check_buckets()
                 .map_err(|error| BuildError::Buckets(name.clone(), error))?;
         }
         let clock = self.clock.unwrap_or_else(Clock::system);

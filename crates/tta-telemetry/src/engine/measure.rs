@@ -124,14 +124,7 @@ impl Telemetry {
 
     /// Counts an execution of something that is no primitive, with its cost if it has one, under
     /// its type as a category.
-    pub fn record_execution(
-        &self,
-        name: &str,
-        kind: &str,
-        duration: Duration,
-        outcome: SpanStatus,
-        cost: Option<Usd>,
-    ) {
+    pub fn record_execution(&self, name: &str, kind: &str, duration: Duration, outcome: SpanStatus, cost: Option<Usd>) {
         self.0.record_execution(name, kind, duration, outcome, cost);
     }
 

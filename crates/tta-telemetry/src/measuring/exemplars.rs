@@ -16,7 +16,9 @@ impl Measuring {
         let nested = trace.spans.iter().take(MOST_SPANS).any(is_nested);
         for span in trace.spans.iter().take(MOST_SPANS) {
             let workflow = if nested { enclosing_workflow(trace, span, root) } else { &root.name };
-            let Some(step) = self.steps.find(&[workflow.clone(), span.name.clone(), span.kind.clone()]) else { continue };
+            let Some(step) = self.steps.find(&[workflow.clone(), span.name.clone(), span.kind.clone()]) else {
+                continue;
+            };
             let duration_ns = span.duration_ns;
             let exemplar = Exemplar {
                 trace_id: trace.trace_id,

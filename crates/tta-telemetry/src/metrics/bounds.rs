@@ -79,12 +79,13 @@ impl Bounds {
         let mut cumulative = Vec::with_capacity(self.places.len());
         for (place, (page, within, divides)) in self.places.iter().enumerate() {
             // Everything in earlier buckets, and this one if the limit is its end.
-            while let Some((_, _, held)) = buckets.next_if(|(p, w, _)| {
-                if *divides { (*p, *w) < (*page, *within) } else { (*p, *w) <= (*page, *within) }
-            }) {
+            while let Some((_, _, held)) = buckets
+                .next_if(|(p, w, _)| if *divides { (*p, *w) < (*page, *within) } else { (*p, *w) <= (*page, *within) })
+            {
                 whole = whole.saturating_add(held);
             }
-            let part = if *divides { below.get(place).copied().unwrap_or(0).min(values.bucket(*page, *within)) } else { 0 };
+            let part =
+                if *divides { below.get(place).copied().unwrap_or(0).min(values.bucket(*page, *within)) } else { 0 };
             cumulative.push(whole.saturating_add(part).min(count));
         }
         cumulative

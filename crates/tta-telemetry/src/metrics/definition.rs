@@ -117,7 +117,9 @@ pub enum MetricError {
         accepted: &'static str,
     },
     /// The name is taken by a metric that is defined otherwise.
-    #[error("metric `{metric}` is registered as {known}, given was {given}; accepted is the same definition or another name")]
+    #[error(
+        "metric `{metric}` is registered as {known}, given was {given}; accepted is the same definition or another name"
+    )]
     Conflict {
         /// The metric.
         metric: Name,
@@ -219,7 +221,8 @@ impl Metric {
         }
         for (place, key) in self.labels.iter().enumerate() {
             if !is_label_name(key) || (kind == MetricKind::Histogram && *key == "le") {
-                let accepted = "letters, digits and `_`, not beginning with a digit or `__`, and not `le` in a histogram";
+                let accepted =
+                    "letters, digits and `_`, not beginning with a digit or `__`, and not `le` in a histogram";
                 return invalid("labels", format!("`{}`", clip(key)), accepted);
             }
             if self.labels.iter().take(place).any(|earlier| earlier == key) {
@@ -294,7 +297,9 @@ mod tests {
             assert!(text.contains("`name` is") && text.contains(&format!("`{name}`")), "{text}");
         }
         assert!(error(Metric::named("x".repeat(5_000)), Gauge).len() < 400);
-        assert!(error(Metric::named("orders"), Counter).contains("`orders` of a counter, accepted is a name that ends in"));
+        assert!(
+            error(Metric::named("orders"), Counter).contains("`orders` of a counter, accepted is a name that ends in")
+        );
         assert!(error(Metric::named("orders_total"), Gauge).contains("`orders_total` of a gauge"));
         for key in ["", "le", "__name__", "a:b", "7"] {
             let text = error(Metric::named("x").labels(&["ok", key]), Histogram);

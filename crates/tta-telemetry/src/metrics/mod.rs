@@ -27,9 +27,9 @@ pub(crate) use cells::{CounterArray, PerThread, ShardedCounter};
 pub use codec::HistogramDecodeError;
 pub use definition::{Metric, MetricError, MetricKind, Unit};
 pub use histogram::Histogram;
-pub use instruments::{Counter, Family, Gauge, HistogramRecorder};
 #[cfg_attr(not(feature = "record"), allow(unused_imports))]
 pub(crate) use instruments::in_billionths;
+pub use instruments::{Counter, Family, Gauge, HistogramRecorder};
 #[cfg_attr(not(feature = "record"), allow(unused_imports))]
 pub(crate) use meter::Meter;
 pub(crate) use meter::Registered;

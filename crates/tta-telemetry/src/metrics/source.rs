@@ -47,12 +47,7 @@ impl MetricCollector {
     }
 
     /// Adds a value; labels are as many as the metric has.
-    pub(crate) fn add(
-        &mut self,
-        metric: &'static BuiltIn,
-        labels: impl IntoIterator<Item = Name>,
-        value: MetricValue,
-    ) {
+    pub(crate) fn add(&mut self, metric: &'static BuiltIn, labels: impl IntoIterator<Item = Name>, value: MetricValue) {
         let labels: Vec<Name> = labels.into_iter().collect();
         debug_assert_eq!(labels.len(), metric.labels.len(), "labels of {}", metric.name);
         let collected = self.families.entry(Name::from_static(metric.name)).or_insert_with(|| Collected {
@@ -129,7 +124,10 @@ mod tests {
             let family = families.iter().find(|family| family.name == metric).unwrap();
             family.value(&[("primitive_name", name)]).unwrap().as_f64()
         };
-        let values = |name| ["circuit_state", "circuit_rejected_total", "bulkhead_active", "retry_budget_remaining"].map(|metric| of(metric, name));
+        let values = |name| {
+            ["circuit_state", "circuit_rejected_total", "bulkhead_active", "retry_budget_remaining"]
+                .map(|metric| of(metric, name))
+        };
         assert_eq!(values("a"), [2.0, 7.0, 2.0, 0.0]);
         assert_eq!(values("b"), [1.0, 0.0, 1.0, 1.0]);
     }

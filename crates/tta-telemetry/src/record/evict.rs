@@ -123,9 +123,12 @@ fn decide_early(live: &Arc<LiveTrace>, seen: Seen, reason: Option<DecisionReason
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cardinality::LabelLimiter;
     use crate::clock::Clock;
+    use crate::engine::MeasuringSettings;
     use crate::id::IdSource;
     use crate::limits::Limits;
+    use crate::measuring::Measuring;
     use crate::model::Sampling;
     use crate::record::core::Settings;
 
@@ -133,8 +136,10 @@ mod tests {
     /// and another begin in the same memory. That one was once decided in its place.
     #[test]
     fn a_run_that_was_not_looked_at_is_not_decided_for_one_that_was() {
+        let clock = Clock::manual().0;
         let core = Core::new(Settings {
-            clock: Clock::manual().0,
+            measuring: Measuring::new(clock.clone(), LabelLimiter::default(), MeasuringSettings::default()),
+            clock,
             ids: IdSource::seeded(1),
             limits: Limits::default(),
             sampling: Sampling::KeepNone,

@@ -162,7 +162,9 @@ impl HealthComponent for SloRegistry {
     fn health(&self) -> Health {
         let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
         let health = match (&trouble.save, &trouble.load, &trouble.refused) {
-            (Some(error), ..) | (None, Some(error), _) if trouble.save.is_some() || trouble.last_success_unix_ns.is_none() => {
+            (Some(error), ..) | (None, Some(error), _)
+                if trouble.save.is_some() || trouble.last_success_unix_ns.is_none() =>
+            {
                 Health::degraded(error.clone())
             }
             (_, _, Some(error)) => Health { reason: Some(error.clone()), ..Health::healthy() },

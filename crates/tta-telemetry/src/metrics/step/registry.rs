@@ -112,9 +112,8 @@ impl StepRegistry {
             let Some(name) = labels.get(1).map(Name::as_str).filter(|name| wanted(name)) else { continue };
             combined.entry(name).or_default().add(step.read(true));
         }
-        let finish = |(name, combined): (&str, Combined)| {
-            combined.finish(Name::from(name.to_owned()), slos(name), cost(name))
-        };
+        let finish =
+            |(name, combined): (&str, Combined)| combined.finish(Name::from(name.to_owned()), slos(name), cost(name));
         combined.into_iter().map(finish).collect()
     }
 }
