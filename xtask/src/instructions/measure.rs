@@ -57,7 +57,7 @@ fn count(binary: &str, scenario: &str, iterations: u32) -> Result<u64, String> {
     let mut valgrind = process::command("valgrind");
     valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
     // Only what happens inside the loop; the bench says why.
-    valgrind.args(["--collect-atstart=no", "--toggle-collect=*measured_loop*", binary, scenario]);
+    valgrind.args(["--collect-atstart=no", "--toggle-collect=*measured_*", binary, scenario]);
     let output = process::capture(valgrind.arg(iterations.to_string()))?;
     collected(&output.stderr).ok_or_else(|| format!("valgrind printed no total for {scenario}:\n{}", output.stderr))
 }
