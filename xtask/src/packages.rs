@@ -11,6 +11,7 @@ struct Package {
 }
 
 const PACKAGES: &[Package] = &[
+    Package { name: "prometheus", program: "promtool", needed_by: "scraping with a real Prometheus" },
     Package { name: "redis-server", program: "redis-server", needed_by: "testing with a real Redis" },
     Package { name: "valgrind", program: "valgrind", needed_by: "counting instructions" },
 ];
