@@ -15,6 +15,8 @@ use crate::sink::SinkStatus;
 /// What the engine knows beside what is measured here.
 pub(crate) struct EngineReading {
     pub(crate) is_up: bool,
+    /// The probability with which ordinary traces are kept.
+    pub(crate) sampling_rate: f64,
     pub(crate) counters: RecorderCounters,
     /// Traces kept and dropped, by reason.
     pub(crate) kept: [u64; MOST_REASONS],
@@ -79,6 +81,7 @@ fn write_engine(engine: &EngineReading, out: &mut MetricCollector) {
             }
         }
     }
+    out.number(&catalog::SAMPLING_RATE, &[], engine.sampling_rate);
     out.number(&catalog::UP, &[], f64::from(u8::from(engine.is_up)));
     let counters = &engine.counters;
     out.number(&catalog::LIVE_BYTES, &[], counters.live_bytes as f64);

@@ -21,7 +21,7 @@ use crate::metrics::{
     Family, HistogramRecorder, Metric, MetricError, MetricFamily, MetricSource, PrimitiveMetrics, Registered,
     StepInstruments, StepStatistics,
 };
-use crate::model::{Name, Sampling, SpanStatus};
+use crate::model::{Name, Sampling, SpanStatus, TraceClass};
 use crate::money::Usd;
 use crate::pending::PendingRegistry;
 use crate::record::core::{Core, Settings};
@@ -192,6 +192,7 @@ impl Recorder {
         let core = &self.core;
         core.measuring.collect(&EngineReading {
             is_up: !core.is_closed(),
+            sampling_rate: core.decide(TraceClass::Normal).rate,
             kept: core.counters.kept.read(),
             dropped: core.counters.dropped.read(),
             counters: core.read_counters(),

@@ -127,7 +127,7 @@ fn the_engine_tells_of_itself() {
     let engine = engine_with(|builder| builder.service("shop", "2.1.0").sink(tta_telemetry::MemorySink::new()));
     engine.telemetry.start_trace("crawl").end();
     engine.housekeep();
-    assert_eq!(engine.value("telemetry_up", &[]), 1.0);
+    assert_eq!((engine.value("telemetry_up", &[]), engine.value("sampling_rate", &[])), (1.0, 1.0));
     assert!(engine.value("telemetry_live_bytes", &[]) > 0.0);
     assert_eq!(engine.value("telemetry_exports_total", &[("sink", "memory"), ("outcome", "success")]), 1.0);
     assert_eq!(engine.value("telemetry_queue_length", &[("sink", "memory")]), 0.0);
