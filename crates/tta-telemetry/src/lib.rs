@@ -25,12 +25,15 @@
 //!
 //! # Features
 //! - `record` (default): the recorder. Without it the same API compiles to nothing.
+//! - `config`: the configuration as text, `tta_telemetry::config`.
 #![deny(missing_docs)]
 #![cfg_attr(not(feature = "record"), allow(dead_code))]
 
 mod blocking;
 mod cardinality;
 mod clock;
+#[cfg(feature = "config")]
+pub mod config;
 mod cost;
 mod counters;
 mod deadline;

@@ -1,0 +1,119 @@
+//! The table of fields: paths, what is accepted, what each means.
+
+use serde_json::Value;
+
+use super::types::Config;
+use super::value::{Accepts, FieldValue};
+
+/// A field of the configuration.
+pub(super) struct Field {
+    /// As `tracing.sampling.default_rate`.
+    pub(super) path: &'static str,
+    pub(super) accepts: Accepts,
+    /// Whether a change takes effect in a running engine.
+    pub(super) is_live: bool,
+    pub(super) doc: &'static str,
+    pub(super) write: fn(&Config) -> Value,
+    /// Sets an accepted value.
+    pub(super) read: fn(&mut Config, &Value),
+}
+
+impl Field {
+    /// As an environment variable: `TTA_TRACING__SAMPLING__DEFAULT_RATE`.
+    pub(super) fn variable(&self) -> String {
+        format!("TTA_{}", self.path.replace('.', "__").to_uppercase())
+    }
+}
+
+/// The field at this path.
+pub(super) fn field(path: &str) -> Option<&'static Field> {
+    FIELDS.iter().find(|field| field.path == path)
+}
+
+macro_rules! dotted {
+    ($first:ident $(. $part:ident)*) => { concat!(stringify!($first) $(, ".", stringify!($part))*) };
+}
+
+macro_rules! fields {
+    ($($($part:ident).+ : $accepts:expr, $when:ident, $doc:literal;)+) => {
+        pub(super) static FIELDS: &[Field] = &[$(
+            Field {
+                path: dotted!($($part).+),
+                accepts: $accepts,
+                is_live: fields!(@ $when),
+                doc: $doc,
+                write: |config| config.$($part).+.write(),
+                read: |config, value| {
+                    if let Some(value) = FieldValue::read(value) {
+                        config.$($part).+ = value;
+                    }
+                },
+            }
+        ),+];
+    };
+    (@ live) => { true };
+    (@ start) => { false };
+}
+
+const SHARE: Accepts = Accepts::Number(0.0, 1.0);
+const LEVELS: &[&str] = &["error", "warn", "info", "debug", "trace"];
+
+fields! {
+    enabled: Accepts::Bool, start, "Whether anything is recorded. Ids and headers propagate either way.";
+    environment: Accepts::Words(&["development", "staging", "production"]), start,
+        "Where the process runs; chooses the preset that everything else starts from.";
+    service_name: Accepts::Text(200), start, "What the process is called, in `target_info` and traces that leave.";
+    service_version: Accepts::Text(200), start, "Which version of it runs.";
+    tracing.enabled: Accepts::Bool, live, "Whether traces are kept. Metrics are exact either way.";
+    tracing.sampling.default_rate: SHARE, live, "The share of ordinary traces that is kept.";
+    tracing.sampling.hash: Accepts::Words(&["otel", "md5"]), live,
+        "What the head decision is made from: OpenTelemetry's consistent probability sampling, or the MD5 rule of the original.";
+    tracing.sampling.always_sample_errors: Accepts::Bool, live, "Whether every failed trace is kept.";
+    tracing.sampling.always_sample_slow: Accepts::Bool, live, "Whether every slow trace is kept.";
+    tracing.sampling.slow_threshold_ms: Accepts::Number(0.0, f64::MAX), live, "From which duration on a trace is slow.";
+    tracing.sampling.adaptive_enabled: Accepts::Bool, live, "Whether the rate follows what telemetry costs.";
+    tracing.sampling.adaptive_min_rate: SHARE, live, "The lowest rate it may go to; at most `adaptive_max_rate`.";
+    tracing.sampling.adaptive_max_rate: SHARE, live, "The highest rate it may go to.";
+    tracing.sampling.adaptive_target_overhead: SHARE, live, "The share of the process's CPU time that telemetry should take.";
+    tracing.sampling.adjustment_interval_seconds: Accepts::Number(1.0, 86_400.0), live, "How often the rate is adjusted.";
+    tracing.sampling.max_traces_per_second: Accepts::Number(0.0, f64::MAX), live,
+        "At most so many ordinary traces a second are kept; 0 is no limit.";
+    tracing.sampling.max_bytes_per_second: Accepts::Number(0.0, f64::MAX), live,
+        "At most so many bytes of ordinary traces a second are kept; 0 is no limit.";
+    tracing.decision_wait_seconds: Accepts::Number(0.0, 3_600.0), start,
+        "How long a trace waits for spans that are open when its root has ended.";
+    tracing.limits.live_bytes: Accepts::Integer(65_536, u64::MAX), start, "Memory of traces that are recorded, decided or pooled.";
+    tracing.limits.spans_per_trace: Accepts::Integer(2, 100_000), start, "Spans per trace, the root included.";
+    tracing.limits.attributes_per_span: Accepts::Integer(1, 1_024), start, "Attributes per span, and per event.";
+    tracing.limits.attribute_bytes: Accepts::Integer(16, 131_072), start, "Bytes per attribute value; longer text is cut.";
+    tracing.limits.events_per_span: Accepts::Integer(1, 10_000), start, "Events per span.";
+    tracing.limits.links_per_span: Accepts::Integer(1, 10_000), start, "Links per span.";
+    tracing.batch_size: Accepts::Integer(1, 1_000_000), start, "Spans given to a sink at once; at most `max_queue_size`.";
+    tracing.max_queue_size: Accepts::Integer(1, 10_000_000), start, "Spans that may wait for each sink.";
+    metrics.max_label_values: Accepts::Integer(1, 1_000_000), live, "Distinct values of each label key.";
+    metrics.max_series_per_metric: Accepts::Integer(1, 1_000_000), live, "Label combinations of each metric.";
+    metrics.hash_high_cardinality: Accepts::Bool, live,
+        "Whether values beyond the limit are told apart a little, in 16 classes.";
+    logging.level: Accepts::Words(LEVELS), start, "The least severe log lines that are written.";
+    logging.format: Accepts::Words(&["text", "json"]), start, "How log lines are written.";
+}
+
+/// What fits together only in part: the path, what is accepted, and whether it is so.
+pub(super) fn contradictions(config: &Config) -> Vec<(&'static str, String, String)> {
+    let sampling = &config.tracing.sampling;
+    let (least, most) = (sampling.adaptive_min_rate, sampling.adaptive_max_rate);
+    let mut found = Vec::new();
+    if least > most {
+        let accepted = format!("at most `adaptive_max_rate`, which is {most}");
+        found.push(("tracing.sampling.adaptive_min_rate", least.to_string(), accepted));
+    } else if sampling.adaptive_enabled && !(least..=most).contains(&sampling.default_rate) {
+        let accepted =
+            format!("from `adaptive_min_rate` to `adaptive_max_rate`, {least} to {most}, while adaptive_enabled");
+        found.push(("tracing.sampling.default_rate", sampling.default_rate.to_string(), accepted));
+    }
+    if config.tracing.batch_size > config.tracing.max_queue_size {
+        let accepted = format!("at most `max_queue_size`, which is {}", config.tracing.max_queue_size);
+        found.push(("tracing.batch_size", config.tracing.batch_size.to_string(), accepted));
+    }
+    found
+}

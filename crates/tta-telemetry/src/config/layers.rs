@@ -1,0 +1,239 @@
+//! Which source wins: preset < files < environment < code, and patches of what runs.
+
+use serde_json::{Map, Value};
+
+use super::fields::{FIELDS, contradictions, field};
+use super::nearest::nearest;
+use super::presets::Preset;
+use super::problem::{ConfigError, ConfigProblem};
+use super::sections::{Report, SECTIONS, section};
+use super::types::Config;
+
+/// How deep a value may be nested.
+const MOST_DEPTH: usize = 8;
+
+/// What code changes.
+type Change = Box<dyn FnOnce(&mut Config)>;
+
+/// Sources of a configuration, from the weakest to the strongest: a preset, TOML texts in the order
+/// in which they are given, environment variables, code.
+#[derive(Default)]
+#[must_use]
+pub struct ConfigLayers {
+    preset: Option<Preset>,
+    trees: Vec<(String, Value)>,
+    variables: Vec<(String, String)>,
+    code: Vec<Change>,
+    problems: Vec<ConfigProblem>,
+}
+
+impl ConfigLayers {
+    /// The preset of development and nothing else.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Starts from this preset, whatever `environment` says. Default: that of `environment`, which
+    /// is development unless something says otherwise.
+    pub fn preset(mut self, preset: Preset) -> Self {
+        self.preset = Some(preset);
+        self
+    }
+
+    /// Adds the fields of a TOML text. `source` is what problems call it: the file's name.
+    pub fn toml(mut self, source: impl Into<String>, text: &str) -> Self {
+        let source = source.into();
+        match text.parse::<toml::Table>() {
+            Ok(table) => self.trees.push((source, from_toml(toml::Value::Table(table)))),
+            Err(error) => {
+                let line = error.span().map(|span| text.get(..span.start).unwrap_or_default().lines().count().max(1));
+                let given = format!("line {}: {}", line.unwrap_or(1), error.message());
+                self.problems.push(ConfigProblem::value(&source, "", &given, "TOML 1.0"));
+            }
+        }
+        self
+    }
+
+    /// Adds environment variables; those that are nobody's of ours are ignored. `TTA_` names a
+    /// field; beside these `ENVIRONMENT`, `SERVICE_NAME`, `SERVICE_VERSION`,
+    /// `ENABLE_OBSERVABILITY`, `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES`,
+    /// `OTEL_SDK_DISABLED`, `OTEL_TRACES_SAMPLER` and `OTEL_TRACES_SAMPLER_ARG` are read, weaker
+    /// than `TTA_` ones; of two that say the same, the one named first here is stronger.
+    pub fn environment<K: Into<String>, V: Into<String>>(
+        mut self,
+        variables: impl IntoIterator<Item = (K, V)>,
+    ) -> Self {
+        self.variables.extend(variables.into_iter().map(|(name, value)| (name.into(), value.into())));
+        self
+    }
+
+    /// Changes the result in code.
+    pub fn code(mut self, change: impl FnOnce(&mut Config) + 'static) -> Self {
+        self.code.push(Box::new(change));
+        self
+    }
+
+    /// Puts everything together and checks it.
+    ///
+    /// # Errors
+    /// Everything that is wrong, at once.
+    pub fn build(self) -> Result<Config, ConfigError> {
+        let Self { preset, mut trees, variables, code, mut problems } = self;
+        trees.extend(super::variables::read(variables, &mut problems));
+        let named = || {
+            let named = trees.iter().rev().find_map(|(_, tree)| tree.get("environment"));
+            named.and_then(Value::as_str).and_then(Preset::of)
+        };
+        let preset = preset.or_else(named).unwrap_or_default();
+        let mut config = preset.config();
+        for (source, tree) in &trees {
+            Layer { config: &mut config, preset, source, problems: &mut problems }.apply("", tree, 0);
+        }
+        let before = config.clone();
+        code.into_iter().for_each(|change| change(&mut config));
+        if config != before {
+            // What code has set is checked like everything else.
+            let tree = config.to_json();
+            Layer { config: &mut config, preset, source: "code", problems: &mut problems }.apply("", &tree, 0);
+        }
+        finish(config, problems)
+    }
+}
+
+fn finish(config: Config, mut problems: Vec<ConfigProblem>) -> Result<Config, ConfigError> {
+    if problems.is_empty() {
+        let found = contradictions(&config).into_iter();
+        problems.extend(found.map(|(path, given, accepted)| ConfigProblem::value("the whole", path, &given, accepted)));
+    }
+    if problems.is_empty() { Ok(config) } else { Err(ConfigError { problems }) }
+}
+
+impl Config {
+    /// This configuration with a JSON merge patch (RFC 7396) applied; `null` sets a field back to
+    /// its preset and removes an entry. `source` is what problems call it.
+    ///
+    /// # Errors
+    /// Everything that is wrong; nothing is changed then.
+    pub fn patched(&self, source: &str, patch: &Value) -> Result<Self, ConfigError> {
+        let (mut config, mut problems) = (self.clone(), Vec::new());
+        Layer { config: &mut config, preset: self.environment, source, problems: &mut problems }.apply("", patch, 0);
+        finish(config, problems)
+    }
+
+    /// Every field, as JSON. Patching any configuration of the same environment with it gives this
+    /// one.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let mut tree = Value::Object(Map::new());
+        let fields = FIELDS.iter().map(|field| (field.path, (field.write)(self)));
+        let sections = SECTIONS.iter().map(|section| (section.path, (section.write)(self)));
+        fields.chain(sections).for_each(|(path, value)| put(&mut tree, path, value));
+        tree
+    }
+
+    /// Every field, as TOML.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        toml::to_string_pretty(&self.to_json()).unwrap_or_default()
+    }
+
+    /// The fields that differ and take effect only when the process starts anew.
+    #[must_use]
+    pub fn needing_restart(&self, other: &Self) -> Vec<&'static str> {
+        let differs = |field: &&super::fields::Field| !field.is_live && (field.write)(self) != (field.write)(other);
+        FIELDS.iter().filter(differs).map(|field| field.path).collect()
+    }
+}
+
+/// Puts a value into a tree of tables.
+pub(super) fn put(tree: &mut Value, path: &str, value: Value) {
+    match path.split_once('.') {
+        None => {
+            if let Value::Object(table) = tree {
+                table.insert(path.to_owned(), value);
+            }
+        }
+        Some((first, rest)) => {
+            if let Value::Object(table) = tree {
+                put(table.entry(first).or_insert_with(|| Value::Object(Map::new())), rest, value);
+            }
+        }
+    }
+}
+
+/// One source, being applied.
+struct Layer<'a> {
+    config: &'a mut Config,
+    preset: Preset,
+    source: &'a str,
+    problems: &'a mut Vec<ConfigProblem>,
+}
+
+impl Layer<'_> {
+    fn apply(&mut self, path: &str, value: &Value, depth: usize) {
+        if let Some(section) = section(path) {
+            return (section.read)(self.config, value, &mut Report { source: self.source, problems: self.problems });
+        }
+        if let Some(field) = field(path) {
+            let preset = || (field.write)(&self.preset.config());
+            let value = if value.is_null() { preset() } else { value.clone() };
+            if field.accepts.accepts(&value) {
+                (field.read)(self.config, &value);
+            } else {
+                let problem = ConfigProblem::value(self.source, path, &value.to_string(), field.accepts.describe());
+                self.problems.push(problem);
+            }
+            return;
+        }
+        let is_table =
+            |known: &str| path.is_empty() || known.strip_prefix(path).is_some_and(|rest| rest.starts_with('.'));
+        if !names().any(is_table) || depth > MOST_DEPTH {
+            return self.problems.push(ConfigProblem::unknown(self.source, path, near(path)));
+        }
+        match value {
+            Value::Object(entries) => {
+                for (key, value) in entries {
+                    let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                    self.apply(&path, value, depth + 1);
+                }
+            }
+            other => {
+                self.problems.push(ConfigProblem::value(self.source, path, &other.to_string(), "a table"));
+            }
+        }
+    }
+}
+
+/// The paths of fields and sections.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    FIELDS.iter().map(|field| field.path).chain(SECTIONS.iter().map(|section| section.path))
+}
+
+/// The path that was probably meant: of a field, a section or a table. Within a known table only
+/// the last part can be wrong.
+pub(super) fn near(path: &str) -> Option<String> {
+    let tables = names().flat_map(|name| name.match_indices('.').map(|(end, _)| name.get(..end).unwrap_or(name)));
+    let known: Vec<&str> = names().chain(tables).collect();
+    let Some((table, last)) = path.rsplit_once('.').filter(|(table, _)| known.contains(table)) else {
+        return nearest(path, known).map(str::to_owned);
+    };
+    let siblings = known.iter().filter_map(|name| name.rsplit_once('.').filter(|(of, _)| *of == table));
+    nearest(last, siblings.map(|(_, last)| last)).map(|last| format!("{table}.{last}"))
+}
+
+/// TOML as JSON. What JSON does not have becomes text, and is refused where a number is wanted.
+fn from_toml(value: toml::Value) -> Value {
+    match value {
+        toml::Value::String(text) => Value::String(text),
+        toml::Value::Integer(number) => Value::from(number),
+        toml::Value::Float(number) => {
+            serde_json::Number::from_f64(number).map_or_else(|| Value::String(number.to_string()), Value::Number)
+        }
+        toml::Value::Boolean(flag) => Value::Bool(flag),
+        toml::Value::Datetime(time) => Value::String(time.to_string()),
+        toml::Value::Array(list) => list.into_iter().map(from_toml).collect(),
+        toml::Value::Table(table) => {
+            Value::Object(table.into_iter().map(|(key, value)| (key, from_toml(value))).collect())
+        }
+    }
+}

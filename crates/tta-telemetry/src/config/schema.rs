@@ -1,0 +1,96 @@
+//! The JSON Schema of the configuration, and its reference in words.
+
+use serde_json::{Map, Value, json};
+
+use super::fields::FIELDS;
+use super::presets::Preset;
+use super::sections::SECTIONS;
+use super::types::Config;
+use super::value::Accepts;
+
+/// What a field accepts, as a schema.
+pub(super) fn of(accepts: Accepts) -> Value {
+    match accepts {
+        Accepts::Bool => json!({ "type": "boolean" }),
+        Accepts::Integer(least, u64::MAX) => json!({ "type": "integer", "minimum": least }),
+        Accepts::Integer(least, most) => json!({ "type": "integer", "minimum": least, "maximum": most }),
+        Accepts::Number(least, f64::MAX) => json!({ "type": "number", "minimum": least }),
+        Accepts::Number(least, most) => json!({ "type": "number", "minimum": least, "maximum": most }),
+        Accepts::Above(least, f64::MAX) => json!({ "type": "number", "exclusiveMinimum": least }),
+        Accepts::Above(least, most) => json!({ "type": "number", "exclusiveMinimum": least, "maximum": most }),
+        Accepts::Words(words) => json!({ "type": "string", "enum": words }),
+        Accepts::Text(most) => json!({ "type": "string", "minLength": 1, "maxLength": most }),
+    }
+}
+
+impl Config {
+    /// The JSON Schema (2020-12) of the configuration, as TOML or JSON files have it. What fits
+    /// together only in part, as a least rate above the most, is beyond it.
+    #[must_use]
+    pub fn schema() -> Value {
+        let presets = Preset::ALL.map(Preset::config);
+        let mut root = table();
+        for field in FIELDS {
+            let mut schema = of(field.accepts);
+            if let Value::Object(schema) = &mut schema {
+                schema.insert("description".to_owned(), field.doc.into());
+                schema.insert("default".to_owned(), (field.write)(&presets[0]));
+            }
+            put(&mut root, field.path, schema);
+        }
+        for section in SECTIONS {
+            let mut schema = (section.schema)();
+            if let Value::Object(schema) = &mut schema {
+                schema.insert("description".to_owned(), section.doc.into());
+            }
+            put(&mut root, section.path, schema);
+        }
+        root.insert("$schema".to_owned(), "https://json-schema.org/draft/2020-12/schema".into());
+        root.insert("title".to_owned(), "Configuration of tta".into());
+        Value::Object(root)
+    }
+
+    /// The reference as a Markdown table: a row for each field and section.
+    #[must_use]
+    pub fn reference() -> String {
+        let presets = Preset::ALL.map(Preset::config);
+        let mut text = String::from(
+            "| field | accepted | development | staging | production | while it runs | |\n|---|---|---|---|---|---|---|\n",
+        );
+        for field in FIELDS {
+            let [development, staging, production] = presets.each_ref().map(|preset| (field.write)(preset).to_string());
+            let live = if field.is_live { "yes" } else { "at start" };
+            let accepted = field.accepts.describe();
+            text.push_str(&format!(
+                "| `{}` | {accepted} | {development} | {staging} | {production} | {live} | {} |\n",
+                field.path, field.doc
+            ));
+        }
+        for section in SECTIONS {
+            text.push_str(&format!("| `{}` | see right | | | | yes | {} |\n", section.path, section.doc));
+        }
+        text
+    }
+}
+
+fn table() -> Map<String, Value> {
+    let fields =
+        [("type", "object".into()), ("properties", Value::Object(Map::new())), ("additionalProperties", false.into())];
+    fields.into_iter().map(|(key, value): (&str, Value)| (key.to_owned(), value)).collect()
+}
+
+/// Puts a field's schema among the properties of its table.
+fn put(table_of: &mut Map<String, Value>, path: &str, schema: Value) {
+    let Some(Value::Object(properties)) = table_of.get_mut("properties") else { return };
+    match path.split_once('.') {
+        None => {
+            properties.insert(path.to_owned(), schema);
+        }
+        Some((first, rest)) => {
+            let inner = properties.entry(first).or_insert_with(|| Value::Object(table()));
+            if let Value::Object(inner) = inner {
+                put(inner, rest, schema);
+            }
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! The parts whose names are the user's own: objectives, buckets, rules, workflows.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use super::nearest::nearest;
+use super::problem::ConfigProblem;
+use super::types::{Config, SamplingRuleConfig, SloConfig, WorkflowSampling};
+use super::value::{Accepts, FieldValue};
+
+/// Entries of each section.
+const MOST_ENTRIES: usize = 256;
+const SHARE: Accepts = Accepts::Number(0.0, 1.0);
+const BUCKETS: &str = "1 to 64 rising numbers of at least 0";
+
+/// A part of the configuration that is read as a whole.
+pub(super) struct Section {
+    pub(super) path: &'static str,
+    pub(super) doc: &'static str,
+    /// Replaces what is given, entry by entry; what is wrong changes nothing.
+    pub(super) read: fn(&mut Config, &Value, &mut Report<'_>),
+    pub(super) write: fn(&Config) -> Value,
+    /// What it accepts, as a JSON Schema.
+    pub(super) schema: fn() -> Value,
+}
+
+/// The section at this path.
+pub(super) fn section(path: &str) -> Option<&'static Section> {
+    SECTIONS.iter().find(|section| section.path == path)
+}
+
+/// Where problems go.
+pub(super) struct Report<'a> {
+    pub(super) source: &'a str,
+    pub(super) problems: &'a mut Vec<ConfigProblem>,
+}
+
+impl Report<'_> {
+    fn wrong(&mut self, path: &str, given: &Value, accepted: impl Into<String>) {
+        self.problems.push(ConfigProblem::value(self.source, path, &given.to_string(), accepted));
+    }
+
+    /// The entries of a table.
+    fn entries<'v>(&mut self, path: &str, value: &'v Value) -> Option<&'v Map<String, Value>> {
+        let entries = value.as_object();
+        match entries {
+            None => self.wrong(path, value, "a table"),
+            Some(entries) if entries.len() > MOST_ENTRIES => {
+                self.wrong(path, &json!(entries.len()), format!("at most {MOST_ENTRIES} entries"));
+                return None;
+            }
+            Some(_) => {}
+        }
+        entries
+    }
+
+    /// Reads the fields of one entry; `None` when one is wrong.
+    fn fields<T: Clone>(&mut self, path: &str, value: &Value, into: &T, known: &[Known<T>]) -> Option<T> {
+        let before = self.problems.len();
+        let mut entry = into.clone();
+        for (key, value) in self.entries(path, value)? {
+            let path = format!("{path}.{key}");
+            match known.iter().find(|field| field.key == key) {
+                Some(field) if field.accepts.accepts(value) => (field.read)(&mut entry, value),
+                Some(field) => self.wrong(&path, value, field.accepts.describe()),
+                None => {
+                    let near = nearest(key, known.iter().map(|field| field.key)).map(str::to_owned);
+                    self.problems.push(ConfigProblem::unknown(self.source, &path, near));
+                }
+            }
+        }
+        (self.problems.len() == before).then_some(entry)
+    }
+}
+
+/// A field of an entry.
+struct Known<T> {
+    key: &'static str,
+    accepts: Accepts,
+    read: fn(&mut T, &Value),
+}
+
+macro_rules! known {
+    ($($key:ident : $accepts:expr => |$entry:ident, $value:ident| $read:expr;)+) => {
+        &[$(Known { key: stringify!($key), accepts: $accepts, read: |$entry, $value| $read }),+]
+    };
+}
+
+const SLO: &[Known<SloConfig>] = known! {
+    primitive: Accepts::Text(1_024) => |slo, value| slo.primitive = value.as_str().unwrap_or_default().to_owned();
+    target: Accepts::Above(0.0, 0.999_999_999) => |slo, value| slo.target = value.as_f64().unwrap_or_default();
+    latency_threshold_ms: Accepts::Above(0.0, 86_400_000.0) => |slo, value| slo.latency_threshold_ms = value.as_f64();
+    window_days: Accepts::Number(0.001, 366.0) => |slo, value| slo.window_days = value.as_f64().unwrap_or_default();
+};
+
+const WORKFLOW: &[Known<WorkflowSampling>] = known! {
+    default_rate: SHARE => |own, value| own.default_rate = value.as_f64();
+    always_sample_errors: Accepts::Bool => |own, value| own.always_sample_errors = value.as_bool();
+    always_sample_slow: Accepts::Bool => |own, value| own.always_sample_slow = value.as_bool();
+    slow_threshold_ms: Accepts::Number(0.0, f64::MAX) => |own, value| own.slow_threshold_ms = value.as_f64();
+};
+
+const RULE: &[Known<SamplingRuleConfig>] = known! {
+    name: Accepts::Text(128) => |rule, value| rule.name = value.as_str().unwrap_or_default().to_owned();
+    condition: Accepts::Text(4_096) => |rule, value| rule.condition = value.as_str().unwrap_or_default().to_owned();
+    action: Accepts::Text(64) => |rule, value| rule.action = value.as_str().unwrap_or_default().to_owned();
+};
+
+pub(super) static SECTIONS: &[Section] = &[
+    Section {
+        path: "tracing.sampling.rules",
+        doc: "Rules, each with `name`, `condition` and `action` (keep, drop or a rate); the first that matches decides.",
+        read: read_rules,
+        write: |config| {
+            let rule = |rule: &SamplingRuleConfig| json!({ "name": rule.name, "condition": rule.condition, "action": rule.action });
+            config.tracing.sampling.rules.iter().map(rule).collect()
+        },
+        schema: || json!({ "type": "array", "maxItems": 100, "items": schema_of(RULE, &["name", "condition", "action"]) }),
+    },
+    Section {
+        path: "tracing.sampling.workflows",
+        doc: "What differs for single workflows, by name.",
+        read: read_workflows,
+        write: |config| {
+            let own = |(name, own): (&String, &WorkflowSampling)| {
+                let fields = [
+                    ("default_rate", own.default_rate.map(Value::from)),
+                    ("always_sample_errors", own.always_sample_errors.map(Value::from)),
+                    ("always_sample_slow", own.always_sample_slow.map(Value::from)),
+                    ("slow_threshold_ms", own.slow_threshold_ms.map(Value::from)),
+                ];
+                (name.clone(), present(fields))
+            };
+            Value::Object(config.tracing.sampling.workflows.iter().map(own).collect())
+        },
+        schema: || json!({ "type": "object", "additionalProperties": schema_of(WORKFLOW, &[]) }),
+    },
+    Section {
+        path: "metrics.buckets",
+        doc: "Upper limits in seconds of the duration buckets of single primitives, by name.",
+        read: read_buckets,
+        write: |config| json!(config.metrics.buckets),
+        schema: || {
+            let limits =
+                json!({ "type": "array", "minItems": 1, "maxItems": 64, "items": { "type": "number", "minimum": 0 } });
+            json!({ "type": "object", "additionalProperties": limits })
+        },
+    },
+    Section {
+        path: "slo",
+        doc: "Objectives by name: `primitive` (or workflow), `target` (0.99), `latency_threshold_ms`, `window_days` (30).",
+        read: read_slos,
+        write: |config| {
+            let slo = |(name, slo): (&String, &SloConfig)| {
+                let fields = [
+                    ("primitive", Some(slo.primitive.write())),
+                    ("target", Some(slo.target.write())),
+                    ("latency_threshold_ms", slo.latency_threshold_ms.map(Value::from)),
+                    ("window_days", Some(slo.window_days.write())),
+                ];
+                (name.clone(), present(fields))
+            };
+            Value::Object(config.slo.iter().map(slo).collect())
+        },
+        schema: || json!({ "type": "object", "additionalProperties": schema_of(SLO, &["primitive"]) }),
+    },
+];
+
+fn present<const N: usize>(fields: [(&str, Option<Value>); N]) -> Value {
+    Value::Object(fields.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect())
+}
+
+fn schema_of<T>(known: &[Known<T>], required: &[&str]) -> Value {
+    let properties: Map<String, Value> =
+        known.iter().map(|field| (field.key.to_owned(), super::schema::of(field.accepts))).collect();
+    json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
+}
+
+/// Reads a table of entries by name: `null` removes one.
+fn read_table<T: Clone>(
+    path: &str,
+    value: &Value,
+    into: &mut BTreeMap<String, T>,
+    report: &mut Report<'_>,
+    mut read: impl FnMut(&str, &Value, Option<&T>, &mut Report<'_>) -> Option<T>,
+) {
+    let Some(entries) = report.entries(path, value) else { return };
+    for (name, value) in entries {
+        if value.is_null() {
+            into.remove(name);
+            continue;
+        }
+        let entry = read(&format!("{path}.{name}"), value, into.get(name), report);
+        if let Some(entry) = entry {
+            into.insert(name.clone(), entry);
+        }
+    }
+}
+
+fn read_slos(config: &mut Config, value: &Value, report: &mut Report<'_>) {
+    let new = SloConfig { primitive: String::new(), target: 0.99, latency_threshold_ms: None, window_days: 30.0 };
+    read_table("slo", value, &mut config.slo, report, |path, value, known, report| {
+        let slo = report.fields(path, value, known.unwrap_or(&new), SLO)?;
+        if slo.primitive.is_empty() {
+            report.wrong(&format!("{path}.primitive"), &Value::Null, "the name of a primitive or workflow");
+            return None;
+        }
+        Some(slo)
+    });
+}
+
+fn read_workflows(config: &mut Config, value: &Value, report: &mut Report<'_>) {
+    let (path, new) = ("tracing.sampling.workflows", WorkflowSampling::default());
+    read_table(path, value, &mut config.tracing.sampling.workflows, report, |path, value, known, report| {
+        report.fields(path, value, known.unwrap_or(&new), WORKFLOW)
+    });
+}
+
+fn read_buckets(config: &mut Config, value: &Value, report: &mut Report<'_>) {
+    read_table("metrics.buckets", value, &mut config.metrics.buckets, report, |path, value, _, report| {
+        let limits: Option<Vec<f64>> = value.as_array().and_then(|limits| limits.iter().map(Value::as_f64).collect());
+        let is_rising = |limits: &Vec<f64>| {
+            let rises = limits.array_windows().all(|[low, high]| low < high);
+            (1..=64).contains(&limits.len()) && rises && limits.iter().all(|limit| (0.0..1e9).contains(limit))
+        };
+        let limits = limits.filter(is_rising);
+        if limits.is_none() {
+            report.wrong(path, value, BUCKETS);
+        }
+        limits
+    });
+}
+
+/// A list is replaced as a whole.
+fn read_rules(config: &mut Config, value: &Value, report: &mut Report<'_>) {
+    const PATH: &str = "tracing.sampling.rules";
+    let Some(list) = value.as_array().filter(|list| list.len() <= 100) else {
+        return report.wrong(PATH, value, "a list of at most 100 tables");
+    };
+    let before = report.problems.len();
+    let mut rules: Vec<SamplingRuleConfig> = Vec::new();
+    for (place, value) in list.iter().enumerate() {
+        let path = format!("{PATH}[{place}]");
+        let Some(rule) = report.fields(&path, value, &SamplingRuleConfig::default(), RULE) else { continue };
+        for (key, text) in [("name", &rule.name), ("condition", &rule.condition), ("action", &rule.action)] {
+            if text.is_empty() {
+                report.wrong(&format!("{path}.{key}"), &Value::Null, "a text");
+            }
+        }
+        if rules.iter().any(|known| known.name == rule.name) {
+            report.wrong(&format!("{path}.name"), &json!(rule.name), "a name that no other rule has");
+        }
+        rules.push(rule);
+    }
+    if report.problems.len() == before {
+        config.tracing.sampling.rules = rules;
+    }
+}

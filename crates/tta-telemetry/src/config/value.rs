@@ -1,0 +1,133 @@
+//! How a field's value is written, and what is accepted of it.
+
+use serde_json::Value;
+
+use super::presets::Preset;
+use super::types::{LogFormat, LogLevel, SamplingHash};
+
+/// What a field accepts.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Accepts {
+    Bool,
+    Integer(u64, u64),
+    /// Both ends included.
+    Number(f64, f64),
+    /// The lower end not included.
+    Above(f64, f64),
+    Words(&'static [&'static str]),
+    Text(usize),
+}
+
+impl Accepts {
+    /// In words.
+    pub(super) fn describe(self) -> String {
+        match self {
+            Accepts::Bool => "true or false".to_owned(),
+            Accepts::Integer(least, u64::MAX) => format!("a whole number of at least {least}"),
+            Accepts::Integer(least, most) => format!("a whole number from {least} to {most}"),
+            Accepts::Number(least, f64::MAX) => format!("a number of at least {least}"),
+            Accepts::Number(least, most) => format!("a number from {least} to {most}"),
+            Accepts::Above(least, f64::MAX) => format!("a number above {least}"),
+            Accepts::Above(least, most) => format!("a number above {least} and at most {most}"),
+            Accepts::Words(words) => words.join(" or "),
+            Accepts::Text(most) => format!("a text of 1 to {most} bytes"),
+        }
+    }
+
+    pub(super) fn accepts(self, value: &Value) -> bool {
+        match self {
+            Accepts::Bool => value.is_boolean(),
+            Accepts::Integer(least, most) => value.as_u64().is_some_and(|value| (least..=most).contains(&value)),
+            Accepts::Number(least, most) => value.as_f64().is_some_and(|value| (least..=most).contains(&value)),
+            Accepts::Above(least, most) => value.as_f64().is_some_and(|value| value > least && value <= most),
+            Accepts::Words(words) => value.as_str().is_some_and(|value| words.contains(&value)),
+            Accepts::Text(most) => value.as_str().is_some_and(|value| (1..=most).contains(&value.len())),
+        }
+    }
+
+    /// As an environment variable has it: text, which is a value of the field's kind if it reads
+    /// as one.
+    pub(super) fn read(self, text: &str) -> Value {
+        let as_text = || Value::String(text.to_owned());
+        match self {
+            Accepts::Bool => match text.to_ascii_lowercase().as_str() {
+                "true" | "1" => Value::Bool(true),
+                "false" | "0" => Value::Bool(false),
+                _ => as_text(),
+            },
+            Accepts::Integer(..) => text.parse::<u64>().map_or_else(|_| as_text(), Value::from),
+            Accepts::Number(..) | Accepts::Above(..) => text.parse::<f64>().ok().map_or_else(as_text, Value::from),
+            Accepts::Words(_) | Accepts::Text(_) => as_text(),
+        }
+    }
+}
+
+/// A type that fields have. Reading is asked for only when the value is accepted.
+pub(super) trait FieldValue: Sized {
+    fn read(value: &Value) -> Option<Self>;
+    fn write(&self) -> Value;
+}
+
+impl FieldValue for bool {
+    fn read(value: &Value) -> Option<Self> {
+        value.as_bool()
+    }
+
+    fn write(&self) -> Value {
+        Value::from(*self)
+    }
+}
+
+impl FieldValue for u64 {
+    fn read(value: &Value) -> Option<Self> {
+        value.as_u64()
+    }
+
+    fn write(&self) -> Value {
+        Value::from(*self)
+    }
+}
+
+impl FieldValue for f64 {
+    fn read(value: &Value) -> Option<Self> {
+        value.as_f64()
+    }
+
+    fn write(&self) -> Value {
+        Value::from(*self)
+    }
+}
+
+impl FieldValue for String {
+    fn read(value: &Value) -> Option<Self> {
+        value.as_str().map(str::to_owned)
+    }
+
+    fn write(&self) -> Value {
+        Value::from(self.as_str())
+    }
+}
+
+macro_rules! words {
+    ($($type:ident { $($variant:ident = $word:literal),+ $(,)? })+) => {$(
+        impl FieldValue for $type {
+            fn read(value: &Value) -> Option<Self> {
+                match value.as_str()? {
+                    $($word => Some($type::$variant),)+
+                    _ => None,
+                }
+            }
+
+            fn write(&self) -> Value {
+                Value::from(match self { $($type::$variant => $word),+ })
+            }
+        }
+    )+};
+}
+
+words! {
+    Preset { Development = "development", Staging = "staging", Production = "production" }
+    SamplingHash { Otel = "otel", Md5 = "md5" }
+    LogLevel { Error = "error", Warn = "warn", Info = "info", Debug = "debug", Trace = "trace" }
+    LogFormat { Text = "text", Json = "json" }
+}

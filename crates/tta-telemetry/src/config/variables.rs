@@ -1,0 +1,115 @@
+//! Environment variables, as configuration.
+
+use serde_json::{Map, Value};
+
+use super::fields::{FIELDS, field};
+use super::layers::put;
+use super::nearest::nearest;
+use super::presets::Preset;
+use super::problem::ConfigProblem;
+
+/// Variables that are ours and are no fields: read elsewhere, or by other programs of ours.
+const OTHERS: &[&str] = &["TTA_CONFIG"];
+
+/// Each variable that says something as a tree of its own, the strongest last.
+pub(super) fn read(variables: Vec<(String, String)>, problems: &mut Vec<ConfigProblem>) -> Vec<(String, Value)> {
+    let value = |name: &str| variables.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
+    let mut trees = Vec::new();
+    let mut set = |name: &str, path: &str, value: Value| trees.push((name.to_owned(), tree(path, value)));
+    opentelemetry(&value, &mut set, problems);
+    for (name, path) in [
+        ("SERVICE_VERSION", "service_version"),
+        ("SERVICE_NAME", "service_name"),
+        ("ENVIRONMENT", "environment"),
+        ("ENABLE_OBSERVABILITY", "enabled"),
+    ] {
+        if let (Some(text), Some(field)) = (value(name).filter(|text| !text.is_empty()), field(path)) {
+            set(name, path, field.accepts.read(text));
+        }
+    }
+    for (name, text) in &variables {
+        if !name.starts_with("TTA_") || OTHERS.contains(&name.as_str()) {
+            continue;
+        }
+        match FIELDS.iter().find(|field| field.variable() == *name) {
+            Some(field) => set(name, field.path, field.accepts.read(text)),
+            None => {
+                let known: Vec<String> = FIELDS.iter().map(super::fields::Field::variable).collect();
+                let near = nearest(name, known.iter().map(String::as_str)).map(str::to_owned);
+                problems.push(ConfigProblem::unknown("environment", name, near));
+            }
+        }
+    }
+    trees
+}
+
+fn tree(path: &str, value: Value) -> Value {
+    let mut tree = Value::Object(Map::new());
+    put(&mut tree, path, value);
+    tree
+}
+
+/// The variables of the OpenTelemetry specification that have a meaning here, from the weakest.
+fn opentelemetry<'v>(
+    value: &impl Fn(&str) -> Option<&'v str>,
+    set: &mut impl FnMut(&str, &str, Value),
+    problems: &mut Vec<ConfigProblem>,
+) {
+    const ATTRIBUTES: &str = "OTEL_RESOURCE_ATTRIBUTES";
+    for pair in value(ATTRIBUTES).unwrap_or_default().split(',') {
+        let Some((key, text)) = pair.split_once('=') else { continue };
+        match key.trim() {
+            "service.name" => set(ATTRIBUTES, "service_name", text.trim().into()),
+            "service.version" => set(ATTRIBUTES, "service_version", text.trim().into()),
+            "deployment.environment" | "deployment.environment.name" => {
+                // Other programs' names for environments are their own.
+                if let Some(preset) = Preset::of(text.trim()) {
+                    set(ATTRIBUTES, "environment", preset.as_str().into());
+                }
+            }
+            _ => {}
+        }
+    }
+    if let Some(name) = value("OTEL_SERVICE_NAME").filter(|name| !name.is_empty()) {
+        set("OTEL_SERVICE_NAME", "service_name", name.into());
+    }
+    // The specification: anything but "true", in whatever case, is false.
+    if value("OTEL_SDK_DISABLED").is_some_and(|text| text.eq_ignore_ascii_case("true")) {
+        set("OTEL_SDK_DISABLED", "enabled", Value::Bool(false));
+    }
+    sampler(value, set, problems);
+}
+
+fn sampler<'v>(
+    value: &impl Fn(&str) -> Option<&'v str>,
+    set: &mut impl FnMut(&str, &str, Value),
+    problems: &mut Vec<ConfigProblem>,
+) {
+    let Some(name) = value("OTEL_TRACES_SAMPLER").filter(|name| !name.is_empty()) else { return };
+    let rate = match name.strip_prefix("parentbased_").unwrap_or(name) {
+        "always_on" => Value::from(1.0),
+        "always_off" => Value::from(0.0),
+        "traceidratio" => {
+            let text = value("OTEL_TRACES_SAMPLER_ARG").unwrap_or("1.0");
+            let share = text.parse::<f64>().ok().filter(|share| (0.0..=1.0).contains(share));
+            match share {
+                Some(share) => Value::from(share),
+                None => {
+                    let accepted = "a number from 0 to 1";
+                    return problems.push(ConfigProblem::value(
+                        "environment",
+                        "OTEL_TRACES_SAMPLER_ARG",
+                        text,
+                        accepted,
+                    ));
+                }
+            }
+        }
+        _ => {
+            let accepted = "always_on, always_off or traceidratio, each also with parentbased_ before it";
+            return problems.push(ConfigProblem::value("environment", "OTEL_TRACES_SAMPLER", name, accepted));
+        }
+    };
+    set("OTEL_TRACES_SAMPLER", "tracing.sampling.default_rate", rate);
+    set("OTEL_TRACES_SAMPLER", "tracing.sampling.adaptive_enabled", Value::Bool(false));
+}

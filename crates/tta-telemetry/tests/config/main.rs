@@ -1,0 +1,7 @@
+//! The configuration: presets, precedence, round trips, and everything that is wrong at once.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+mod layers;
+mod presets;
+mod problems;
+mod text;
