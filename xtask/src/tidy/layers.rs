@@ -57,8 +57,21 @@ const LAYERS: &[Layer] = &[
         must_never_know: &["http", "hyper", "reqwest", "axum", "tonic", "prost"],
     },
     Layer {
+        name: "tta-server",
+        may_use: May::UseOnly(&["tta-telemetry"]),
+        must_never_know: &["reqwest", "parquet", "arrow", "object_store", "redis"],
+    },
+    Layer {
         name: "tta",
-        may_use: May::UseOnly(&["tta-telemetry", "tta-primitives", "tta-host", "tta-http", "tta-redis", "tta-tracing"]),
+        may_use: May::UseOnly(&[
+            "tta-telemetry",
+            "tta-primitives",
+            "tta-host",
+            "tta-http",
+            "tta-redis",
+            "tta-tracing",
+            "tta-server",
+        ]),
         must_never_know: &[],
     },
     Layer { name: "tta-cli", may_use: May::UseOnly(&["tta"]), must_never_know: &[] },

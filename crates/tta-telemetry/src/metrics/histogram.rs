@@ -1,8 +1,9 @@
 //! A mergeable percentile histogram.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::buckets::{PAGE, PAGES, locate, middle};
+use super::buckets::{PAGE, PAGES, bounds, locate, middle};
 
 /// Counts of values by size, with a relative error of at most 1 % (0.79 %) at every quantile.
 ///
@@ -79,6 +80,23 @@ impl Histogram {
             counts.map(move |(within, count)| (page, within, *count))
         });
         all.filter(|(_, _, count)| *count > 0)
+    }
+
+    /// The narrow buckets that hold something, smallest values first: which values belong to each,
+    /// and how many it holds. What other forms of histogram are made from.
+    ///
+    /// ```
+    /// use tta_telemetry::Histogram;
+    /// let mut histogram = Histogram::default();
+    /// [7, 7, 1_000_000].map(|value| histogram.record(value));
+    /// let buckets: Vec<_> = histogram.buckets_with_bounds().collect();
+    /// assert_eq!(buckets, [(7..=7, 2), (999_424..=1_007_615, 1)]);
+    /// ```
+    pub fn buckets_with_bounds(&self) -> impl Iterator<Item = (RangeInclusive<u64>, u64)> + '_ {
+        self.buckets().map(|(page, within, count)| {
+            let (low, high) = bounds(page, within);
+            (low..=high, count)
+        })
     }
 
     /// How many values one bucket holds.

@@ -1,0 +1,44 @@
+//! tta served over HTTP: metrics for Prometheus and others that scrape.
+//!
+//! - [`MetricsServer`]: serves `/metrics` on a port of its own, 127.0.0.1:9464 unless told otherwise.
+//! - [`router`]: the same as routes of a program that has a server already.
+//! - [`Page`]: the page alone, for any other way to serve it.
+//!
+//! A page is written in the format that the request accepts ([`Format`]): the text format of
+//! Prometheus, OpenMetrics with exemplars, or Protocol Buffers with native histograms; compressed by
+//! gzip where that is accepted. Each page is made of one reading of the engine, piece by piece while it
+//! is sent.
+//!
+//! Owns formats, routes, sockets and their bounds. Does not own what is measured (`tta-telemetry`).
+//!
+//! ```
+//! use axum::Router;
+//! use tta_telemetry::Telemetry;
+//!
+//! let telemetry = Telemetry::builder().build()?;
+//! // Beside a program's own routes, at /metrics, or below a path: /internal/metrics.
+//! let app: Router = Router::new().merge(tta_server::router(&telemetry));
+//! let below: Router = Router::new().nest("/internal", tta_server::router(&telemetry));
+//! # let _ = (app, below);
+//! # Ok::<(), tta_telemetry::BuildError>(())
+//! ```
+#![deny(missing_docs)]
+#![forbid(unsafe_code)]
+
+mod http;
+mod metrics;
+
+use axum::Router;
+use tta_telemetry::Telemetry;
+
+pub use crate::http::{ServerCounters, ServerError, ServerLimits};
+pub use metrics::{Format, MetricsServer, MetricsServerBuilder, Page};
+
+/// The route `/metrics` (GET and HEAD) of an engine, to be merged into or nested in a program's own
+/// routes. It has no fallback of its own.
+///
+/// At most 8 readings of the engine are in memory, however many scrape; connections are for the
+/// program's server to bound. Needs a tokio runtime with the time driver enabled.
+pub fn router(telemetry: &Telemetry) -> Router {
+    metrics::Endpoint::new(telemetry).router()
+}
