@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use tta::telemetry::config::Preset;
 use tta::tracing::logging::{LogFormat, LogLevel};
 
 /// Compose async work from small primitives; see, measure and explain every step of every run.
@@ -34,6 +35,56 @@ pub(crate) enum Command {
     /// Trace files are written by `tta demo --traces FILE`. Exit codes: 0 found, 1 not found, 2
     /// for bad arguments or an unreadable file.
     Trace(Trace),
+    /// Show, check and explain the configuration
+    Config(ConfigArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConfigArguments {
+    #[command(subcommand)]
+    pub(crate) command: ConfigCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Print every field as it is in effect: preset, file, environment
+    Show {
+        /// Print this preset instead: development, staging or production
+        #[arg(long, value_name = "PRESET", value_parser = preset)]
+        preset: Option<Preset>,
+        /// The file to read [default: the one that TTA_CONFIG names, if any]
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// How to print it
+        #[arg(long, value_name = "FORMAT", default_value = "toml")]
+        format: ConfigForm,
+    },
+    /// Check a file together with the environment; all problems at once
+    ///
+    /// Exit codes: 0 when it is a configuration, 1 when something in it is wrong, 2 when it cannot
+    /// be read.
+    Check {
+        /// The file, in TOML
+        file: PathBuf,
+    },
+    /// Print the JSON Schema, for editors
+    Schema,
+    /// Print in what the presets differ
+    Presets,
+    /// Print every field with what it accepts and means, as a Markdown table
+    Reference,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum ConfigForm {
+    /// As a configuration file has it
+    Toml,
+    /// As the configuration API has it
+    Json,
+}
+
+fn preset(text: &str) -> Result<Preset, String> {
+    Preset::of(text).ok_or_else(|| "accepted is development, staging or production".to_owned())
 }
 
 #[derive(Debug, Args)]
