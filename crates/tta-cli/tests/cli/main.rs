@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod arguments;
+mod config;
 mod graph;
 mod hostile;
 mod json;
