@@ -11,4 +11,6 @@ mod text;
 mod traces;
 
 #[cfg(unix)]
+mod metrics;
+#[cfg(unix)]
 mod signals;

@@ -42,7 +42,12 @@ pub(super) struct PageBody {
 impl PageBody {
     pub(super) fn new(lease: Lease, format: Format, is_gzip: bool) -> Self {
         let gzip = is_gzip.then(|| GzEncoder::new(Vec::new(), Compression::fast()));
-        Self { lease: Some(lease), writer: PageWriter::new(format), gzip, until: Instant::now() + LONGEST }
+        Self { lease: Some(lease), gzip, until: Instant::now() + LONGEST, ..Self::left_out(format) }
+    }
+
+    /// Nothing, for a reply without its body; unlike other bodies of nothing it claims no length.
+    pub(super) fn left_out(format: Format) -> Self {
+        Self { lease: None, writer: PageWriter::new(format), gzip: None, until: Instant::now() }
     }
 
     /// The next bytes, which are not none; `None` at the end.

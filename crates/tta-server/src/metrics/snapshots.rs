@@ -159,15 +159,17 @@ mod tests {
     #[tokio::test]
     async fn who_asks_while_a_reading_is_made_shares_the_next() {
         let snapshots = snapshots();
-        let all = tokio::join!(snapshots.lease(), snapshots.lease(), snapshots.lease());
-        let numbers = [&all.0, &all.1, &all.2].map(|lease| lease.as_ref().unwrap().number);
-        assert_eq!(numbers, [1, 2, 2]);
+        let first = snapshots.lease().await.unwrap();
+        let making = snapshots.making.lock().await;
+        let (second, third, ()) = tokio::join!(snapshots.lease(), snapshots.lease(), async { drop(making) });
+        let numbers = [&second, &third].map(|lease| lease.as_ref().unwrap().number);
+        assert_eq!((first.number, numbers), (1, [2, 2]));
         assert_eq!(held(&snapshots), [(1, 1), (2, 2)]);
         // One that asks afterwards has a reading of its own.
         let later = snapshots.lease().await.unwrap();
         assert_eq!(held(&snapshots), [(1, 1), (2, 2), (3, 1)]);
         assert!(!later.families().unwrap().is_empty());
-        drop(all);
+        drop((first, second, third));
         assert_eq!(held(&snapshots), [(3, 1)]);
         drop(later);
         assert_eq!(held(&snapshots), []);
