@@ -99,3 +99,28 @@ impl Body for PageBody {
         self.lease.is_none()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tta_telemetry::Telemetry;
+
+    use super::super::snapshots::Snapshots;
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_page_that_takes_too_long_is_not_sent_to_its_end() {
+        let snapshots = Arc::new(Snapshots::new(Telemetry::builder().build().unwrap()));
+        for is_gzip in [false, true] {
+            let body = || async { PageBody::new(snapshots.lease().await.unwrap(), Format::OpenMetrics, is_gzip) };
+            let (mut quick, mut slow) = (body().await, body().await);
+            tokio::time::advance(LONGEST - Duration::from_millis(1)).await;
+            while quick.next().unwrap().is_some() {}
+            assert!(quick.is_end_stream());
+            tokio::time::advance(Duration::from_millis(1)).await;
+            let error = slow.next().unwrap_err().to_string();
+            assert_eq!(error, "the page took longer than 60 s to send");
+        }
+    }
+}
