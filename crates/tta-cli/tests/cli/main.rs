@@ -12,4 +12,6 @@ mod text;
 mod traces;
 
 #[cfg(unix)]
+mod metrics;
+#[cfg(unix)]
 mod signals;
