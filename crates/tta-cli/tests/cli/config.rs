@@ -47,5 +47,8 @@ fn schema_and_reference_know_every_field() {
     let schema: serde_json::Value = serde_json::from_str(&tree.run(&["config", "schema"]).out).unwrap();
     assert_eq!(schema["properties"]["tracing"]["properties"]["batch_size"]["minimum"], 1);
     let reference = tree.run(&["config", "reference"]).out;
-    assert!(reference.contains("| `tracing.batch_size` | a whole number from 1 to 1000000 | 512 | 512 | 512 |"), "{reference}");
+    assert!(
+        reference.contains("| `tracing.batch_size` | a whole number from 1 to 1000000 | 512 | 512 | 512 |"),
+        "{reference}"
+    );
 }
