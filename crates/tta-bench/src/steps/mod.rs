@@ -43,6 +43,18 @@ const ROWS: &[Row] = &[
         composed::chain_recorded,
     ),
     Row::new(
+        "observed, off",
+        "the chain with an objective for its steps, on an engine that is off.",
+        composed::observed_off,
+    ),
+    Row::new(
+        "observed, recorded",
+        "the same recorded: a span, the counts of outcomes, the histogram of durations, how many \
+            are under way, the objective, and each run's tail decision. Every step must have been \
+            judged by the objective.",
+        composed::observed_recorded,
+    ),
+    Row::new(
         "run of 10, compiled out",
         "whole runs of ten steps, with their context and ids, divided by ten.",
         composed::run_off,
