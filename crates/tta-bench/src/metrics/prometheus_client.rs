@@ -12,26 +12,21 @@ struct Labels {
     route: &'static str,
 }
 
-const LABELS: [Labels; SERIES] = {
-    let mut labels = [Labels { route: "" }; SERIES];
-    let mut at = 0;
-    while at < SERIES {
-        labels[at] = Labels { route: ROUTES[at] };
-        at += 1;
-    }
-    labels
-};
+/// The label sets, made once.
+fn labels() -> [Labels; SERIES] {
+    ROUTES.map(|route| Labels { route })
+}
 
 type Histograms = Family<Labels, Histogram, fn() -> Histogram>;
 
 /// `get_or_create` for every update.
-pub(super) struct CounterFamily(Registry, Family<Labels, Counter>);
+pub(super) struct CounterFamily(Registry, Family<Labels, Counter>, [Labels; SERIES]);
 
 /// What it returned once.
 pub(super) struct CachedCounter(Vec<Counter>);
 
 /// `get_or_create` for every update.
-pub(super) struct HistogramFamily(Registry, Histograms);
+pub(super) struct HistogramFamily(Registry, Histograms, [Labels; SERIES]);
 
 /// What it returned once.
 pub(super) struct CachedHistogram(Registry, Vec<Histogram>);
@@ -47,12 +42,12 @@ impl Updates for CounterFamily {
         let (mut registry, family) = (Registry::default(), Family::default());
         // The library adds the ending.
         registry.register(COUNTER.trim_end_matches("_total"), HELP, family.clone());
-        Ok(Self(registry, family))
+        Ok(Self(registry, family, labels()))
     }
 
     #[inline]
     fn update_each(&self, _: &[Value; SERIES]) {
-        for labels in &LABELS {
+        for labels in &self.2 {
             self.1.get_or_create(labels).inc();
         }
     }
@@ -64,8 +59,8 @@ impl Updates for CounterFamily {
 
 impl Updates for CachedCounter {
     fn start() -> anyhow::Result<Self> {
-        let CounterFamily(_, family) = CounterFamily::start()?;
-        Ok(Self(LABELS.iter().map(|labels| family.get_or_create_owned(labels)).collect()))
+        let CounterFamily(_, family, labels) = CounterFamily::start()?;
+        Ok(Self(labels.iter().map(|labels| family.get_or_create_owned(labels)).collect()))
     }
 
     #[inline]
@@ -85,12 +80,12 @@ impl Updates for HistogramFamily {
         let mut registry = Registry::default();
         let family = Histograms::new_with_constructor(|| Histogram::new(BUCKETS));
         registry.register(HISTOGRAM, HELP, family.clone());
-        Ok(Self(registry, family))
+        Ok(Self(registry, family, labels()))
     }
 
     #[inline]
     fn update_each(&self, values: &[Value; SERIES]) {
-        for (labels, value) in LABELS.iter().zip(values) {
+        for (labels, value) in self.2.iter().zip(values) {
             self.1.get_or_create(labels).observe(value.seconds);
         }
     }
@@ -102,8 +97,8 @@ impl Updates for HistogramFamily {
 
 impl Updates for CachedHistogram {
     fn start() -> anyhow::Result<Self> {
-        let HistogramFamily(registry, family) = HistogramFamily::start()?;
-        let handles = LABELS.iter().map(|labels| family.get_or_create_owned(labels)).collect();
+        let HistogramFamily(registry, family, labels) = HistogramFamily::start()?;
+        let handles = labels.iter().map(|labels| family.get_or_create_owned(labels)).collect();
         Ok(Self(registry, handles))
     }
 
