@@ -9,7 +9,7 @@ use tta_telemetry::{Clock, Telemetry};
 /// Moments at which memory is looked at, in simulated hours.
 const HOURS: [u32; 3] = [0, 2, 24];
 
-/// How often every step is executed in between, and how often that is.
+/// Every step is executed so often in between, and then time goes on by so much.
 const PAUSE: Duration = Duration::from_secs(10);
 const EXECUTIONS: usize = 2;
 
@@ -26,19 +26,23 @@ pub(crate) struct Memory {
     pub(crate) heap_bytes: u64,
 }
 
-/// Looks at an engine whose clock is wound on, in the process that counts; without a scrape before
-/// the end.
+/// Looks at an engine whose clock is wound on, in the process that counts.
 pub(crate) fn measure(plan: &Plan) -> anyhow::Result<Vec<Memory>> {
+    at(plan, &HOURS)
+}
+
+/// Looks after so many hours, which rise; without a scrape before the last.
+pub(super) fn at(plan: &Plan, moments: &[u32]) -> anyhow::Result<Vec<Memory>> {
     anyhow::ensure!(plan.count.is_some(), "memory is counted by `tta-bench-counting`");
     let (clock, manual) = Clock::manual();
     let mut engine = Engine::start(Telemetry::builder().clock(clock))?;
     let before = plan.count().live_bytes;
     engine.make_steps()?;
     engine.execute(200);
-    let mut moments = Vec::new();
+    let mut held = Vec::new();
     let mut hours = 0;
-    for until in HOURS {
-        let seconds = u64::from(until - hours) * 3_600;
+    for &until in moments {
+        let seconds = u64::from(until.saturating_sub(hours)) * 3_600;
         for _ in 0..seconds / PAUSE.as_secs() {
             manual.advance(PAUSE);
             engine.execute(EXECUTIONS);
@@ -46,10 +50,10 @@ pub(crate) fn measure(plan: &Plan) -> anyhow::Result<Vec<Memory>> {
         hours = until;
         let allocated_bytes = plan.count().live_bytes.saturating_sub(before);
         let heap_bytes = engine.steps.iter().map(|step| step.heap_bytes() as u64).sum();
-        moments.push(Memory { hours, series: 0, allocated_bytes, heap_bytes });
+        held.push(Memory { hours, series: 0, allocated_bytes, heap_bytes });
     }
     let series = series(&engine.telemetry.collect_metrics());
-    Ok(moments.into_iter().map(|moment| Memory { series, ..moment }).collect())
+    Ok(held.into_iter().map(|moment| Memory { series, ..moment }).collect())
 }
 
 impl Memory {
