@@ -168,3 +168,39 @@ fn row(target: &Target, outcomes: &[Outcome]) -> Option<Vec<String>> {
     };
     Some(vec![target.what.to_owned(), figure(target.at_most), glibc, mimalloc])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jobs;
+
+    fn outcome(name: &str, caller_ns: [f64; 3], allocations: f64) -> Outcome {
+        let round = |caller_ns| Measurement { caller_ns, ..Measurement::default() };
+        let counted = Measurement { allocations: Some(allocations), ..Measurement::default() };
+        let rounds: Vec<_> = caller_ns.into_iter().map(round).collect();
+        Outcome { job: jobs::find(name).unwrap(), glibc: rounds.clone(), mimalloc: rounds, counted }
+    }
+
+    #[test]
+    fn every_figure_is_taken_from_cases_that_exist() {
+        for target in TARGETS {
+            let above = if let Value::PercentAbove(other) = target.value { Some(other) } else { None };
+            let names = [target.of].into_iter().chain(target.minus.iter().chain(target.plus).copied()).chain(above);
+            names.for_each(|name| assert!(jobs::find(name).is_ok(), "{name}"));
+        }
+    }
+
+    #[test]
+    fn a_ratio_is_taken_in_every_round_and_its_median_is_shown() {
+        let outcomes = [outcome(COUNTER, [1.0, 2.0, 4.0], 0.0), outcome(COUNTER_2, [1.2, 2.2, 8.0], 0.0)];
+        let row = row(&per_cent("2 above 1: %", COUNTER_2, COUNTER, 10.0), &outcomes).unwrap();
+        assert_eq!(row, ["2 above 1: %", "10.0", "20.0", "20.0"]);
+    }
+
+    #[test]
+    fn allocations_are_those_above_the_row_that_is_compared() {
+        let outcomes = [outcome(OBSERVED_OFF, [1.0; 3], 1.03), outcome(OBSERVED, [1.0; 3], 1.29)];
+        let row = row(&allocations("more", OBSERVED, &[OBSERVED_OFF], 0.0), &outcomes).unwrap();
+        assert_eq!(row, ["more", "0", "0.26", "-"]);
+    }
+}
