@@ -74,7 +74,16 @@ pub(super) fn collect(plan: &Plan) -> anyhow::Result<Reading> {
 /// The same while another thread records without a pause.
 pub(super) fn collect_under_load(plan: &Plan) -> anyhow::Result<Reading> {
     let engine = Engine::with_steps()?;
-    beside(|| record(&engine, 1_000, |_| ()), || scrapes(&engine, plan))
+    let load = |placement: &Placement, again: &dyn Fn() -> bool| {
+        placement.enter_caller(0);
+        while again() {
+            record(&engine, 1_000, |_| ());
+        }
+    };
+    beside(load, |placement| {
+        placement.enter_background();
+        scrapes(&engine, plan)
+    })
 }
 
 /// Recordings one after the other, each timed.
@@ -87,43 +96,29 @@ pub(super) fn record_quiet(plan: &Plan) -> anyhow::Result<Reading> {
 /// The same while another thread scrapes without a pause.
 pub(super) fn record_during_scrapes(plan: &Plan) -> anyhow::Result<Reading> {
     let engine = Engine::with_steps()?;
-    let placement = Placement::of_this_process();
-    let stop = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        let (engine, placement) = (&engine, &placement);
-        scope.spawn(|| {
-            placement.enter_background();
-            while !stop.load(Ordering::Relaxed) {
-                drop(black_box(engine.telemetry.collect_metrics()));
-            }
-        });
-        let recorded = scope.spawn(move || {
-            placement.enter_caller(0);
-            recordings(engine, plan)
-        });
-        let recorded = recorded.join();
-        stop.store(true, Ordering::Relaxed);
-        recorded.map_err(|_| anyhow::anyhow!("the recording thread panicked"))
+    let load = |placement: &Placement, again: &dyn Fn() -> bool| {
+        placement.enter_background();
+        while again() {
+            drop(black_box(engine.telemetry.collect_metrics()));
+        }
+    };
+    beside(load, |placement| {
+        placement.enter_caller(0);
+        recordings(&engine, plan)
     })
 }
 
-/// Measures on the last core while something else happens on the first, again and again.
-fn beside(load: impl Fn() + Sync, measured: impl FnOnce() -> Reading + Send) -> anyhow::Result<Reading> {
+/// Measures in one thread while another is busy until that has ended.
+fn beside(
+    load: impl FnOnce(&Placement, &dyn Fn() -> bool) + Send,
+    measured: impl FnOnce(&Placement) -> Reading + Send,
+) -> anyhow::Result<Reading> {
     let placement = Placement::of_this_process();
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        let placement = &placement;
-        scope.spawn(|| {
-            placement.enter_caller(0);
-            while !stop.load(Ordering::Relaxed) {
-                load();
-            }
-        });
-        let measured = scope.spawn(move || {
-            placement.enter_background();
-            measured()
-        });
-        let measured = measured.join();
+        let (placement, stop) = (&placement, &stop);
+        scope.spawn(move || load(placement, &|| !stop.load(Ordering::Relaxed)));
+        let measured = scope.spawn(move || measured(placement)).join();
         stop.store(true, Ordering::Relaxed);
         measured.map_err(|_| anyhow::anyhow!("the measuring thread panicked"))
     })
