@@ -22,6 +22,8 @@ pub(crate) struct StepRecorder<'a> {
     span: Span<'a>,
     cx: &'a Context,
     cells: Resolved<'a, StepCells>,
+    /// Its number, which each poll needs.
+    step: u32,
     start: Ticks,
     /// Where the durations go besides.
     also: Option<&'a HistogramRecorder>,
@@ -30,7 +32,7 @@ pub(crate) struct StepRecorder<'a> {
 impl<'a> StepRecorder<'a> {
     #[inline]
     pub(crate) fn new(cx: &'a Context) -> Self {
-        Self { span: Span::off(), cx, cells: Resolved::None, start: Ticks::default(), also: None }
+        Self { span: Span::off(), cx, cells: Resolved::None, step: 0, start: Ticks::default(), also: None }
     }
 
     /// The same, whose durations go into a histogram as well.
@@ -53,6 +55,7 @@ impl<'a> StepRecorder<'a> {
         self.cells = meta.cells(self.cx);
         if let Some(cells) = self.cells.get() {
             cells.begin(parent.step, &meta.name, self.cx);
+            self.step = cells.instruments.number();
         }
     }
 
@@ -65,7 +68,7 @@ impl<'a> StepRecorder<'a> {
     /// The number of the step that was opened last; 0 is none.
     #[inline]
     pub(crate) fn step(&self) -> u32 {
-        self.cells.get().map_or(0, |cells| cells.instruments.number())
+        self.step
     }
 
     /// The open span and its step, if one is recorded.

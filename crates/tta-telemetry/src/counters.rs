@@ -57,6 +57,18 @@ pub struct RecorderCounters {
 
 /// How many branches of parallel primitives of one name are active. See
 /// [`Telemetry::active_branches`](crate::Telemetry::active_branches).
+///
+/// ```
+/// use tta_telemetry::{ActiveBranches, Telemetry};
+/// let telemetry = Telemetry::builder().build()?;
+/// let searches = telemetry.active_branches(&"search".into()); // once
+/// let running = searches.as_ref().map(ActiveBranches::started); // for each branch
+/// # #[cfg(feature = "record")]
+/// assert_eq!(telemetry.counters().active_branches, 1);
+/// drop(running);
+/// assert_eq!(telemetry.counters().active_branches, 0);
+/// # Ok::<(), tta_telemetry::BuildError>(())
+/// ```
 #[derive(Debug, Default)]
 pub struct ActiveBranches(AtomicU64);
 

@@ -2,7 +2,7 @@
 //!
 //! Owns finding out for whom, and the total on the current span. Sums are kept by the engine.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use tta_telemetry::{Charge, CostPlace, SpanId, Usd, ValueRef};
@@ -14,7 +14,7 @@ const MOST_SPANS: usize = 1_024;
 
 /// What was spent in each span so far, so that the attribute can say the total.
 #[derive(Default)]
-pub(super) struct Spent(Mutex<HashMap<SpanId, Usd>>);
+pub(super) struct Spent(Mutex<BTreeMap<SpanId, Usd>>);
 
 impl Spent {
     fn add(&self, span: SpanId, cost: Usd) -> Usd {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tta_telemetry::{Name, SpanId, TraceHandle};
+use tta_telemetry::{Name, SpanId, Ticks, TraceHandle};
 
 use super::cancel::Cancellation;
 use super::checkpoints::Checkpoints;
@@ -111,21 +111,22 @@ impl Context {
         self.0.at
     }
 
-    /// A part of the run that can be stopped by itself, and whose progress is watched.
-    pub(crate) fn watched(&self, within: Option<Duration>) -> (Self, Arc<Progress>) {
-        let progress = Arc::new(Progress::starting_at(self.clock().ticks(), self.0.progress.clone()));
-        (self.part(within, Some(Arc::clone(&progress))), progress)
+    /// A part of the run that can be stopped by itself, may have an earlier deadline, and whose
+    /// progress is watched if asked for. `began` is a reading of now.
+    pub(crate) fn bounded(&self, within: Duration, began: Ticks, watch: bool) -> (Self, Option<Arc<Progress>>) {
+        let progress = watch.then(|| Arc::new(Progress::starting_at(began, self.0.progress.clone())));
+        let inherited = || self.0.progress.clone();
+        (self.part(Some((within, began)), progress.clone().or_else(inherited)), progress)
     }
 
     /// A part of the run that can be stopped by itself and may have an earlier deadline.
     pub(crate) fn child(&self, within: Option<Duration>) -> Self {
-        self.part(within, self.0.progress.clone())
+        self.part(within.map(|within| (within, self.clock().ticks())), self.0.progress.clone())
     }
 
-    fn part(&self, within: Option<Duration>, progress: Option<Arc<Progress>>) -> Self {
+    fn part(&self, within: Option<(Duration, Ticks)>, progress: Option<Arc<Progress>>) -> Self {
         let mut deadline = self.0.deadline;
-        if let Some(within) = within {
-            let now = self.clock().ticks();
+        if let Some((within, now)) = within {
             let left = deadline.map(|deadline| deadline.left(self.clock().between(deadline.from, now)));
             if left.is_none_or(|left| within < left) {
                 deadline = Some(Deadline { from: now, after: within });

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use tta_telemetry::{HistogramRecorder, Name, ValueRef, catalog};
+use tta_telemetry::{HistogramRecorder, Name, Ticks, ValueRef, catalog};
 
 pub use config::{Timeout, TimeoutBuilder};
 
@@ -81,19 +81,15 @@ impl<In: Send + 'static, Out: Send + 'static> TimedOut<In, Out> {
         if cx.telemetry().is_enabled() { seconds() } else { None }
     }
 
-    async fn bounded(&self, input: In, cx: &Context) -> Ended<Out> {
+    async fn bounded(&self, input: In, began: Ticks, cx: &Context) -> Ended<Out> {
         let timeout = self.policy.timeout();
         let bound = match cx.remaining() {
             Some(remaining) if remaining <= timeout => Bound::Deadline(remaining),
             _ => Bound::Timeout(timeout),
         };
-        let (part, watch) = match self.policy.idle_timeout() {
-            None => (cx.child(Some(bound.limit())), None),
-            Some(idle) => {
-                let (part, progress) = cx.watched(Some(bound.limit()));
-                (part, Some((progress, idle)))
-            }
-        };
+        let idle = self.policy.idle_timeout();
+        let (part, progress) = cx.bounded(bound.limit(), began, idle.is_some());
+        let watch = progress.zip(idle);
         let work = Scoped::new(part.clone(), self.inner.run(input, &part));
         let mut work = std::pin::pin!(work);
         if let Some(result) = first_poll(work.as_mut()).await {
@@ -143,9 +139,9 @@ impl<In: Send + 'static, Out: Send + 'static> TimedOut<In, Out> {
     /// Runs the steps; the second part says whether it was the bound that ended them.
     async fn run_bounded(&self, input: In, cx: &Context) -> (Result<Out>, bool) {
         let seconds = self.seconds.get(cx, || self.find_seconds(cx));
-        let began = seconds.get().map(|_| cx.clock().ticks());
-        let ended = self.bounded(input, cx).await;
-        if let (Some(seconds), Some(began)) = (seconds.get(), began) {
+        let began = cx.clock().ticks();
+        let ended = self.bounded(input, began, cx).await;
+        if let Some(seconds) = seconds.get() {
             seconds.record_raw(cx.clock().nanos_between(began, cx.clock().ticks()));
         }
         match ended {

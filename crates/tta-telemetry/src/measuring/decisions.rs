@@ -57,6 +57,8 @@ fn write_one(count: &DecisionCount, out: &mut MetricCollector) {
         out.add(metric, labels.iter().map(|label| (*label).clone()), MetricValue::Count(count.count));
     };
     match (count.key.family, count.outcome) {
+        // Most reasons cannot happen with most strategies.
+        ("router", _) if count.count == 0 => {}
         ("router", _) => add(&catalog::ROUTER_DECISIONS, &[name, &count.key.subject, &word]),
         ("cache", "hit" | "stale" | "negative") => add(&catalog::CACHE_HITS, &[name]),
         ("cache", outcome) if is_miss(outcome) => add(&catalog::CACHE_MISSES, &[name]),

@@ -2,7 +2,7 @@
 
 use tta_primitives::testing::TestEngine;
 use tta_primitives::{Context, Retry, Timeout, named, parallel, saga, step, traced, with_context, workflow};
-use tta_telemetry::{Charge, SavingsSource, Telemetry, Usd};
+use tta_telemetry::{CardinalityLimits, Charge, SavingsSource, Telemetry, Usd};
 
 use super::super::support::{MS, SECOND, double, on_runtime, refuse};
 use super::series;
@@ -123,6 +123,19 @@ fn money_is_counted_whatever_is_kept_of_the_trace_and_not_outside_a_run_or_when_
     assert_eq!((spent(&none), spent(&off)), (vec!["w/ask (lambda) llm: 0.01".to_owned()], vec![]));
     assert_eq!(off.telemetry().cost_report().total.entries, 0);
     Context::on(Telemetry::disabled()).record_cost("llm", CENT);
+}
+
+/// Steps beyond the limit share a number: the first of them was once charged for all.
+#[test]
+fn money_of_steps_beyond_the_limit_is_that_of_other_steps() {
+    let limits = CardinalityLimits { max_series_per_metric: 3, ..CardinalityLimits::default() };
+    let engine = TestEngine::with(|builder| builder.cardinality(limits));
+    for name in ["a", "b", "c", "d"] {
+        // The workflow is a step as well.
+        let flow = workflow("w", named(name, with_context(ask)));
+        engine.block_on(flow.run(1, &engine.context())).unwrap();
+    }
+    assert_eq!(spent(&engine), ["other/other (other) llm: 0.02", "w/a (lambda) llm: 0.01", "w/b (lambda) llm: 0.01"]);
 }
 
 #[test]
