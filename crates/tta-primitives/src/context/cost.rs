@@ -67,6 +67,18 @@ impl Context {
     /// a run, or when nothing is recorded. What a [route](crate::Route::cost) costs is entered by its
     /// router: a step in it must not enter it again. [Budgets](crate::Workflow::budget) count for
     /// themselves: nothing is charged to them by this, and what they are charged is not entered here.
+    ///
+    /// ```
+    /// # use tta_primitives::{Context, Result};
+    /// use tta_telemetry::{Charge, SavingsSource, Usd};
+    ///
+    /// async fn embed(text: String, cx: Context) -> Result<String> {
+    ///     // Half of it was cached by whoever serves the model.
+    ///     let charge = Charge::priced(Usd::from_micros(40)).saving(SavingsSource::Other, Usd::from_micros(40));
+    ///     cx.record_charge("embedding", "small-1", &charge);
+    ///     Ok(text)
+    /// }
+    /// ```
     pub fn record_charge(&self, category: &str, model: &str, charge: &Charge) {
         let telemetry = self.telemetry();
         if !self.is_in_run() || !telemetry.is_enabled() {
