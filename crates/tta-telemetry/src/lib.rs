@@ -70,9 +70,9 @@ pub use clock::{Clock, ManualClock, ManualSleep, Ticks};
 pub use cost::{
     Budget, BudgetAlert, BudgetBuilder, BudgetExceeded, BudgetPeriod, BudgetPolicy, BudgetState, BudgetStatus, Charge,
     CostAccount, CostEntry, CostError, CostLedger, CostLedgerBuilder, CostLine, CostOverflow, CostReport, CostTotals,
-    Reservation, SavingsSource,
+    Reservation, SavingsSource, StepCost,
 };
-pub use counters::{ActiveBranch, RecorderCounters};
+pub use counters::{ActiveBranch, ActiveBranches, RecorderCounters};
 pub use decisions::{Decision, DecisionCells, DecisionCount, DecisionKey, DecisionObserver, MAX_OUTCOMES, Severity};
 pub use engine::{BuildError, CostPlace, ShutdownReport, Telemetry, TelemetryBuilder};
 pub use health::{ComponentHealth, Health, HealthComponent, HealthReport, HealthStatus};

@@ -32,6 +32,10 @@ impl Measuring {
         let mut out = MetricCollector::default();
         write_steps(&self.steps, self.now_unix_ns(), &mut out);
         self.write_costs(&mut out);
+        for (labels, branches) in self.branches.read() {
+            let active = MetricValue::Number(branches.get() as f64);
+            out.add(&catalog::PARALLEL_BRANCHES, labels.iter().cloned(), active);
+        }
         self.meter.collect(&mut out);
         super::decisions::write(&engine.decisions, &mut out);
         write_engine(engine, &mut out);
