@@ -1,0 +1,4 @@
+//! Tests.
+
+#[allow(unused_imports)]
+use super::*;
