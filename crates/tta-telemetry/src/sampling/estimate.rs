@@ -7,9 +7,10 @@
 //! to its estimated variance: with probability `p = 1 / w`, `(1 - p) / p^2 * y^2` is expected of it
 //! (Horvitz and Thompson, 1952). Traces are chosen independently of each other, so variances add up.
 //!
-//! An interval of 1.96 standard deviations to both sides is too short below: an unlucky sample shows
-//! too small a total and with it too small a variance. How fast the variance grows with the total is
-//! known (`b`, the estimated third moment over the variance), so the interval is where
+//! An interval of 1.96 standard deviations to both sides is too short above: an unlucky sample shows
+//! too small a total and with it too small a variance. How fast the estimated variance goes with the
+//! estimated total is known (`b`, their covariance over the variance, to which a kept trace adds
+//! `w * (w - 1)^2 * y^3`), so the interval is where
 //! `(total - estimate)^2 = z^2 * (variance + b * (total - estimate))`: Wilson's idea, for sums. Of
 //! counts at one small rate it is the score interval of Poisson's distribution.
 
@@ -51,10 +52,10 @@ impl Estimate {
         self.variance.sqrt()
     }
 
-    /// From a total, its variance and third central moment; the interval lies within `least..=most`.
-    fn new(kept: u64, value: f64, (variance, third): (f64, f64), least: f64, most: f64) -> Self {
+    /// From a total, its variance and the covariance of both; the interval lies within `least..=most`.
+    fn new(kept: u64, value: f64, (variance, covariance): (f64, f64), least: f64, most: f64) -> Self {
         let variance = variance.max(0.0);
-        let slope = if variance > 0.0 { third / variance } else { 0.0 };
+        let slope = if variance > 0.0 { covariance / variance } else { 0.0 };
         let middle = value + Z * Z * slope / 2.0;
         let half = Z * (variance + Z * Z * slope * slope / 4.0).sqrt();
         let interval = (kept > 0).then(|| ((middle - half).clamp(least, most), (middle + half).clamp(least, most)));
@@ -86,7 +87,7 @@ pub struct Estimator {
     total: [f64; 2],
     /// Sums of `w * (w - 1) * y^k`, for k = 0, 1, 2.
     second: [f64; 3],
-    /// Sums of `w * (w - 1) * (w - 2) * y^k`, for k = 0 to 3.
+    /// Sums of `w * (w - 1)^2 * y^k`, for k = 0 to 3.
     third: [f64; 4],
     is_signed: bool,
     unknown: u64,
@@ -110,7 +111,7 @@ impl Estimator {
         self.kept += 1;
         self.is_signed |= value < 0.0;
         let second = weight * (weight - 1.0);
-        let third = second * (weight - 2.0);
+        let third = second * (weight - 1.0);
         add_each(&mut self.certain, [1.0, value]);
         add_each(&mut self.total, [weight, weight * value]);
         add_each(&mut self.second, [1.0, value, value * value].map(|power| second * power));
