@@ -13,11 +13,35 @@
 //! `w * (w - 1)^2 * y^3`), so the interval is where
 //! `(total - estimate)^2 = z^2 * (variance + b * (total - estimate))`: Wilson's idea, for sums. Of
 //! counts at one small rate it is the score interval of Poisson's distribution.
+//!
+//! The variance is itself an estimate, a rough one where few traces of great weight make most of it.
+//! `z` is therefore Student's, with as many degrees of freedom as the estimated variance of the
+//! variance says (`2 * variance^2` over it, to which a kept trace adds `w * (w - 1)^3 * y^4`;
+//! Satterthwaite, 1946). With many like traces that is the normal distribution's.
 
 use std::time::Duration;
 
 /// Two-sided 95 % of the normal distribution.
 const Z: f64 = 1.959_963_984_540_054;
+/// Fewer degrees of freedom are not believed: the expansion below does not hold there.
+const FEWEST_FREEDOMS: f64 = 3.0;
+
+/// Two-sided 95 % of Student's distribution, by the first terms of its expansion around the normal
+/// one: within 1 % from 5 degrees of freedom on.
+fn student(freedoms: f64) -> f64 {
+    let nu = freedoms.max(FEWEST_FREEDOMS);
+    Z + (Z.powi(3) + Z) / (4.0 * nu) + (5.0 * Z.powi(5) + 16.0 * Z.powi(3) + 3.0 * Z) / (96.0 * nu * nu)
+}
+
+/// How an estimate spreads, as far as its kept traces tell.
+#[derive(Clone, Copy)]
+struct Spread {
+    variance: f64,
+    /// Of the estimate and its estimated variance.
+    covariance: f64,
+    /// Of the estimated variance.
+    of_variance: f64,
+}
 
 /// An estimate of something about all traces.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -52,12 +76,17 @@ impl Estimate {
         self.variance.sqrt()
     }
 
-    /// From a total, its variance and the covariance of both; the interval lies within `least..=most`.
-    fn new(kept: u64, value: f64, (variance, covariance): (f64, f64), least: f64, most: f64) -> Self {
-        let variance = variance.max(0.0);
-        let slope = if variance > 0.0 { covariance / variance } else { 0.0 };
-        let middle = value + Z * Z * slope / 2.0;
-        let half = Z * (variance + Z * Z * slope * slope / 4.0).sqrt();
+    /// The interval lies within `least..=most`.
+    fn new(kept: u64, value: f64, spread: Spread, least: f64, most: f64) -> Self {
+        let variance = spread.variance.max(0.0);
+        let (slope, z) = if variance > 0.0 {
+            let freedoms = 2.0 * variance * variance / spread.of_variance.max(f64::MIN_POSITIVE);
+            (spread.covariance / variance, student(freedoms))
+        } else {
+            (0.0, Z)
+        };
+        let middle = value + z * z * slope / 2.0;
+        let half = z * (variance + z * z * slope * slope / 4.0).sqrt();
         let interval = (kept > 0).then(|| ((middle - half).clamp(least, most), (middle + half).clamp(least, most)));
         Self { value, variance, interval, kept }
     }
@@ -89,6 +118,8 @@ pub struct Estimator {
     second: [f64; 3],
     /// Sums of `w * (w - 1)^2 * y^k`, for k = 0 to 3.
     third: [f64; 4],
+    /// Sums of `w * (w - 1)^3 * y^k`, for k = 0 to 4.
+    fourth: [f64; 5],
     is_signed: bool,
     unknown: u64,
     unknown_sum: f64,
@@ -112,10 +143,11 @@ impl Estimator {
         self.is_signed |= value < 0.0;
         let second = weight * (weight - 1.0);
         let third = second * (weight - 1.0);
-        add_each(&mut self.certain, [1.0, value]);
-        add_each(&mut self.total, [weight, weight * value]);
-        add_each(&mut self.second, [1.0, value, value * value].map(|power| second * power));
-        add_each(&mut self.third, [1.0, value, value * value, value * value * value].map(|power| third * power));
+        add_each(&mut self.certain, powers(1.0, value));
+        add_each(&mut self.total, powers(weight, value));
+        add_each(&mut self.second, powers(second, value));
+        add_each(&mut self.third, powers(third, value));
+        add_each(&mut self.fourth, powers(third * (weight - 1.0), value));
     }
 
     /// Adds what another has counted.
@@ -125,6 +157,7 @@ impl Estimator {
         add_each(&mut self.total, other.total);
         add_each(&mut self.second, other.second);
         add_each(&mut self.third, other.third);
+        add_each(&mut self.fourth, other.fourth);
         self.is_signed |= other.is_signed;
         self.unknown += other.unknown;
         self.unknown_sum += other.unknown_sum;
@@ -135,24 +168,25 @@ impl Estimator {
     #[must_use]
     pub fn count(&self) -> Estimate {
         let ([kept, _], [count, _]) = (self.certain, self.total);
-        let ([variance, _, _], [third, ..]) = (self.second, self.third);
+        let ([variance, ..], [covariance, ..], [of_variance, ..]) = (self.second, self.third, self.fourth);
         // There were at least those that were kept.
-        Estimate::new(self.kept, count, (variance, third), kept, f64::INFINITY)
+        Estimate::new(self.kept, count, Spread { variance, covariance, of_variance }, kept, f64::INFINITY)
     }
 
     /// The sum of their values.
     #[must_use]
     pub fn sum(&self) -> Estimate {
         let ([_, kept], [_, sum]) = (self.certain, self.total);
-        let ([_, _, variance], [_, _, _, third]) = (self.second, self.third);
+        let ([.., variance], [.., covariance], [.., of_variance]) = (self.second, self.third, self.fourth);
         let least = if self.is_signed { f64::NEG_INFINITY } else { kept };
-        Estimate::new(self.kept, sum, (variance, third), least, f64::INFINITY)
+        Estimate::new(self.kept, sum, Spread { variance, covariance, of_variance }, least, f64::INFINITY)
     }
 
     /// The mean of their values; of values 0 and 1 the share of ones. `None` when none was kept.
     ///
     /// A ratio of two estimates: its bias is small against its standard error, and its variance that
-    /// of `y - mean` (Taylor's linearization).
+    /// of `y - mean` (Taylor's linearization), each made larger by twice its share of the weight: the
+    /// mean lies too close to the very values it is made of (MacKinnon and White, 1985).
     #[must_use]
     pub fn mean(&self) -> Option<Estimate> {
         let [count, sum] = self.total;
@@ -161,12 +195,18 @@ impl Estimator {
         }
         let mean = sum / count;
         let ([s0, s1, s2], [t0, t1, t2, t3]) = (self.second, self.third);
+        let [u0, u1, u2, u3, u4] = self.fourth;
         // Of y - mean, multiplied out.
-        let second = s2 - mean * (2.0 * s1 - mean * s0);
-        let third = t3 - mean * (3.0 * t2 - mean * (3.0 * t1 - mean * t0));
-        let moments = (second / count.powi(2), third / count.powi(3));
+        let squares = s2 - mean * (2.0 * s1 - mean * s0);
+        // Weighted once more: w * w * (w - 1) is w * (w - 1)^2 + w * (w - 1).
+        let leverage = (t2 - mean * (2.0 * t1 - mean * t0) + squares) / count;
+        let spread = Spread {
+            variance: (squares + 2.0 * leverage) / count.powi(2),
+            covariance: (t3 - mean * (3.0 * t2 - mean * (3.0 * t1 - mean * t0))) / count.powi(3),
+            of_variance: (u4 - mean * (4.0 * u3 - mean * (6.0 * u2 - mean * (4.0 * u1 - mean * u0)))) / count.powi(4),
+        };
         let (least, most) = if self.is_signed { (f64::NEG_INFINITY, f64::INFINITY) } else { (0.0, f64::INFINITY) };
-        Some(Estimate::new(self.kept, mean, moments, least, most))
+        Some(Estimate::new(self.kept, mean, spread, least, most))
     }
 
     /// Kept traces whose weight nobody knows; not part of any estimate.
@@ -186,6 +226,15 @@ impl Estimator {
     pub const fn refused(&self) -> u64 {
         self.refused
     }
+}
+
+/// `factor * value^k` for k from 0 on.
+fn powers<const N: usize>(factor: f64, value: f64) -> [f64; N] {
+    let mut power = factor;
+    std::array::from_fn(|_| {
+        let next = power * value;
+        std::mem::replace(&mut power, next)
+    })
 }
 
 fn add_each<const N: usize>(to: &mut [f64; N], by: [f64; N]) {
@@ -213,8 +262,17 @@ mod tests {
         let mut estimator = Estimator::default();
         (0..100).for_each(|_| estimator.add(Some(1e6), 1.0));
         let (low, high) = estimator.count().interval.unwrap();
-        // 100 events: 82.2 to 121.6 (score, without correction).
-        assert!((low / 1e6 - 82.23).abs() < 0.01 && (high / 1e6 - 121.61).abs() < 0.02, "{low} {high}");
+        // 100 events: 82.2 to 121.6, and a little wider for 200 degrees of freedom.
+        assert!((low / 1e6 - 82.13).abs() < 0.02 && (high / 1e6 - 121.76).abs() < 0.02, "{low} {high}");
+    }
+
+    #[test]
+    fn students_distribution_is_that_of_the_tables() {
+        for (freedoms, expected, within) in [(5.0, 2.571, 0.025), (10.0, 2.228, 0.005), (30.0, 2.042, 0.001)] {
+            assert!((student(freedoms) - expected).abs() < within, "{freedoms}: {}", student(freedoms));
+        }
+        assert!((student(1e12) - Z).abs() < 1e-9);
+        assert_eq!(student(0.1), student(3.0));
     }
 
     #[test]
@@ -273,7 +331,9 @@ mod tests {
         let share = failures.mean().unwrap();
         // As for a proportion of 1,000 with 90 % of the variance left.
         let expected = 0.05 * 0.95 / 1_000.0 * 0.9;
-        assert!((share.value - 0.05).abs() < 1e-12 && (share.variance / expected - 1.0).abs() < 1e-9);
+        assert!((share.value - 0.05).abs() < 1e-12);
+        // Each trace has a thousandth of the weight.
+        assert!((share.variance / expected - 1.002).abs() < 1e-9);
         let rate = failures.count().per_second(Duration::from_secs(50)).unwrap();
         assert_eq!((rate.value, rate.variance), (200.0, 1_000.0 * 90.0 / 2_500.0));
         assert_eq!(rate.interval.map(|(low, _)| low * 50.0), failures.count().interval.map(|(low, _)| low));

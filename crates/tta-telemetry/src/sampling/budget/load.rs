@@ -11,13 +11,15 @@
 use crate::metrics::CounterArray;
 use crate::sampling::head::Selection;
 
-/// Classes of probability: class `c` is 2^-(c+1) to 2^-c, the smallest probability being 2^-56.
+/// Classes of probability: class `c` is from 2^-c to below 2^(1-c); the smallest probability is 2^-56.
 const CLASSES: usize = 57;
 /// Of each class: traces, their mantissas, bytes, bytes times mantissas; and the same in all for
 /// those whose probability multiplies (whose mantissa is the probability itself).
 const CELLS: usize = 4 * (CLASSES + 1);
 /// A mantissa of 1: coarse enough that sums of bytes do not overflow (16 PB).
 const ONE: f64 = 1_024.0;
+/// The bits of a number that are not sign or exponent.
+const MANTISSA: u64 = (1 << 52) - 1;
 
 /// Counts what is offered, by threads that do not wait for each other.
 #[derive(Debug, Default)]
@@ -44,23 +46,21 @@ pub(super) struct Load {
 }
 
 impl Offers {
+    #[inline]
     pub(super) fn add(&self, selection: Selection, bytes: u64) {
         let (class, mantissa) = match selection {
             Selection::Threshold(threshold) => {
-                let probability = threshold.probability();
-                let class = (-probability.log2()).floor().clamp(0.0, (CLASSES - 1) as f64);
-                (class as usize, probability * class.exp2())
+                // Taken apart by its bits: a logarithm would cost more than all the rest.
+                let bits = threshold.probability().to_bits();
+                let class = 1_023_u64.saturating_sub(bits >> 52) as usize;
+                (class.min(CLASSES - 1), f64::from_bits((bits & MANTISSA) | (1_023 << 52)))
             }
             Selection::Rate(rate) => (CLASSES, rate),
             Selection::Unknown => (CLASSES, 1.0),
             Selection::Never => return,
         };
-        let mantissa = (mantissa * ONE).round() as u64;
-        let at = 4 * class;
-        self.0.add(at, 1);
-        self.0.add(at + 1, mantissa);
-        self.0.add(at + 2, bytes);
-        self.0.add(at + 3, bytes.wrapping_mul(mantissa));
+        let mantissa = (mantissa * ONE + 0.5) as u64;
+        self.0.add_each(4 * class, [1, mantissa, bytes, bytes.wrapping_mul(mantissa)]);
     }
 
     pub(super) fn read(&self) -> Reading {
