@@ -57,6 +57,7 @@ mod record;
 #[path = "record_off.rs"]
 mod record;
 mod recorder;
+pub mod sampling;
 mod sink;
 mod slo;
 mod thread_index;
@@ -86,8 +87,8 @@ pub use metrics::{
     StepStatistics, Throughput, ThroughputStats, Unit,
 };
 pub use model::{
-    Attribute, DecisionReason, Name, NameRef, Sampling, SamplingDecision, SpanEvent, SpanLink, SpanRecord, SpanStatus,
-    Trace, TraceClass, TraceCounts, Value, ValueRef,
+    Attribute, DecisionReason, Name, NameRef, RuleName, RuleNameError, Sampling, SamplingDecision, SpanEvent, SpanLink,
+    SpanRecord, SpanStatus, Trace, TraceClass, TraceCounts, Value, ValueRef,
 };
 pub use money::{MoneyError, Usd};
 pub use pending::PendingWork;

@@ -76,10 +76,10 @@ fn info(metric: &BuiltIn, labels: Vec<(Name, Name)>) -> MetricFamily {
 }
 
 fn write_engine(engine: &EngineReading, out: &mut MetricCollector) {
-    for reason in DecisionReason::ALL {
-        let name = Name::from_static(reason.as_str());
+    for (index, label) in DecisionReason::LABELS.into_iter().enumerate() {
+        let name = Name::from_static(label);
         for (decision, counts) in [("sample", &engine.kept), ("drop", &engine.dropped)] {
-            let count = counts.get(reason.index()).copied().unwrap_or(0);
+            let count = counts.get(index).copied().unwrap_or(0);
             if count > 0 {
                 out.count(&catalog::SAMPLING_DECISIONS, &[&Name::from_static(decision), &name], count);
             }
