@@ -26,6 +26,7 @@ use crate::model::{Name, Sampling};
 use crate::pending::PendingWork;
 use crate::record::ActiveTrace;
 use crate::recorder::{Parts, Recorder};
+use crate::sampling::{RemoteSampling, SamplingError, SamplingPolicy};
 use crate::sink::{Sink, SinkStatus};
 use crate::slo::SloStateStore;
 
@@ -49,6 +50,27 @@ pub(crate) struct MeasuringSettings {
     pub(crate) resource: Vec<(Name, Name)>,
 }
 
+/// What is known of a run when it starts. See [`Telemetry::start_trace_with`].
+#[derive(Clone, Copy, Debug)]
+pub struct TraceStart<'a> {
+    /// What kind of primitive the root is. Default `workflow`.
+    pub kind: &'static str,
+    /// The trace that was begun elsewhere, and the span in it that called. Default none: a new one.
+    pub parent: Option<(TraceId, SpanId)>,
+    /// What the caller in another process decided about it. Default nothing.
+    pub remote: Option<RemoteSampling>,
+    /// What the `md5` rule of sampling takes in place of the trace id.
+    pub correlation_id: Option<&'a str>,
+    /// Somebody asks for this trace: it is kept.
+    pub is_forced: bool,
+}
+
+impl Default for TraceStart<'_> {
+    fn default() -> Self {
+        Self { kind: "workflow", parent: None, remote: None, correlation_id: None, is_forced: false }
+    }
+}
+
 /// Builds an engine. See [`Telemetry::builder`].
 #[must_use]
 pub struct TelemetryBuilder {
@@ -56,6 +78,7 @@ pub struct TelemetryBuilder {
     ids: IdSource,
     limits: Limits,
     sampling: Sampling,
+    policy: Option<SamplingPolicy>,
     sinks: Vec<Box<dyn Sink>>,
     observers: Observers,
     cardinality: CardinalityLimits,
@@ -71,6 +94,9 @@ pub enum BuildError {
     /// A limit is outside its range.
     #[error(transparent)]
     Limit(#[from] LimitError),
+    /// The sampling policy has a parameter outside its range.
+    #[error(transparent)]
+    Sampling(#[from] SamplingError),
     /// The duration buckets of a primitive are not limits.
     #[error("duration buckets of `{0}`")]
     Buckets(Name, #[source] MetricError),
@@ -107,6 +133,7 @@ impl Telemetry {
             ids: IdSource::random(),
             limits: Limits::default(),
             sampling: Sampling::default(),
+            policy: None,
             sinks: Vec::new(),
             observers: Observers::default(),
             cardinality: CardinalityLimits::default(),
@@ -184,7 +211,7 @@ impl Telemetry {
     /// Starts a run whose trace id is new. It ends when the returned root does.
     #[inline]
     pub fn start_trace(&self, name: impl Into<Name>) -> ActiveTrace {
-        self.0.start_trace(name.into(), "workflow", None)
+        self.0.start_trace(name.into(), &TraceStart::default())
     }
 
     /// Starts a run of a given kind: under a span of a trace that was begun elsewhere, or as a new
@@ -196,7 +223,28 @@ impl Telemetry {
         kind: &'static str,
         remote: Option<(TraceId, SpanId)>,
     ) -> ActiveTrace {
-        self.0.start_trace(name.into(), kind, remote)
+        self.0.start_trace(name.into(), &TraceStart { kind, parent: remote, ..TraceStart::default() })
+    }
+
+    /// Starts a run of which something is known.
+    #[inline]
+    pub fn start_trace_with(&self, name: impl Into<Name>, start: &TraceStart<'_>) -> ActiveTrace {
+        self.0.start_trace(name.into(), start)
+    }
+
+    /// Whether traces are sampled by a key that is carried beside the trace id; see
+    /// [`TraceStart::correlation_id`].
+    #[must_use]
+    pub fn samples_by_correlation_id(&self) -> bool {
+        self.0.samples_by_correlation_id()
+    }
+
+    /// Decides by this policy from now on, also about runs under way, when they end.
+    ///
+    /// # Errors
+    /// What is outside its range; nothing is changed then.
+    pub fn set_sampling_policy(&self, policy: SamplingPolicy) -> Result<(), SamplingError> {
+        self.0.set_sampling_policy(policy)
     }
 
     /// The cells of a step; resolve once and keep. `None` when nothing is recorded.
@@ -353,6 +401,13 @@ impl TelemetryBuilder {
         self
     }
 
+    /// Which traces are kept, in full, in place of [`sampling`](Self::sampling): by chance, by how
+    /// they ended, by workflow, and how many at most. Default: none.
+    pub fn sampling_policy(mut self, policy: SamplingPolicy) -> Self {
+        self.policy = Some(policy);
+        self
+    }
+
     /// Adds a destination of kept traces. Default: none.
     pub fn sink(mut self, sink: impl Sink) -> Self {
         self.sinks.push(Box::new(sink));
@@ -406,6 +461,10 @@ impl TelemetryBuilder {
             limiter,
             measuring: self.measuring,
         };
-        Recorder::start(parts, self.by_hand).map(Telemetry).map_err(BuildError::Thread)
+        let telemetry = Recorder::start(parts, self.by_hand).map(Telemetry).map_err(BuildError::Thread)?;
+        if let Some(policy) = self.policy {
+            telemetry.set_sampling_policy(policy)?;
+        }
+        Ok(telemetry)
     }
 }

@@ -164,6 +164,8 @@ catalog! {
         "Traces by what was decided about them (sample or drop), and why.";
     SAMPLING_RATE = "sampling_rate" Gauge Ratio []:
         "The probability with which ordinary traces are kept, 0 to 1.";
+    ESTIMATE_ERROR = "sampling_estimate_error_ratio" Gauge Ratio []:
+        "How far the number of runs estimated from kept traces is from the exact one, relative to it.";
     UP = "telemetry_up" Gauge None []:
         "1 while the telemetry engine records, 0 after its shutdown.";
     LIVE_BYTES = "telemetry_live_bytes" Gauge Bytes []:

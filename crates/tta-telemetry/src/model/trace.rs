@@ -35,6 +35,9 @@ pub struct Trace {
     pub spans: Vec<SpanRecord>,
     /// Why the trace was kept.
     pub decision: SamplingDecision,
+    /// How many traces this one stands for; `None` when nobody knows, because a caller kept it and
+    /// did not say how likely that was.
+    pub adjusted_count: Option<f64>,
     /// What kind of trace this is.
     pub class: TraceClass,
     /// What is missing from `spans`.

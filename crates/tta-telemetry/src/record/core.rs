@@ -10,6 +10,7 @@ use crossbeam_queue::ArrayQueue;
 
 use super::late::LateRecords;
 use super::live::{FIRST_CHUNK_BYTES, LiveTrace};
+use super::policy::Policies;
 use super::pool::{self, Registry};
 use super::span::ActiveTrace;
 use super::sync::Mutex;
@@ -17,11 +18,13 @@ use super::words::Attributes;
 use crate::clock::Clock;
 use crate::counters::RecorderCounters;
 use crate::decisions::{DecisionRegistry, Observers};
+use crate::engine::TraceStart;
 use crate::id::{IdSource, SpanId, TraceId};
 use crate::limits::Limits;
 use crate::measuring::Measuring;
 use crate::metrics::{CounterArray, ShardedCounter};
-use crate::model::{DecisionReason, MOST_REASONS, Name, Sampling, SamplingDecision, TraceClass};
+use crate::model::{MOST_REASONS, Name, Sampling, SamplingDecision};
+use crate::sampling::TailDecision;
 use crate::sink::SinkWorker;
 
 /// Idle traces kept for any thread; more are freed.
@@ -51,12 +54,6 @@ pub(crate) struct CounterCells {
 
 impl CounterCells {
     #[inline]
-    pub(crate) fn note_decision(&self, decision: &SamplingDecision) {
-        let counts = if decision.keep { &self.kept } else { &self.dropped };
-        counts.add(decision.reason.index(), 1);
-    }
-
-    #[inline]
     pub(crate) fn note_attributes(&self, attributes: &Attributes) {
         if attributes.dropped() != 0 {
             self.attributes_dropped.add(attributes.dropped().into());
@@ -84,7 +81,7 @@ pub(crate) struct Core {
     pub(crate) clock: Clock,
     pub(crate) ids: IdSource,
     pub(crate) limits: Limits,
-    pub(crate) sampling: Sampling,
+    pub(crate) policies: Policies,
     pub(crate) enabled: bool,
     pub(crate) counters: CounterCells,
     pub(crate) measuring: Measuring,
@@ -111,7 +108,7 @@ impl Core {
             ids: settings.ids,
             late: LateRecords::new(settings.limits.live_bytes),
             limits: settings.limits,
-            sampling: settings.sampling,
+            policies: Policies::simple(settings.sampling),
             enabled: settings.enabled,
             counters: CounterCells::default(),
             measuring: settings.measuring,
@@ -133,8 +130,7 @@ impl Core {
     pub(crate) fn start_trace(
         self: &Arc<Self>,
         name: Name,
-        kind: &'static str,
-        remote: Option<(TraceId, SpanId)>,
+        start: &TraceStart<'_>,
     ) -> ActiveTrace {
         if !self.enabled {
             return ActiveTrace::off();
@@ -144,30 +140,26 @@ impl Core {
             return ActiveTrace::off();
         };
         let root = self.ids.span_id();
-        let start = self.clock.ticks();
-        let (trace_id, parent) = remote.unzip();
-        live.begin(trace_id.unwrap_or_else(|| self.ids.trace_id()), root, start);
-        ActiveTrace::new(live, name, kind, (root, parent), start)
+        let now = self.clock.ticks();
+        let (trace_id, parent) = start.parent.unzip();
+        let workflow = self.policies.workflow(&name);
+        live.begin(trace_id.unwrap_or_else(|| self.ids.trace_id()), root, now, start, workflow);
+        ActiveTrace::new(live, name, start.kind, (root, parent), now)
     }
 
-    /// The decision about a trace of this class. One rule for every way a trace can end.
-    pub(crate) fn decide(&self, class: TraceClass) -> SamplingDecision {
-        let (keep, reason, sampler) = match (self.sampling, class) {
-            (Sampling::KeepNone, _) => (false, DecisionReason::RateZero, "keep_none"),
-            (Sampling::KeepFailed, TraceClass::Normal) => (false, DecisionReason::TailNormal, "keep_failed"),
-            (_, TraceClass::Failed) => (true, DecisionReason::TailError, self.sampler_name()),
-            (_, TraceClass::Cancelled) => (true, DecisionReason::Cancelled, self.sampler_name()),
-            (Sampling::KeepAll, TraceClass::Normal) => (true, DecisionReason::RateOne, "keep_all"),
-        };
-        SamplingDecision { keep, rate: if keep { 1.0 } else { 0.0 }, reason, sampler }
+    /// The decision about a trace as it stands.
+    #[inline]
+    pub(crate) fn decide(&self, live: &LiveTrace) -> TailDecision {
+        self.policies.decide(live)
     }
 
-    const fn sampler_name(&self) -> &'static str {
-        match self.sampling {
-            Sampling::KeepAll => "keep_all",
-            Sampling::KeepNone => "keep_none",
-            Sampling::KeepFailed => "keep_failed",
-        }
+    /// Counts a decision.
+    #[inline]
+    pub(crate) fn note_decision(&self, decided: &TailDecision) {
+        let decision = &decided.decision;
+        let counts = if decision.keep { &self.counters.kept } else { &self.counters.dropped };
+        counts.add(decision.reason.index(), 1);
+        self.policies.weights.note(decided);
     }
 
     /// Asks for memory within the byte bound, making room at the expense of others if need be.
@@ -229,18 +221,18 @@ pub(crate) fn finish(live: Arc<LiveTrace>) -> SamplingDecision {
     if !live.seen().is_some_and(|seen| live.start_deciding(seen)) {
         // Decided early by another thread, which may still be at it.
         live.wait_for_decision();
-        let decision = live.decision().unwrap_or_else(|| live.core.decide(live.class()));
+        let decision = live.decision().unwrap_or_else(|| live.core.decide(&live).decision);
         live.clear_decision();
         pool::give(live);
         return decision;
     }
-    let decision = live.core.decide(live.class());
-    live.core.counters.note_decision(&decision);
-    if !decision.keep {
+    let decided = live.core.decide(&live);
+    live.core.note_decision(&decided);
+    if !decided.decision.keep {
         pool::give(live);
-        return decision;
+        return decided.decision;
     }
-    live.set_decision(decision);
+    live.set_decision(decided);
     let core = Arc::clone(&live.core);
     if let Err(live) = core.kept.push(live) {
         // Cannot happen while every trace holds its first chunk: the queue has a place for each.
@@ -252,5 +244,5 @@ pub(crate) fn finish(live: Arc<LiveTrace>) -> SamplingDecision {
         // This run was missed when the engine ended; nobody else will send it.
         core.housekeep();
     }
-    decision
+    decided.decision
 }

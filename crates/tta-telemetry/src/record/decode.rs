@@ -10,11 +10,12 @@ use super::log::Extent;
 use super::words::{self, Reader};
 use crate::id::{SpanId, TraceId};
 use crate::model::{
-    Attribute, SamplingDecision, SpanEvent, SpanLink, SpanRecord, SpanStatus, Trace, TraceClass, TraceCounts,
+    Attribute, SpanEvent, SpanLink, SpanRecord, SpanStatus, Trace, TraceClass, TraceCounts,
 };
+use crate::sampling::TailDecision;
 
 /// Decodes a closed log.
-pub(crate) fn trace(live: &LiveTrace, extent: Extent, decision: SamplingDecision, incomplete: bool) -> Trace {
+pub(crate) fn trace(live: &LiveTrace, extent: Extent, decided: TailDecision, incomplete: bool) -> Trace {
     let mut parts = Parts::new(&live.core);
     live.log.read(extent, |record| parts.add(record));
     if let Some(root) = live.root_record.lock().as_deref() {
@@ -25,7 +26,8 @@ pub(crate) fn trace(live: &LiveTrace, extent: Extent, decision: SamplingDecision
         trace_id: live.trace_id(),
         root_span_id,
         spans: parts.finish(root_span_id),
-        decision,
+        decision: decided.decision,
+        adjusted_count: decided.adjusted_count,
         class: live.class(),
         dropped: TraceCounts {
             over_span_limit: live.over_span_limit.load(Ordering::Relaxed),
@@ -50,7 +52,8 @@ pub(crate) fn late(core: &Core, records: &[LateRecord]) -> Option<Trace> {
         trace_id: first.trace_id,
         root_span_id: first.root_span_id,
         spans,
-        decision: first.decision,
+        decision: first.decided.decision,
+        adjusted_count: first.decided.adjusted_count,
         class: if failed { TraceClass::Failed } else { TraceClass::Normal },
         dropped: TraceCounts::default(),
         incomplete: false,

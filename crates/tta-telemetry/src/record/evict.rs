@@ -101,16 +101,15 @@ fn decide_early(live: &Arc<LiveTrace>, seen: Seen, reason: Option<DecisionReason
     if !live.start_deciding(seen) {
         return false;
     }
-    let class = live.class();
-    let mut decision = live.core.decide(class);
+    let mut decided = live.core.decide(live);
     if let Some(reason) = reason {
-        decision.reason = reason;
+        decided.decision.reason = reason;
     }
-    live.set_decision(decision);
+    live.set_decision(decided);
     let Some(extent) = live.log.close() else { return false };
-    live.core.counters.note_decision(&decision);
-    if decision.keep {
-        let trace = decode::trace(live, extent, decision, true);
+    live.core.note_decision(&decided);
+    if decided.decision.keep {
+        let trace = decode::trace(live, extent, decided, true);
         live.core.dispatch(Arc::new(trace));
     } else {
         // Wait for writers in the middle of a record before the memory goes.

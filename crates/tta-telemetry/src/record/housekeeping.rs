@@ -47,8 +47,8 @@ impl Core {
 
     /// Hands a finished trace that is kept to the sinks. Its memory is still its own.
     pub(super) fn send(&self, live: &LiveTrace) {
-        if let (Some(decision), Some(extent)) = (live.decision(), live.log.close()) {
-            let trace = decode::trace(live, extent, decision, false);
+        if let (Some(decided), Some(extent)) = (live.decided(), live.log.close()) {
+            let trace = decode::trace(live, extent, decided, false);
             self.dispatch(Arc::new(trace));
         }
     }
@@ -58,6 +58,7 @@ impl Core {
         let _one_at_a_time = self.housekeeping.lock();
         self.clock.re_anchor();
         self.decide_overdue();
+        self.policies.advance(&self.clock);
         self.measuring.housekeep();
     }
 

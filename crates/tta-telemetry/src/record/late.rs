@@ -6,7 +6,7 @@
 use super::core::CounterCells;
 use super::sync::Mutex;
 use crate::id::{SpanId, TraceId};
-use crate::model::SamplingDecision;
+use crate::sampling::TailDecision;
 
 /// Late records waiting for the next housekeeping.
 const MAX_WAITING: usize = 10_000;
@@ -17,7 +17,7 @@ const BYTES_PART: usize = 8;
 pub(crate) struct LateRecord {
     pub(crate) trace_id: TraceId,
     pub(crate) root_span_id: SpanId,
-    pub(crate) decision: SamplingDecision,
+    pub(crate) decided: TailDecision,
     pub(crate) words: Vec<u64>,
 }
 

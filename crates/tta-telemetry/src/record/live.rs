@@ -14,7 +14,9 @@ use super::sync::{Mutex, wait_a_moment};
 use super::words::{self, Attributes};
 use crate::clock::Ticks;
 use crate::id::{SpanId, TraceId};
+use crate::engine::TraceStart;
 use crate::model::{SamplingDecision, SpanStatus, TraceClass};
+use crate::sampling::{Randomness, RemoteParent, RemoteSampling, TailDecision, Threshold};
 
 const FREE: u32 = 0;
 const LIVE: u32 = 1;
@@ -27,6 +29,63 @@ const NEXT_RUN: u32 = 4;
 /// comes to one of them, that trace may have ended and hold another run.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Seen(u32);
+
+/// What is known at a run's start and decides with it: written before the trace is seen by others.
+#[derive(Debug, Default)]
+struct HeadCells {
+    /// What the caller decided, and flags.
+    kind: AtomicU8,
+    workflow: AtomicU32,
+    threshold: AtomicU64,
+    randomness: AtomicU64,
+    correlation_id: Mutex<Option<Arc<str>>>,
+}
+
+const REMOTE_MASK: u8 = 3;
+const NO_REMOTE: u8 = 0;
+const NOT_SAMPLED: u8 = 1;
+const SAMPLED: u8 = 2;
+const SAMPLED_BY_THRESHOLD: u8 = 3;
+const FORCED: u8 = 4;
+const CORRELATED: u8 = 8;
+
+impl HeadCells {
+    #[inline]
+    fn set(&self, start: &TraceStart<'_>, workflow: u32) {
+        let mut kind = NO_REMOTE;
+        if let Some(remote) = &start.remote {
+            self.randomness.store(remote.randomness.get(), Ordering::Relaxed);
+            kind = match remote.parent {
+                RemoteParent::None => NO_REMOTE,
+                RemoteParent::NotSampled => NOT_SAMPLED,
+                RemoteParent::Sampled(None) => SAMPLED,
+                RemoteParent::Sampled(Some(threshold)) => {
+                    self.threshold.store(threshold.get(), Ordering::Relaxed);
+                    SAMPLED_BY_THRESHOLD
+                }
+            };
+        }
+        if let Some(id) = start.correlation_id {
+            *self.correlation_id.lock() = Some(id.into());
+            kind |= CORRELATED;
+        }
+        kind |= if start.is_forced { FORCED } else { 0 };
+        self.kind.store(kind, Ordering::Relaxed);
+        self.workflow.store(workflow, Ordering::Relaxed);
+    }
+
+    fn remote(&self, trace_id: TraceId) -> RemoteSampling {
+        let here = RemoteSampling::root(trace_id);
+        let parent = match self.kind.load(Ordering::Relaxed) & REMOTE_MASK {
+            NO_REMOTE => return here,
+            NOT_SAMPLED => RemoteParent::NotSampled,
+            SAMPLED => RemoteParent::Sampled(None),
+            _ => RemoteParent::Sampled(Threshold::from_bits(self.threshold.load(Ordering::Relaxed))),
+        };
+        let randomness = Randomness::from_bits(self.randomness.load(Ordering::Relaxed));
+        RemoteSampling { parent, randomness, ..here }
+    }
+}
 
 /// What a trace costs before its first large chunk.
 pub(crate) const FIRST_CHUNK_BYTES: usize = FIRST_CHUNK_WORDS * 8;
@@ -47,13 +106,14 @@ pub(crate) struct LiveTrace {
     /// Ticks at the root's end, 0 while it runs.
     root_ended: AtomicU64,
     root_status: AtomicU8,
+    head: HeadCells,
     /// A span failed: at the byte bound this trace is evicted last.
     saw_error: AtomicBool,
     /// A detached span failed after or beside the root: the run counts as failed.
     detached_failed: AtomicBool,
     pub(crate) over_span_limit: AtomicU32,
     pub(crate) over_byte_limit: AtomicU32,
-    decision: Mutex<Option<SamplingDecision>>,
+    decision: Mutex<Option<TailDecision>>,
     /// The root's record when the log had no room left for it.
     pub(crate) root_record: Mutex<Option<Vec<u64>>>,
     has_root_record: AtomicBool,
@@ -73,6 +133,7 @@ impl LiveTrace {
             started: AtomicU64::new(0),
             root_ended: AtomicU64::new(0),
             root_status: AtomicU8::new(0),
+            head: HeadCells::default(),
             saw_error: AtomicBool::new(false),
             detached_failed: AtomicBool::new(false),
             over_span_limit: AtomicU32::new(0),
@@ -94,7 +155,8 @@ impl LiveTrace {
     }
 
     /// Starts a run in a free trace. The caller took it from the pool, so nobody else uses it.
-    pub(crate) fn begin(&self, trace_id: TraceId, root: SpanId, started: Ticks) {
+    pub(crate) fn begin(&self, trace_id: TraceId, root: SpanId, started: Ticks, start: &TraceStart<'_>, workflow: u32) {
+        self.head.set(start, workflow);
         let id = trace_id.get();
         for (cell, half) in self.trace_id.iter().zip([(id >> 64) as u64, id as u64]) {
             cell.store(half, Ordering::Relaxed);
@@ -241,11 +303,11 @@ impl LiveTrace {
                 && !words::handled_of(*header)
         });
         match decision {
-            Some(decision) if decision.keep => self.core.late.push(
+            Some(decided) if decided.decision.keep => self.core.late.push(
                 LateRecord {
                     trace_id: self.trace_id(),
                     root_span_id: self.root_span_id(),
-                    decision,
+                    decided,
                     words: head.iter().chain(tail).copied().collect(),
                 },
                 &self.core.counters,
@@ -306,12 +368,35 @@ impl LiveTrace {
         }
     }
 
-    pub(crate) fn set_decision(&self, decision: SamplingDecision) {
-        *self.decision.lock() = Some(decision);
+    pub(crate) fn set_decision(&self, decided: TailDecision) {
+        *self.decision.lock() = Some(decided);
+    }
+
+    pub(crate) fn decided(&self) -> Option<TailDecision> {
+        *self.decision.lock()
     }
 
     pub(crate) fn decision(&self) -> Option<SamplingDecision> {
-        *self.decision.lock()
+        self.decided().map(|decided| decided.decision)
+    }
+
+    /// The number of the workflow, where the policy has something to say about it.
+    pub(crate) fn workflow(&self) -> u32 {
+        self.head.workflow.load(Ordering::Relaxed)
+    }
+
+    /// What the caller in another process decided.
+    pub(crate) fn remote_sampling(&self) -> RemoteSampling {
+        self.head.remote(self.trace_id())
+    }
+
+    pub(crate) fn is_forced(&self) -> bool {
+        self.head.kind.load(Ordering::Relaxed) & FORCED != 0
+    }
+
+    /// What the trace is decided by in place of its id, if that is asked for.
+    pub(crate) fn correlation_id(&self) -> Option<Arc<str>> {
+        if self.head.kind.load(Ordering::Relaxed) & CORRELATED == 0 { None } else { self.head.correlation_id.lock().clone() }
     }
 
     pub(crate) fn clear_decision(&self) {

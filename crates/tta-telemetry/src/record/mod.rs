@@ -26,6 +26,7 @@ mod live;
 // Chunk memory is freed under a protocol that the borrow checker cannot see; see its docs.
 #[allow(unsafe_code)]
 mod log;
+mod policy;
 mod pool;
 mod span;
 mod sync;

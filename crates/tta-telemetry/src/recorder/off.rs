@@ -9,9 +9,9 @@ use crate::clock::Clock;
 use crate::cost::{Charge, CostReport, StepCost};
 use crate::counters::{ActiveBranches, RecorderCounters};
 use crate::decisions::{Decision, DecisionCells, DecisionCount, DecisionKey};
-use crate::engine::{CostPlace, ShutdownReport};
+use crate::engine::{CostPlace, ShutdownReport, TraceStart};
 use crate::health::HealthRegistry;
-use crate::id::{IdSource, SpanId, TraceId};
+use crate::id::IdSource;
 use crate::metrics::catalog::BuiltIn;
 use crate::metrics::{
     Family, Metric, MetricError, MetricFamily, MetricSource, PrimitiveMetrics, Registered, StepInstruments,
@@ -21,6 +21,7 @@ use crate::model::{Name, SpanStatus};
 use crate::money::Usd;
 use crate::pending::PendingRegistry;
 use crate::record::ActiveTrace;
+use crate::sampling::{SamplingError, SamplingPolicy};
 use crate::sink::SinkStatus;
 use crate::slo::{Slo, SloError, SloStatus, SloTracker};
 
@@ -68,8 +69,16 @@ impl Recorder {
     }
 
     #[inline]
-    pub(crate) fn start_trace(&self, _: Name, _: &'static str, _: Option<(TraceId, SpanId)>) -> ActiveTrace {
+    pub(crate) fn start_trace(&self, _: Name, _: &TraceStart<'_>) -> ActiveTrace {
         ActiveTrace::off()
+    }
+
+    pub(crate) fn samples_by_correlation_id(&self) -> bool {
+        false
+    }
+
+    pub(crate) fn set_sampling_policy(&self, policy: SamplingPolicy) -> Result<(), SamplingError> {
+        policy.check()
     }
 
     pub(crate) fn instruments(&self, _: &Name, _: &Name, _: &Name) -> Option<Arc<StepInstruments>> {

@@ -11,9 +11,9 @@ use crate::cost::{Charge, CostReport, StepCost};
 use crate::counters::{ActiveBranches, RecorderCounters};
 use crate::deadline::Deadline;
 use crate::decisions::{Decision, DecisionCells, DecisionCount, DecisionKey, Observers};
-use crate::engine::{CostPlace, MeasuringSettings, ShutdownReport};
+use crate::engine::{CostPlace, MeasuringSettings, ShutdownReport, TraceStart};
 use crate::health::{HealthComponent, HealthRegistry};
-use crate::id::{IdSource, SpanId, TraceId};
+use crate::id::IdSource;
 use crate::limits::Limits;
 use crate::measuring::{EngineReading, Measuring};
 use crate::metrics::catalog::{self, BuiltIn};
@@ -21,11 +21,12 @@ use crate::metrics::{
     Family, HistogramRecorder, Metric, MetricError, MetricFamily, MetricSource, PrimitiveMetrics, Registered,
     StepInstruments, StepStatistics,
 };
-use crate::model::{Name, Sampling, SpanStatus, TraceClass};
+use crate::model::{Name, Sampling, SpanStatus};
 use crate::money::Usd;
 use crate::pending::PendingRegistry;
 use crate::record::core::{Core, Settings};
 use crate::record::{ActiveTrace, Stop};
+use crate::sampling::{SamplingError, SamplingPolicy};
 use crate::sink::{ExportTimes, Sink, SinkStatus, SinkWorker};
 use crate::slo::{Slo, SloError, SloStatus, SloTracker};
 
@@ -100,7 +101,7 @@ impl Recorder {
     }
 
     pub(crate) fn samples_at_head(&self) -> bool {
-        self.core.enabled && self.core.sampling == Sampling::KeepAll
+        self.core.enabled && self.core.policies.keeps_all()
     }
 
     #[inline]
@@ -119,8 +120,16 @@ impl Recorder {
     }
 
     #[inline]
-    pub(crate) fn start_trace(&self, name: Name, kind: &'static str, remote: Option<(TraceId, SpanId)>) -> ActiveTrace {
-        self.core.start_trace(name, kind, remote)
+    pub(crate) fn start_trace(&self, name: Name, start: &TraceStart<'_>) -> ActiveTrace {
+        self.core.start_trace(name, start)
+    }
+
+    pub(crate) fn samples_by_correlation_id(&self) -> bool {
+        self.core.enabled && self.core.policies.asks_for_correlation_id()
+    }
+
+    pub(crate) fn set_sampling_policy(&self, policy: SamplingPolicy) -> Result<(), SamplingError> {
+        self.core.policies.set(policy, &self.core.clock)
     }
 
     pub(crate) fn instruments(&self, workflow: &Name, name: &Name, kind: &Name) -> Option<Arc<StepInstruments>> {
@@ -196,7 +205,8 @@ impl Recorder {
         let core = &self.core;
         core.measuring.collect(&EngineReading {
             is_up: !core.is_closed(),
-            sampling_rate: core.decide(TraceClass::Normal).rate,
+            estimate_error: core.policies.weights.error_ratio(),
+            sampling_rate: core.policies.rate(),
             kept: core.counters.kept.read(),
             dropped: core.counters.dropped.read(),
             counters: core.read_counters(),

@@ -7,6 +7,7 @@ use super::{OwnedSpan, Span};
 use crate::clock::Ticks;
 use crate::id::{SpanId, TraceId};
 use crate::model::{Name, NameRef, SamplingDecision, ValueRef};
+use crate::sampling::HeadDecision;
 use crate::record::live::{LiveTrace, append_auxiliary};
 use crate::record::words::{self, Attributes};
 
@@ -51,6 +52,13 @@ impl TraceHandle {
     #[must_use]
     pub fn root_span_id(&self) -> Option<SpanId> {
         self.live.as_ref().map(|live| live.root_span_id())
+    }
+
+    /// What was decided about the trace at its start, where a sampling policy decides: what calls
+    /// to other processes are told.
+    #[must_use]
+    pub fn head(&self) -> Option<HeadDecision> {
+        self.live.as_ref().and_then(|live| live.core.policies.head(live))
     }
 
     /// The decision, once it is made.

@@ -1,0 +1,242 @@
+//! The policy in effect, and what it makes of a trace.
+//!
+//! Exchanged as a whole, so that a decision never sees half of a change. The three simple choices
+//! take no look at it: they are one byte.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use arc_swap::ArcSwapOption;
+use std::sync::Arc;
+
+use super::live::LiveTrace;
+use crate::clock::Clock;
+use crate::metrics::ShardedCounter;
+use crate::model::{DecisionReason, Name, Sampling, SamplingDecision, TraceClass};
+use crate::sampling::{
+    FinishedTrace, HeadDecision, HeadSampler, RateBudget, RunStart, SamplingError, SamplingHash, SamplingPolicy,
+    TailDecision, WorkflowPolicy,
+};
+
+/// A choice that needs no look at a policy, as a byte; or that there is a policy.
+const KEEP_ALL: u8 = 0;
+const KEEP_NONE: u8 = 1;
+const KEEP_FAILED: u8 = 2;
+const POLICY: u8 = 3;
+/// A policy that has to be asked when a run starts.
+const POLICY_AT_START: u8 = 4;
+
+#[derive(Debug)]
+pub(crate) struct Policies {
+    mode: AtomicU8,
+    policy: ArcSwapOption<Sampled>,
+    /// Numbers of workflows that any policy had something to say about, from 1.
+    workflows: Mutex<HashMap<Name, u32>>,
+    pub(crate) weights: Weights,
+}
+
+/// What kept traces stand for, against what there was.
+#[derive(Debug, Default)]
+pub(crate) struct Weights {
+    /// Sum of the weights of kept traces, in millionths.
+    estimated: ShardedCounter,
+    /// Traces that estimates are about.
+    exact: ShardedCounter,
+}
+
+/// A policy with what it needs to decide.
+#[derive(Debug)]
+struct Sampled {
+    head: HeadSampler,
+    policy: SamplingPolicy,
+    /// By their numbers.
+    workflows: HashMap<u32, WorkflowPolicy>,
+    budget: Option<RateBudget>,
+}
+
+impl Policies {
+    pub(crate) fn simple(sampling: Sampling) -> Self {
+        Self {
+            mode: AtomicU8::new(match sampling {
+                Sampling::KeepAll => KEEP_ALL,
+                Sampling::KeepNone => KEEP_NONE,
+                Sampling::KeepFailed => KEEP_FAILED,
+            }),
+            policy: ArcSwapOption::empty(),
+            workflows: Mutex::default(),
+            weights: Weights::default(),
+        }
+    }
+
+    /// Decides by this policy from now on; runs under way, too, when they end.
+    pub(crate) fn set(&self, policy: SamplingPolicy, clock: &Clock) -> Result<(), SamplingError> {
+        policy.check()?;
+        let workflows = {
+            let mut numbers = self.workflows.lock().unwrap_or_else(PoisonError::into_inner);
+            let of = |(name, own): (&Name, &WorkflowPolicy)| {
+                let next = numbers.len() as u32 + 1;
+                (*numbers.entry(name.clone()).or_insert(next), *own)
+            };
+            policy.workflows.iter().map(of).collect::<HashMap<_, _>>()
+        };
+        let has_budget = policy.budget.max_traces_per_second.is_some() || policy.budget.max_bytes_per_second.is_some();
+        let budget = has_budget.then(|| RateBudget::new(policy.budget.clone(), now_ns(clock))).transpose()?;
+        let at_start = !workflows.is_empty() || policy.hash == SamplingHash::Md5;
+        let head = HeadSampler::new(policy.hash, policy.rate);
+        self.policy.store(Some(Arc::new(Sampled { head, policy, workflows, budget })));
+        self.mode.store(if at_start { POLICY_AT_START } else { POLICY }, Ordering::Release);
+        Ok(())
+    }
+
+    /// The number of a workflow that the policy has something to say about; 0 is none.
+    #[inline]
+    pub(crate) fn workflow(&self, name: &Name) -> u32 {
+        if self.mode.load(Ordering::Relaxed) == POLICY_AT_START { self.find_workflow(name) } else { 0 }
+    }
+
+    #[cold]
+    fn find_workflow(&self, name: &Name) -> u32 {
+        self.workflows.lock().unwrap_or_else(PoisonError::into_inner).get(name).copied().unwrap_or(0)
+    }
+
+    /// Whether what is carried in place of the trace id decides by chance.
+    #[inline]
+    pub(crate) fn asks_for_correlation_id(&self) -> bool {
+        self.mode.load(Ordering::Relaxed) == POLICY_AT_START
+            && self.policy.load().as_ref().is_some_and(|sampled| sampled.policy.hash == SamplingHash::Md5)
+    }
+
+    /// What is decided at the start of a run, for what is told to those it calls; `None` where a
+    /// simple choice says it.
+    pub(crate) fn head(&self, live: &LiveTrace) -> Option<HeadDecision> {
+        if self.mode.load(Ordering::Acquire) < POLICY {
+            return None;
+        }
+        self.policy.load().as_ref().map(|sampled| sampled.head(live))
+    }
+
+    /// The same for a run that is not recorded.
+    pub(crate) fn keeps_all(&self) -> bool {
+        self.mode.load(Ordering::Relaxed) == KEEP_ALL
+    }
+
+    /// The share of ordinary traces that is kept.
+    pub(crate) fn rate(&self) -> f64 {
+        match self.mode.load(Ordering::Relaxed) {
+            KEEP_ALL => 1.0,
+            KEEP_NONE | KEEP_FAILED => 0.0,
+            _ => self.policy.load().as_ref().map_or(0.0, |sampled| sampled.head.rate().get().get()),
+        }
+    }
+
+    /// The decision about a trace as it stands. One rule for every way a trace can end.
+    #[inline]
+    pub(crate) fn decide(&self, live: &LiveTrace) -> TailDecision {
+        match self.mode.load(Ordering::Acquire) {
+            KEEP_ALL => simple(Sampling::KeepAll, live.class()),
+            KEEP_NONE => simple(Sampling::KeepNone, live.class()),
+            KEEP_FAILED => simple(Sampling::KeepFailed, live.class()),
+            _ => self.decide_by_policy(live),
+        }
+    }
+
+    fn decide_by_policy(&self, live: &LiveTrace) -> TailDecision {
+        match &*self.policy.load() {
+            Some(sampled) => sampled.decide(live),
+            // There is one whenever the mode says so.
+            None => simple(Sampling::KeepAll, live.class()),
+        }
+    }
+
+    /// Lets time pass: ends the budget's window.
+    pub(crate) fn advance(&self, clock: &Clock) {
+        if let Some(budget) = self.policy.load().as_ref().and_then(|sampled| sampled.budget.as_ref()) {
+            budget.advance(now_ns(clock));
+        }
+    }
+}
+
+fn now_ns(clock: &Clock) -> u64 {
+    // Only differences matter, and the wall clock is anchored to the monotonic one.
+    clock.unix_ns(clock.ticks())
+}
+
+impl Sampled {
+    fn own(&self, live: &LiveTrace) -> WorkflowPolicy {
+        let number = live.workflow();
+        if number == 0 { WorkflowPolicy::default() } else { self.workflows.get(&number).copied().unwrap_or_default() }
+    }
+
+    fn head(&self, live: &LiveTrace) -> HeadDecision {
+        self.head_at(live, &self.own(live))
+    }
+
+    fn head_at(&self, live: &LiveTrace, own: &WorkflowPolicy) -> HeadDecision {
+        let rate = own.rate.unwrap_or_else(|| self.head.rate().get());
+        let id = live.correlation_id();
+        let start = RunStart {
+            trace_id: live.trace_id(),
+            remote: live.remote_sampling(),
+            correlation_id: id.as_deref(),
+            forced: live.is_forced(),
+        };
+        self.head.decide_at(rate, &start)
+    }
+
+    fn decide(&self, live: &LiveTrace) -> TailDecision {
+        let own = self.own(live);
+        let head = self.head_at(live, &own);
+        let clock = &live.core.clock;
+        let end = live.root_ended().unwrap_or_else(|| clock.ticks());
+        let bytes = if self.budget.is_some() { live.log.allocated_bytes() as u64 } else { 0 };
+        let finished =
+            FinishedTrace { bytes, ..FinishedTrace::new(live.class(), clock.nanos_between(live.started(), end), head) };
+        own.tail.unwrap_or(self.policy.tail).decide(&finished, self.budget.as_ref())
+    }
+}
+
+fn simple(sampling: Sampling, class: TraceClass) -> TailDecision {
+    let sampler = match sampling {
+        Sampling::KeepAll => "keep_all",
+        Sampling::KeepNone => "keep_none",
+        Sampling::KeepFailed => "keep_failed",
+    };
+    let (keep, reason) = match (sampling, class) {
+        (Sampling::KeepNone, _) => (false, DecisionReason::RateZero),
+        (Sampling::KeepFailed, TraceClass::Normal) => (false, DecisionReason::TailNormal),
+        (_, TraceClass::Failed) => (true, DecisionReason::TailError),
+        (_, TraceClass::Cancelled) => (true, DecisionReason::Cancelled),
+        (Sampling::KeepAll, TraceClass::Normal) => (true, DecisionReason::RateOne),
+    };
+    let rate = if keep { 1.0 } else { 0.0 };
+    let decision = SamplingDecision { keep, rate, reason, sampler };
+    TailDecision { decision, adjusted_count: keep.then_some(1.0), is_excluded: false }
+}
+
+impl Weights {
+    /// Counts a decision: the traces that kept ones stand for, beside those that there were.
+    #[inline]
+    pub(crate) fn note(&self, decided: &TailDecision) {
+        if decided.is_excluded {
+            return;
+        }
+        match (decided.decision.keep, decided.adjusted_count) {
+            (true, Some(count)) => {
+                self.exact.add(1);
+                self.estimated.add((count * 1e6) as u64);
+            }
+            // Of a weight that nobody knows: in neither.
+            (true, None) => {}
+            // Of a class of which none is kept: nothing stands for it, and it is counted as missing.
+            (false, _) => self.exact.add(1),
+        }
+    }
+
+    /// How far the number of traces that is estimated from kept ones is from the exact one, over
+    /// the exact one; `None` before the first.
+    pub(crate) fn error_ratio(&self) -> Option<f64> {
+        let (exact, estimated) = (self.exact.get() as f64, self.estimated.get() as f64 / 1e6);
+        (exact > 0.0).then(|| (estimated - exact).abs() / exact)
+    }
+}
