@@ -99,6 +99,13 @@ fn decision() -> impl Strategy<Value = SamplingDecision> {
         Just(DecisionReason::TailNormal),
         Just(DecisionReason::Cancelled),
         Just(DecisionReason::Evicted),
+        Just(DecisionReason::ProbabilisticHash),
+        Just(DecisionReason::ProbabilisticRandom),
+        Just(DecisionReason::TailSlow),
+        Just(DecisionReason::ParentSampled),
+        Just(DecisionReason::ParentNotSampled),
+        Just(DecisionReason::Forced),
+        "rule:[a-z0-9_.-]{1,32}".prop_map(|text| text.parse().unwrap_or(DecisionReason::RateZero)),
     ];
     let sampler = prop_oneof![Just("keep_all"), Just("keep_none"), Just("keep_failed"), Just("other")];
     (any::<bool>(), float(), reason, sampler).prop_map(|(keep, rate, reason, sampler)| SamplingDecision {

@@ -19,7 +19,7 @@ use super::VERSION;
 use super::attributes::{Attributes, Float};
 
 /// The samplers whose names are read back; [`SamplingDecision::sampler`] is a literal.
-const SAMPLERS: &[&str] = &["keep_all", "keep_failed", "keep_none"];
+const SAMPLERS: &[&str] = &["keep_all", "keep_failed", "keep_none", "probabilistic", "adaptive", "tail", "rules"];
 /// What any other sampler is read as.
 const OTHER_SAMPLER: &str = "other";
 
