@@ -93,6 +93,12 @@ impl ActiveTrace {
 }
 
 impl TraceHandle {
+    /// What was decided at the trace's start: nothing in this build.
+    #[must_use]
+    pub fn head(&self) -> Option<crate::sampling::HeadDecision> {
+        None
+    }
+
     /// A handle that records nothing.
     #[inline]
     #[must_use]

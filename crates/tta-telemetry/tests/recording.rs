@@ -129,6 +129,7 @@ fn every_field_of_a_trace_is_what_was_recorded() {
         root_span_id,
         spans: vec![record(root_span_id, None, "import", "workflow", 7, 6, SpanStatus::Ok), parse],
         decision: trace.decision,
+        adjusted_count: Some(1.0),
         class: TraceClass::Normal,
         dropped: TraceCounts::default(),
         incomplete: false,

@@ -38,6 +38,7 @@ fn trace_with(attributes: Vec<Attribute>) -> Trace {
         root_span_id: span.span_id,
         spans: vec![span],
         decision: SamplingDecision { keep: true, rate: 1.0, reason: DecisionReason::TailError, sampler: "keep_failed" },
+        adjusted_count: Some(1.0),
         class: TraceClass::Failed,
         dropped: TraceCounts { over_span_limit: 4, over_byte_limit: u32::MAX },
         incomplete: true,

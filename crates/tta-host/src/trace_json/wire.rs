@@ -32,6 +32,9 @@ pub(super) struct TraceLine<'a> {
     class: Class,
     #[serde(borrow)]
     decision: Decision<'a>,
+    /// Absent when nobody knows it, and in files from before there were weights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    adjusted_count: Option<Float>,
     #[serde(default)]
     incomplete: bool,
     #[serde(default)]
@@ -215,6 +218,7 @@ impl<'a> From<&'a Trace> for TraceLine<'a> {
             root_span_id: Parsed(trace.root_span_id),
             class: trace.class.into(),
             decision: Decision { keep, rate: Float(rate), reason: Parsed(reason), sampler: Text(sampler.into()) },
+            adjusted_count: trace.adjusted_count.map(Float),
             incomplete: trace.incomplete,
             late: trace.late,
             dropped: Dropped { over_span_limit, over_byte_limit },
@@ -233,6 +237,7 @@ impl From<TraceLine<'_>> for Trace {
             root_span_id: line.root_span_id.0,
             spans: line.spans.into_iter().map(SpanRecord::from).collect(),
             decision: SamplingDecision { keep, rate: rate.0, reason: reason.0, sampler },
+            adjusted_count: line.adjusted_count.map(|count| count.0),
             class: line.class.into(),
             dropped: TraceCounts { over_span_limit, over_byte_limit },
             incomplete: line.incomplete,

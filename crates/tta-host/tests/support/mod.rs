@@ -45,6 +45,7 @@ pub(crate) fn trace_of(number: u128, spans: Vec<SpanRecord>) -> Trace {
         root_span_id: root_id(),
         spans,
         decision: SamplingDecision { keep: true, rate: 1.0, reason: DecisionReason::RateOne, sampler: "keep_all" },
+        adjusted_count: Some(1.0),
         class: TraceClass::Normal,
         dropped: TraceCounts::default(),
         incomplete: false,

@@ -19,7 +19,7 @@ impl Context {
             (None, Some(remote)) => remote.trace_id,
             (None, None) => self.ids().trace_id(),
         };
-        let flags = propagate::outgoing_flags(remote, self.telemetry(), trace.is_recording());
+        let flags = propagate::outgoing_flags(remote, self.telemetry(), &trace);
         // What is not recorded passes its caller's span on, as if it were not there.
         let unrecorded_span = root.or(remote.map(|remote| remote.span_id)).unwrap_or_else(|| self.ids().span_id());
         let key = root.map_or_else(|| self.ids().next_u64(), SpanId::get);

@@ -1,8 +1,9 @@
 //! Across the border of the process: what a run inherits from its caller and passes on to what it
 //! calls.
 
-use tta_telemetry::propagation::{Baggage, HeaderSink, TraceContext, TraceFlags, inject};
-use tta_telemetry::{SpanId, Telemetry, TraceId};
+use tta_telemetry::propagation::{Baggage, HeaderSink, TraceContext, TraceFlags, TraceState, inject};
+use tta_telemetry::sampling::RemoteSampling;
+use tta_telemetry::{ActiveTrace, Name, Telemetry, TraceHandle, TraceStart};
 
 use super::Context;
 
@@ -12,8 +13,11 @@ pub(super) const CORRELATION_ID: &str = "correlation_id";
 /// The flags of a run (W3C Trace Context level 2, section 3.2.2.5): what the caller sampled stays
 /// sampled, and whether its trace id is random is not for us to say; our own ids are. A run that is
 /// not recorded adds nothing to what its caller said.
-pub(super) fn outgoing_flags(remote: Option<&TraceContext>, telemetry: &Telemetry, is_recording: bool) -> TraceFlags {
-    let sampled = is_recording && telemetry.samples_at_head();
+pub(super) fn outgoing_flags(remote: Option<&TraceContext>, telemetry: &Telemetry, trace: &TraceHandle) -> TraceFlags {
+    let sampled = match trace.head() {
+        Some(head) => head.keep,
+        None => trace.is_recording() && telemetry.samples_at_head(),
+    };
     match remote {
         Some(remote) => remote.flags.with_sampled(sampled || remote.flags.is_sampled()),
         None => TraceFlags::RANDOM.with_sampled(sampled),
@@ -31,7 +35,7 @@ impl Context {
             trace_id: run.trace_id,
             span_id: self.span_id().unwrap_or(run.unrecorded_span),
             flags: run.flags,
-            trace_state: remote.map(|remote| remote.trace_state.clone()).unwrap_or_default(),
+            trace_state: self.outgoing_trace_state(remote),
         })
     }
 
@@ -73,8 +77,29 @@ impl Context {
         }
     }
 
-    /// Where runs that start with this context hang: a span of another process.
-    pub(crate) fn remote_ids(&self) -> Option<(TraceId, SpanId)> {
-        self.0.common.identity.remote.as_ref().map(|remote| (remote.trace_id, remote.span_id))
+    /// What the caller said, with our threshold in it where a sampling policy decides.
+    fn outgoing_trace_state(&self, remote: Option<&TraceContext>) -> TraceState {
+        let none = TraceState::default();
+        let received = remote.map_or(&none, |remote| &remote.trace_state);
+        match self.0.common.trace.head() {
+            Some(head) => head.trace_state(received),
+            None => received.clone(),
+        }
+    }
+
+    /// Starts the trace of a run with this context: below the caller in another process, if there
+    /// is one, and as that one decided about it.
+    pub(crate) fn start_root(&self, name: &Name, kind: &'static str) -> ActiveTrace {
+        let remote = self.0.common.identity.remote.as_ref();
+        let telemetry = self.telemetry();
+        let key = telemetry.samples_by_correlation_id().then(|| self.correlation_id().map(ToString::to_string)).flatten();
+        let start = TraceStart {
+            kind,
+            parent: remote.map(|remote| (remote.trace_id, remote.span_id)),
+            remote: remote.map(RemoteSampling::read),
+            correlation_id: key.as_deref(),
+            ..TraceStart::default()
+        };
+        telemetry.start_trace_with(name.clone(), &start)
     }
 }

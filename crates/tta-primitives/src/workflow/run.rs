@@ -32,7 +32,7 @@ impl<'a, C: Borrow<Context>> OpenRun<'a, C> {
         cells: impl FnOnce(&Context) -> Resolved<'a, StepCells>,
     ) -> Self {
         let outer: &Context = cx.borrow();
-        let root = outer.telemetry().start_trace_in(workflow.1.clone(), kind, outer.remote_ids());
+        let root = outer.start_root(&workflow.1, kind);
         let mut context = outer.for_run(workflow, root.handle(), root.root_span_id());
         let mut run = Self {
             context: None,

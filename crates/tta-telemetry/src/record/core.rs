@@ -19,7 +19,7 @@ use crate::clock::Clock;
 use crate::counters::RecorderCounters;
 use crate::decisions::{DecisionRegistry, Observers};
 use crate::engine::TraceStart;
-use crate::id::{IdSource, SpanId, TraceId};
+use crate::id::IdSource;
 use crate::limits::Limits;
 use crate::measuring::Measuring;
 use crate::metrics::{CounterArray, ShardedCounter};

@@ -31,7 +31,7 @@ const NEXT_RUN: u32 = 4;
 pub(crate) struct Seen(u32);
 
 /// What is known at a run's start and decides with it: written before the trace is seen by others.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct HeadCells {
     /// What the caller decided, and flags.
     kind: AtomicU8,
@@ -50,6 +50,16 @@ const FORCED: u8 = 4;
 const CORRELATED: u8 = 8;
 
 impl HeadCells {
+    fn new() -> Self {
+        Self {
+            kind: AtomicU8::new(NO_REMOTE),
+            workflow: AtomicU32::new(0),
+            threshold: AtomicU64::new(0),
+            randomness: AtomicU64::new(0),
+            correlation_id: Mutex::new(None),
+        }
+    }
+
     #[inline]
     fn set(&self, start: &TraceStart<'_>, workflow: u32) {
         let mut kind = NO_REMOTE;
@@ -80,9 +90,9 @@ impl HeadCells {
             NO_REMOTE => return here,
             NOT_SAMPLED => RemoteParent::NotSampled,
             SAMPLED => RemoteParent::Sampled(None),
-            _ => RemoteParent::Sampled(Threshold::from_bits(self.threshold.load(Ordering::Relaxed))),
+            _ => RemoteParent::Sampled(Threshold::new(self.threshold.load(Ordering::Relaxed))),
         };
-        let randomness = Randomness::from_bits(self.randomness.load(Ordering::Relaxed));
+        let randomness = Randomness::new(self.randomness.load(Ordering::Relaxed)).unwrap_or(here.randomness);
         RemoteSampling { parent, randomness, ..here }
     }
 }
@@ -133,7 +143,7 @@ impl LiveTrace {
             started: AtomicU64::new(0),
             root_ended: AtomicU64::new(0),
             root_status: AtomicU8::new(0),
-            head: HeadCells::default(),
+            head: HeadCells::new(),
             saw_error: AtomicBool::new(false),
             detached_failed: AtomicBool::new(false),
             over_span_limit: AtomicU32::new(0),

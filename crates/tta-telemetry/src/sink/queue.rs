@@ -122,6 +122,7 @@ mod tests {
             root_span_id,
             spans: vec![span; spans],
             decision: SamplingDecision { keep: true, rate: 1.0, reason: DecisionReason::RateOne, sampler: "keep_all" },
+            adjusted_count: Some(1.0),
             class,
             dropped: TraceCounts::default(),
             incomplete: false,

@@ -47,6 +47,7 @@ fn trace(spans: Vec<SpanRecord>) -> Trace {
         root_span_id: SpanId::new(1).unwrap(),
         spans,
         decision: SamplingDecision { keep: true, rate: 1.0, reason: DecisionReason::RateOne, sampler: "keep_all" },
+        adjusted_count: Some(1.0),
         class: TraceClass::Normal,
         dropped: TraceCounts::default(),
         incomplete: false,

@@ -112,6 +112,7 @@ fn trace() -> Trace {
         root_span_id: span_id,
         spans: vec![span],
         decision: SamplingDecision { keep: true, rate: 1.0, reason: DecisionReason::RateOne, sampler: "keep_all" },
+        adjusted_count: Some(1.0),
         class: TraceClass::Normal,
         dropped: TraceCounts::default(),
         incomplete: false,
