@@ -1,0 +1,95 @@
+//! Exemplars, and the formats that Prometheus asks for.
+
+use std::sync::{Arc, Mutex};
+
+use axum::http::header::{ACCEPT, CONTENT_TYPE};
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tta::prelude::*;
+use tta_server::Format;
+
+use crate::support::{Scraped, Settings, double, eventually, prometheus_or_skip};
+
+async fn odd_only(n: u32) -> Result<u32, Error> {
+    if n % 2 == 1 { Ok(n) } else { Err("even".with_kind(ErrorKind::InvalidInput)) }
+}
+
+/// Each exemplar: the name of its series' step, and what it says.
+fn exemplars(data: &Value) -> Vec<(String, Value)> {
+    let mut all = Vec::new();
+    for series in data.as_array().unwrap() {
+        let step = series["seriesLabels"]["primitive_name"].as_str().unwrap();
+        all.extend(series["exemplars"].as_array().unwrap().iter().map(|one| (step.to_owned(), one.clone())));
+    }
+    all
+}
+
+#[tokio::test]
+async fn exemplars_arrive_and_point_at_spans_of_kept_traces() {
+    let scraped = Scraped::with(|builder| builder.sampling(Sampling::KeepFailed)).await;
+    let flow = workflow("flow", double) >> odd_only;
+    let chosen = workflow("chosen", odd_only);
+    for n in 0..20 {
+        flow.run(n, &scraped.context()).await.unwrap_err();
+        assert_eq!(chosen.run(n, &scraped.context()).await.is_ok(), n % 2 == 1);
+    }
+    scraped.settle().await;
+    let settings = Settings { target: scraped.server.local_addr(), features: "exemplar-storage" };
+    let prometheus = prometheus_or_skip!(settings);
+    let query = [("query", "primitive_duration_seconds_bucket"), ("start", "0"), ("end", "4102444800")];
+    let steps = ["chosen", "double", "flow", "odd_only"];
+    let arrived = eventually("exemplars of every step", async || {
+        let arrived = exemplars(&prometheus.ask("/api/v1/query_exemplars", &query).await);
+        steps.iter().all(|step| arrived.iter().any(|(of, _)| of == step)).then_some(arrived)
+    })
+    .await;
+    let traces = scraped.memory.traces();
+    assert_eq!(traces.len(), 30);
+    for (step, exemplar) in arrived {
+        let id = |key: &str| exemplar["labels"][key].as_str().unwrap().to_owned();
+        let trace = traces.iter().find(|trace| trace.trace_id.to_string() == id("trace_id")).expect("it was kept");
+        let span = trace.spans.iter().find(|span| span.span_id.to_string() == id("span_id")).unwrap();
+        assert_eq!(span.name, *step);
+        let seconds: f64 = exemplar["value"].as_str().unwrap().parse().unwrap();
+        assert_eq!((seconds * 1e9).round() as u64, span.duration_ns);
+        let ms = (exemplar["timestamp"].as_f64().unwrap() * 1e3).round() as u64;
+        assert_eq!(ms, span.end_unix_ns() / 1_000_000);
+    }
+}
+
+/// What Prometheus asked for first, and what it got.
+async fn negotiated(features: &'static str) -> Option<(String, String)> {
+    let telemetry = Telemetry::builder().build().unwrap();
+    let seen = Arc::<Mutex<Vec<(String, String)>>>::default();
+    let note = Arc::clone(&seen);
+    let watch = move |request: axum::extract::Request, next: axum::middleware::Next| {
+        let note = Arc::clone(&note);
+        async move {
+            let accepted = request.headers()[ACCEPT].to_str().unwrap().to_owned();
+            let reply = next.run(request).await;
+            note.lock().unwrap().push((accepted, reply.headers()[CONTENT_TYPE].to_str().unwrap().to_owned()));
+            reply
+        }
+    };
+    let router = tta_server::router(&telemetry).layer(axum::middleware::from_fn(watch));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let target = listener.local_addr().unwrap();
+    let mut server = JoinSet::new();
+    server.spawn(axum::serve(listener, router).into_future());
+    let prometheus = crate::support::prometheus(Settings { target, features }).await?;
+    prometheus.scraped_anew().await;
+    assert_eq!(prometheus.value("telemetry_up").await, Some(1.0));
+    let first = seen.lock().unwrap()[0].clone();
+    Some(first)
+}
+
+#[tokio::test]
+async fn prometheus_gets_open_metrics_and_with_native_histograms_protocol_buffers() {
+    let Some((accepted, got)) = negotiated("").await else { return };
+    assert!(accepted.starts_with("application/openmetrics-text"), "{accepted}");
+    assert_eq!(got, Format::OpenMetrics.content_type());
+    let (accepted, got) = negotiated("native-histograms").await.unwrap();
+    assert!(accepted.starts_with("application/vnd.google.protobuf"), "{accepted}");
+    assert_eq!(got, Format::Protobuf.content_type());
+}

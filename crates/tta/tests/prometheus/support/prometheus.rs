@@ -1,0 +1,189 @@
+//! A `prometheus` of a test's own: a free port, a directory that goes with it, and its HTTP API.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::eventually;
+
+const PROGRAM: &str = "prometheus";
+
+/// Labels of a series, its name among them as `__name__`.
+pub(crate) type Labels = BTreeMap<String, String>;
+
+/// What is scraped, and what is switched on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Settings {
+    pub(crate) target: SocketAddr,
+    pub(crate) features: &'static str,
+}
+
+/// A series of an answer, with its values by time in milliseconds.
+#[derive(Clone, Debug)]
+pub(crate) struct Sample {
+    pub(crate) labels: Labels,
+    pub(crate) values: Vec<(u64, f64)>,
+}
+
+pub(crate) struct Prometheus {
+    process: Option<Child>,
+    port: u16,
+    directory: TempDir,
+    settings: Settings,
+    client: reqwest::Client,
+}
+
+/// A running server, or nothing where the program is missing and may be.
+pub(crate) async fn prometheus(settings: Settings) -> Option<Prometheus> {
+    if !is_installed(PROGRAM) {
+        return None;
+    }
+    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+    let directory = TempDir::new().unwrap();
+    // No proxy of the environment is asked for what is on this machine.
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let mut prometheus = Prometheus { process: None, port, directory, settings, client };
+    prometheus.launch().await;
+    Some(prometheus)
+}
+
+/// What `promtool` says to the input; nothing where it is missing and may be.
+pub(crate) fn promtool(arguments: &[&str], input: &[u8]) -> Option<Output> {
+    if !is_installed("promtool") {
+        return None;
+    }
+    let mut command = Command::new("promtool");
+    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut process = command.spawn().unwrap();
+    process.stdin.take().unwrap().write_all(input).unwrap();
+    Some(process.wait_with_output().unwrap())
+}
+
+fn is_installed(program: &str) -> bool {
+    let found = Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    if found.is_err() {
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "{program} is not installed");
+        eprintln!("skipped: {program} is not installed");
+    }
+    found.is_ok()
+}
+
+impl Prometheus {
+    /// Starts the process, and waits until it answers.
+    async fn launch(&mut self) {
+        let path = |name: &str| self.directory.path().join(name);
+        let target = self.settings.target;
+        let config = format!(
+            "global: {{scrape_interval: 200ms, scrape_timeout: 200ms}}\n\
+             scrape_configs: [{{job_name: tta, static_configs: [{{targets: [\"{target}\"]}}]}}]\n"
+        );
+        std::fs::write(path("prometheus.yml"), config).unwrap();
+        let mut command = Command::new(PROGRAM);
+        command
+            .arg(format!("--config.file={}", path("prometheus.yml").display()))
+            .arg(format!("--storage.tsdb.path={}", path("data").display()))
+            .arg(format!("--web.listen-address=127.0.0.1:{}", self.port))
+            .arg(format!("--enable-feature={}", self.settings.features))
+            .arg("--log.level=warn");
+        let mut process = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut log = process.stderr.take().unwrap();
+        // What it says later must not fill the pipe; nextest shows it when the test fails.
+        std::thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(read @ 1..) = log.read(&mut buffer) {
+                eprint!("{}", String::from_utf8_lossy(&buffer[..read]));
+            }
+        });
+        self.process = Some(process);
+        eventually("Prometheus is ready", async || {
+            let answer = self.client.get(self.url("/-/ready")).send().await.ok()?;
+            answer.status().is_success().then_some(())
+        })
+        .await;
+    }
+
+    /// The same directory and port again. It is asked to end, as an operator would.
+    pub(crate) async fn restart(&mut self) {
+        let mut process = self.process.take().unwrap();
+        let pid = process.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        assert!(process.wait().unwrap().success());
+        self.launch().await;
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.port)
+    }
+
+    /// `data` of the API's answer.
+    pub(crate) async fn ask(&self, path: &str, query: &[(&str, &str)]) -> Value {
+        let answer = self.client.get(self.url(path)).query(query).send().await.unwrap();
+        let text = answer.text().await.unwrap();
+        let mut answer: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(answer["status"], "success", "{query:?}: {text}");
+        answer["data"].take()
+    }
+
+    /// The series that an expression gives now.
+    pub(crate) async fn query(&self, expression: &str) -> Vec<Sample> {
+        samples(&self.ask("/api/v1/query", &[("query", expression)]).await)
+    }
+
+    /// The series that an expression gives at a time in milliseconds.
+    pub(crate) async fn query_at(&self, expression: &str, ms: u64) -> Vec<Sample> {
+        let time = format!("{}.{:03}", ms / 1_000, ms % 1_000);
+        samples(&self.ask("/api/v1/query", &[("query", expression), ("time", &time)]).await)
+    }
+
+    /// The one value that an expression gives, if it gives any.
+    pub(crate) async fn value(&self, expression: &str) -> Option<f64> {
+        let found = self.query(expression).await;
+        assert!(found.len() < 2, "{expression}: {found:?}");
+        found.first().map(|sample| sample.values[0].1)
+    }
+
+    /// Waits for a scrape that began after this was called.
+    pub(crate) async fn scraped_anew(&self) {
+        let so_far = self.value("count_over_time(up[1h])").await.unwrap_or(0.0) as usize;
+        // One may be under way.
+        self.scraped(so_far + 2).await;
+    }
+
+    /// Waits until it scraped the target this often.
+    pub(crate) async fn scraped(&self, times: usize) {
+        let expression = format!("count_over_time(up[1h]) >= {times}");
+        eventually("the scrapes", async || self.value(&expression).await).await;
+    }
+}
+
+fn samples(data: &Value) -> Vec<Sample> {
+    let found = data["result"].as_array().unwrap();
+    if data["resultType"] == "scalar" {
+        return vec![Sample { labels: Labels::new(), values: vec![pair(&data["result"])] }];
+    }
+    let series = found.iter().map(|series| {
+        let labels = serde_json::from_value(series["metric"].clone()).unwrap();
+        let one = series.get("value").into_iter().map(pair);
+        let many = series.get("values").and_then(Value::as_array).into_iter().flatten().map(pair);
+        Sample { labels, values: one.chain(many).collect() }
+    });
+    series.collect()
+}
+
+fn pair(value: &Value) -> (u64, f64) {
+    ((value[0].as_f64().unwrap() * 1_000.0).round() as u64, value[1].as_str().unwrap().parse().unwrap())
+}
+
+impl Drop for Prometheus {
+    fn drop(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            // It may have ended by itself.
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+    }
+}
