@@ -1,8 +1,11 @@
-//! Exemplars, and the formats that Prometheus asks for.
+//! Exemplars, and the format that they come in.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
+use axum::extract::Request;
 use axum::http::header::{ACCEPT, CONTENT_TYPE};
+use axum::middleware::{Next, from_fn};
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -25,8 +28,32 @@ fn exemplars(data: &Value) -> Vec<(String, Value)> {
     all
 }
 
+/// What a request accepted, and what it got.
+type Negotiated = Arc<Mutex<Vec<(String, String)>>>;
+
+/// Serves an engine's metrics, and notes who asks for what.
+async fn serve(telemetry: &Telemetry) -> (SocketAddr, Negotiated, JoinSet<std::io::Result<()>>) {
+    let seen = Negotiated::default();
+    let note = Arc::clone(&seen);
+    let watch = move |request: Request, next: Next| {
+        let note = Arc::clone(&note);
+        async move {
+            let accepted = request.headers()[ACCEPT].to_str().unwrap().to_owned();
+            let reply = next.run(request).await;
+            note.lock().unwrap().push((accepted, reply.headers()[CONTENT_TYPE].to_str().unwrap().to_owned()));
+            reply
+        }
+    };
+    let router = tta_server::router(telemetry).layer(from_fn(watch));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let target = listener.local_addr().unwrap();
+    let mut server = JoinSet::new();
+    server.spawn(axum::serve(listener, router).into_future());
+    (target, seen, server)
+}
+
 #[tokio::test]
-async fn exemplars_arrive_and_point_at_spans_of_kept_traces() {
+async fn prometheus_gets_open_metrics_with_exemplars_that_point_at_spans_of_kept_traces() {
     let scraped = Scraped::with(|builder| builder.sampling(Sampling::KeepFailed)).await;
     let flow = workflow("flow", double) >> odd_only;
     let chosen = workflow("chosen", odd_only);
@@ -35,8 +62,8 @@ async fn exemplars_arrive_and_point_at_spans_of_kept_traces() {
         assert_eq!(chosen.run(n, &scraped.context()).await.is_ok(), n % 2 == 1);
     }
     scraped.settle().await;
-    let settings = Settings { target: scraped.server.local_addr(), features: "exemplar-storage" };
-    let prometheus = prometheus_or_skip!(settings);
+    let (target, seen, _server) = serve(&scraped.telemetry).await;
+    let prometheus = prometheus_or_skip!(Settings::of(target).features("exemplar-storage"));
     let query = [("query", "primitive_duration_seconds_bucket"), ("start", "0"), ("end", "4102444800")];
     let steps = ["chosen", "double", "flow", "odd_only"];
     let arrived = eventually("exemplars of every step", async || {
@@ -56,40 +83,7 @@ async fn exemplars_arrive_and_point_at_spans_of_kept_traces() {
         let ms = (exemplar["timestamp"].as_f64().unwrap() * 1e3).round() as u64;
         assert_eq!(ms, span.end_unix_ns() / 1_000_000);
     }
-}
-
-/// What Prometheus asked for first, and what it got.
-async fn negotiated(features: &'static str) -> Option<(String, String)> {
-    let telemetry = Telemetry::builder().build().unwrap();
-    let seen = Arc::<Mutex<Vec<(String, String)>>>::default();
-    let note = Arc::clone(&seen);
-    let watch = move |request: axum::extract::Request, next: axum::middleware::Next| {
-        let note = Arc::clone(&note);
-        async move {
-            let accepted = request.headers()[ACCEPT].to_str().unwrap().to_owned();
-            let reply = next.run(request).await;
-            note.lock().unwrap().push((accepted, reply.headers()[CONTENT_TYPE].to_str().unwrap().to_owned()));
-            reply
-        }
-    };
-    let router = tta_server::router(&telemetry).layer(axum::middleware::from_fn(watch));
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let target = listener.local_addr().unwrap();
-    let mut server = JoinSet::new();
-    server.spawn(axum::serve(listener, router).into_future());
-    let prometheus = crate::support::prometheus(Settings { target, features }).await?;
-    prometheus.scraped_anew().await;
-    assert_eq!(prometheus.value("telemetry_up").await, Some(1.0));
-    let first = seen.lock().unwrap()[0].clone();
-    Some(first)
-}
-
-#[tokio::test]
-async fn prometheus_gets_open_metrics_and_with_native_histograms_protocol_buffers() {
-    let Some((accepted, got)) = negotiated("").await else { return };
+    let (accepted, got) = seen.lock().unwrap()[0].clone();
     assert!(accepted.starts_with("application/openmetrics-text"), "{accepted}");
     assert_eq!(got, Format::OpenMetrics.content_type());
-    let (accepted, got) = negotiated("native-histograms").await.unwrap();
-    assert!(accepted.starts_with("application/vnd.google.protobuf"), "{accepted}");
-    assert_eq!(got, Format::Protobuf.content_type());
 }

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::print_stderr)]
 
 mod counters;
+mod document;
 mod exemplars;
 mod page;
 mod quantiles;

@@ -1,14 +1,22 @@
 //! Quantiles that Prometheus computes, against our own.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
+use axum::http::header::CONTENT_TYPE;
+use axum::routing::get;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 use tta::Telemetry;
 use tta::telemetry::{HistogramValue, MetricValue, Percentiles, SpanStatus};
+use tta_server::{Format, Page};
 
-use crate::support::{Prometheus, Scraped, Settings, prometheus_or_skip};
+use crate::document::queries_are_answered;
+use crate::support::{Scraped, Settings, prometheus_or_skip};
 
 /// Limits of native buckets are 2^(1/8) apart, and a value may be counted 0.8 % from where it is.
 const NATIVE_BUCKET: f64 = 1.0905 * 1.008;
+const NATIVE: &str = "primitive_duration_seconds{job=\"tta\", primitive_name=\"tail\"}";
 const COUNT: u32 = 2_000;
 
 /// From 2 ms to 1.4 s, most of them short: a heavy tail.
@@ -36,40 +44,38 @@ fn histogram(telemetry: &Telemetry) -> HistogramValue {
     }
 }
 
-async fn quantile(prometheus: &Prometheus, share: f64, metric: &str) -> f64 {
-    let expression = format!("histogram_quantile({share}, {metric}{{primitive_name=\"tail\"}})");
-    prometheus.value(&expression).await.expect(&expression)
+/// Serves the same in the text format alone, of which Prometheus has classic buckets.
+async fn serve_text(telemetry: Telemetry) -> (SocketAddr, JoinSet<std::io::Result<()>>) {
+    let page = async move || {
+        let bytes: Vec<u8> = Page::new(telemetry.collect_metrics(), Format::Text).flatten().collect();
+        ([(CONTENT_TYPE, Format::Text.content_type())], bytes)
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let target = listener.local_addr().unwrap();
+    let mut server = JoinSet::new();
+    server.spawn(axum::serve(listener, axum::Router::new().route("/metrics", get(page))).into_future());
+    (target, server)
 }
 
 #[tokio::test]
-async fn quantiles_of_classic_buckets_are_in_the_same_bucket_as_our_own() {
+async fn quantiles_are_in_the_classic_bucket_of_our_own_and_within_a_tenth_in_native_buckets() {
     let scraped = Scraped::start().await;
     record(&scraped.telemetry);
-    let prometheus = prometheus_or_skip!(Settings { target: scraped.server.local_addr(), features: "" });
-    prometheus.scraped_anew().await;
-    let limits = histogram(&scraped.telemetry).limits;
-    let bucket = |seconds: f64| limits.partition_point(|limit| *limit < seconds);
-    for (share, ours) in own(&scraped.telemetry) {
-        let theirs = quantile(&prometheus, share, "primitive_duration_seconds_bucket").await;
-        assert_eq!(bucket(ours), bucket(theirs), "{share}: {ours} and {theirs}");
-    }
-}
-
-#[tokio::test]
-async fn quantiles_of_native_buckets_are_within_a_tenth_of_our_own() {
-    let scraped = Scraped::start().await;
-    record(&scraped.telemetry);
-    let settings = Settings { target: scraped.server.local_addr(), features: "native-histograms" };
+    let (text, _server) = serve_text(scraped.telemetry.clone()).await;
+    let settings = Settings::of(scraped.server.local_addr()).job("text", text).features("native-histograms");
     let prometheus = prometheus_or_skip!(settings);
     prometheus.scraped_anew().await;
+    let known = histogram(&scraped.telemetry);
+    let bucket = |seconds: f64| known.limits.partition_point(|limit| *limit < seconds);
+    let value = async |expression: String| prometheus.value(&expression).await.expect(&expression);
     for (share, ours) in own(&scraped.telemetry) {
-        let theirs = quantile(&prometheus, share, "primitive_duration_seconds").await;
+        let classic = "primitive_duration_seconds_bucket{job=\"text\", primitive_name=\"tail\"}";
+        let theirs = value(format!("histogram_quantile({share}, {classic})")).await;
+        assert_eq!(bucket(ours), bucket(theirs), "{share}: {ours} and {theirs}");
+        let theirs = value(format!("histogram_quantile({share}, {NATIVE})")).await;
         assert!((NATIVE_BUCKET.recip()..=NATIVE_BUCKET).contains(&(theirs / ours)), "{share}: {ours} and {theirs}");
     }
-    let known = histogram(&scraped.telemetry);
-    let value = async |function: &str| {
-        prometheus.value(&format!("{function}(primitive_duration_seconds{{primitive_name=\"tail\"}})")).await
-    };
-    assert_eq!((value("histogram_count").await, known.count), (Some(f64::from(COUNT)), u64::from(COUNT)));
-    assert_eq!(value("histogram_sum").await, Some(known.sum));
+    assert_eq!((value(format!("histogram_count({NATIVE})")).await, known.count), (f64::from(COUNT), u64::from(COUNT)));
+    assert_eq!(value(format!("histogram_sum({NATIVE})")).await, known.sum);
+    queries_are_answered(&prometheus, "promql native").await;
 }

@@ -15,11 +15,34 @@ const PROGRAM: &str = "prometheus";
 /// Labels of a series, its name among them as `__name__`.
 pub(crate) type Labels = BTreeMap<String, String>;
 
-/// What is scraped, and what is switched on.
-#[derive(Clone, Copy, Debug)]
+/// What is scraped, how often, and what is switched on.
+#[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    pub(crate) target: SocketAddr,
-    pub(crate) features: &'static str,
+    /// Names of jobs, with an address each.
+    jobs: Vec<(&'static str, SocketAddr)>,
+    interval: &'static str,
+    features: &'static str,
+}
+
+impl Settings {
+    /// The job `tta`, often.
+    pub(crate) fn of(target: SocketAddr) -> Self {
+        Self { jobs: vec![("tta", target)], interval: "200ms", features: "" }
+    }
+
+    pub(crate) fn job(mut self, name: &'static str, target: SocketAddr) -> Self {
+        self.jobs.push((name, target));
+        self
+    }
+
+    /// For a large page, and a machine that has much else to do.
+    pub(crate) fn seldom(self) -> Self {
+        Self { interval: "1s", ..self }
+    }
+
+    pub(crate) fn features(self, features: &'static str) -> Self {
+        Self { features, ..self }
+    }
 }
 
 /// A series of an answer, with its values by time in milliseconds.
@@ -76,11 +99,18 @@ impl Prometheus {
     /// Starts the process, and waits until it answers.
     async fn launch(&mut self) {
         let path = |name: &str| self.directory.path().join(name);
-        let target = self.settings.target;
-        let config = format!(
-            "global: {{scrape_interval: 200ms, scrape_timeout: 200ms}}\n\
-             scrape_configs: [{{job_name: tta, static_configs: [{{targets: [\"{target}\"]}}]}}]\n"
+        let interval = self.settings.interval;
+        let mut config = format!(
+            "global: {{scrape_interval: {interval}, scrape_timeout: {interval}}}
+scrape_configs:
+"
         );
+        for (job, target) in &self.settings.jobs {
+            config.push_str(&format!(
+                "- {{job_name: {job}, static_configs: [{{targets: ['{target}']}}]}}
+"
+            ));
+        }
         std::fs::write(path("prometheus.yml"), config).unwrap();
         let mut command = Command::new(PROGRAM);
         command
@@ -146,16 +176,17 @@ impl Prometheus {
         found.first().map(|sample| sample.values[0].1)
     }
 
-    /// Waits for a scrape that began after this was called.
+    /// Waits for a scrape of each target that began after this was called.
     pub(crate) async fn scraped_anew(&self) {
-        let so_far = self.value("count_over_time(up[1h])").await.unwrap_or(0.0) as usize;
-        // One may be under way.
+        // The rarest; one may be under way.
+        let so_far = self.value("min(sum_over_time(up[1h]))").await.unwrap_or(0.0) as usize;
         self.scraped(so_far + 2).await;
     }
 
-    /// Waits until it scraped the target this often.
+    /// Waits until it scraped each target this often. It takes five seconds to begin.
     pub(crate) async fn scraped(&self, times: usize) {
-        let expression = format!("count_over_time(up[1h]) >= {times}");
+        let jobs = self.settings.jobs.len();
+        let expression = format!("count(sum_over_time(up[1h]) >= {times}) == {jobs}");
         eventually("the scrapes", async || self.value(&expression).await).await;
     }
 }
