@@ -1,9 +1,11 @@
 //! The command line's grammar and help.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use tta::telemetry::config::Preset;
 use tta::tracing::logging::{LogFormat, LogLevel};
 
 /// Compose async work from small primitives; see, measure and explain every step of every run.
@@ -26,14 +28,65 @@ pub(crate) enum Command {
     /// met in a directory are passed by; a link that is given is followed.
     ///
     /// Exit codes: 0 when something was analysed, 1 when nothing could be, 2 for bad arguments or
-    /// output that could not be written, 130 after Ctrl-C (what was done until then is shown; a
-    /// second Ctrl-C ends at once).
+    /// output that could not be written, 130 after Ctrl-C or SIGTERM (what was done until then is
+    /// shown; a second one ends at once). With --metrics these are how it is meant to end, once the
+    /// work is done, and do not change the code.
     Demo(Demo),
     /// Show one trace of a trace file as a tree
     ///
     /// Trace files are written by `tta demo --traces FILE`. Exit codes: 0 found, 1 not found, 2
     /// for bad arguments or an unreadable file.
     Trace(Trace),
+    /// Show, check and explain the configuration
+    Config(ConfigArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConfigArguments {
+    #[command(subcommand)]
+    pub(crate) command: ConfigCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Print every field as it is in effect: preset, file, environment
+    Show {
+        /// Print this preset instead: development, staging or production
+        #[arg(long, value_name = "PRESET", value_parser = preset)]
+        preset: Option<Preset>,
+        /// The file to read [default: the one that TTA_CONFIG names, if any]
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// How to print it
+        #[arg(long, value_name = "FORMAT", default_value = "toml")]
+        format: ConfigForm,
+    },
+    /// Check a file together with the environment; all problems at once
+    ///
+    /// Exit codes: 0 when it is a configuration, 1 when something in it is wrong, 2 when it cannot
+    /// be read.
+    Check {
+        /// The file, in TOML
+        file: PathBuf,
+    },
+    /// Print the JSON Schema, for editors
+    Schema,
+    /// Print in what the presets differ
+    Presets,
+    /// Print every field with what it accepts and means, as a Markdown table
+    Reference,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum ConfigForm {
+    /// As a configuration file has it
+    Toml,
+    /// As the configuration API has it
+    Json,
+}
+
+fn preset(text: &str) -> Result<Preset, String> {
+    Preset::of(text).ok_or_else(|| "accepted is development, staging or production".to_owned())
 }
 
 #[derive(Debug, Args)]
@@ -68,6 +121,14 @@ pub(crate) struct Demo {
     /// Log lines as text, for people, or as JSON [default: text with --log-level]
     #[arg(long, value_name = "FORMAT")]
     pub(crate) log_format: Option<LogFormat>,
+    /// Serve the metrics at http://ADDR/metrics from before the work until Ctrl-C or SIGTERM; ADDR is
+    /// an address with a port, or a port of this machine only, 0 for any that is free. Everybody who
+    /// reaches ADDR can read them [default ADDR: 127.0.0.1:9464]
+    #[arg(
+        long, value_name = "ADDR", num_args = 0..=1, default_missing_value = "127.0.0.1:9464",
+        value_parser = address, conflicts_with = "graph"
+    )]
+    pub(crate) metrics: Option<SocketAddr>,
     /// Print only this run's trace, with all attributes
     #[arg(long, value_name = "WHICH", conflicts_with = "json")]
     pub(crate) trace: Option<Which>,
@@ -100,6 +161,15 @@ pub(crate) enum Which {
     Failed,
 }
 
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let port = text.parse().map(|port: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    port.or_else(|_| text.parse()).map_err(|_| {
+        "accepted is an address with a port, as 127.0.0.1:9464 or [::1]:9464, or a port, 0 to 65535; paths go before \
+         --metrics"
+            .to_owned()
+    })
+}
+
 fn concurrency(text: &str) -> Result<NonZeroUsize, String> {
     let number = text.parse().ok().filter(|number: &NonZeroUsize| number.get() <= 10_000);
     number.ok_or_else(|| "accepted is a whole number from 1 to 10000".to_owned())
@@ -130,6 +200,28 @@ mod tests {
                 assert!(error("--limit", text).starts_with(&format!("{start}1 or more\n")));
             }
         }
+    }
+
+    #[test]
+    fn metrics_are_served_at_an_address_or_a_port_of_this_machine() {
+        let parse = |arguments: &[&str]| {
+            let all = [&["tta", "demo"], arguments].concat();
+            Arguments::try_parse_from(all).map(|parsed| match parsed.command {
+                Command::Demo(demo) => demo.metrics.map(|address| address.to_string()),
+                Command::Trace(_) => None,
+            })
+        };
+        assert_eq!(parse(&[]).unwrap(), None);
+        for (text, want) in [("0", "127.0.0.1:0"), ("9000", "127.0.0.1:9000"), ("[::1]:9464", "[::1]:9464")] {
+            assert_eq!(parse(&["--metrics", text]).unwrap().as_deref(), Some(want));
+        }
+        assert_eq!(parse(&["docs", "--metrics"]).unwrap().as_deref(), Some("127.0.0.1:9464"));
+        for text in ["localhost:9464", "65536", "127.0.0.1", "docs"] {
+            let error = parse(&["--metrics", text]).unwrap_err().to_string();
+            let start = format!("error: invalid value '{text}' for '--metrics [<ADDR>]': accepted is an address with");
+            assert!(error.starts_with(&start), "{error}");
+        }
+        assert!(parse(&["--metrics", "0", "--graph"]).is_err());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 mod analysis;
 mod args;
+mod config_command;
 mod demo;
 mod output;
 mod trace_command;
@@ -18,6 +19,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let outcome = match arguments.command {
         Command::Demo(demo) => demo::run(demo),
+        Command::Config(arguments) => config_command::run(arguments),
         Command::Trace(trace) => trace_command::run(&trace),
     };
     match outcome {

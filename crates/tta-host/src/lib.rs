@@ -1,8 +1,9 @@
 //! What `tta` needs from the operating system.
 //!
 //! Owns trace files: the JSON of a trace ([`trace_json`]), a sink that appends it to a file with
-//! rotation ([`TraceFileSink`]), and reading it back ([`read_traces`], [`find_trace`]); and the file
-//! that keeps the state of SLOs ([`SloStateFile`]). Does not decide which traces are kept, and knows
+//! rotation ([`TraceFileSink`]), and reading it back ([`read_traces`], [`find_trace`]); the file
+//! that keeps the state of SLOs ([`SloStateFile`]); and the configuration of a process from a file and
+//! its environment ([`ConfigSource`]). Does not decide which traces are kept, and knows
 //! neither HTTP nor primitives.
 //!
 //! ```
@@ -25,12 +26,14 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+mod config_source;
 mod siblings;
 mod slo_file;
 mod trace_file;
 pub mod trace_json;
 mod trace_reader;
 
+pub use config_source::{ConfigLoadError, ConfigSource};
 pub use slo_file::{SloFileError, SloStateFile};
 pub use trace_file::{TraceFileBuilder, TraceFileError, TraceFileSink};
 pub use trace_reader::{ReadError, TraceReader, find_trace, find_trace_by_prefix, read_traces, trace_files};

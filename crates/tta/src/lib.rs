@@ -26,7 +26,7 @@
 //!
 //! This crate is a facade without logic: the primitives live in `tta-primitives`, the engine in
 //! `tta-telemetry`, files in `tta-host`, HTTP in `tta-http`, Redis in
-//! `tta-redis`, `tracing` in `tta-tracing`.
+//! `tta-redis`, what is served in `tta-server`, `tracing` in `tta-tracing`.
 //!
 //! # Features
 //! - `record` (default): recording. Without it primitives run, ids propagate, and the recorder is
@@ -36,6 +36,7 @@
 //!   `axum` route templates and an extractor, with `reqwest` spans for the calls of a client.
 //! - `redis`: cached values and memories in Redis, `tta::redis`; with `redis-cluster` in a cluster,
 //!   with `redis-tls` over TLS, with `redis-messagepack` as MessagePack.
+//! - `server`: metrics for Prometheus and others that scrape, `tta::server`.
 //! - `tower`: services of tower as steps, and workflows as services.
 //! - `tracing`: spans and events of libraries inside steps, and logs that carry ids, `tta::tracing`.
 //! - `test-util`: the test kit, `tta::testing`.
@@ -54,6 +55,8 @@ pub use tta_primitives::testing;
 pub use tta_primitives::*;
 #[cfg(feature = "redis")]
 pub use tta_redis as redis;
+#[cfg(feature = "server")]
+pub use tta_server as server;
 pub use tta_telemetry as telemetry;
 pub use tta_telemetry::{MemorySink, Name, Sampling, Telemetry, TextSink, Usd, Value, ValueRef};
 #[cfg(feature = "tracing")]

@@ -1,4 +1,4 @@
-//! Ctrl-C: the first one asks for an orderly end, the second one ends the process at once.
+//! Ctrl-C and SIGTERM: the first one asks for an orderly end, the second one ends the process at once.
 
 use std::io;
 
@@ -8,12 +8,12 @@ use tokio::sync::oneshot;
 use super::INTERRUPTED;
 use crate::output::Failure;
 
-/// Tells of the first Ctrl-C.
+/// Tells of the first Ctrl-C or SIGTERM.
 #[derive(Debug)]
 pub(super) struct Interrupt(oneshot::Receiver<()>);
 
 impl Interrupt {
-    /// Listens from now on, on a thread of its own: a second Ctrl-C must be heard whatever the
+    /// Listens from now on, on a thread of its own: a second one must be heard whatever the
     /// first has led to, be it a write to a pipe that nobody reads. Once this is dropped the
     /// first is treated as the second.
     pub(super) fn listen() -> Result<Self, Failure> {
@@ -22,12 +22,12 @@ impl Interrupt {
         let (tell, told) = oneshot::channel();
         let mut pressed = {
             let _inside = runtime.enter();
-            presses().map_err(failed)?
+            Presses::listen().map_err(failed)?
         };
         let listen = async move {
-            pressed.recv().await;
+            pressed.next().await;
             if tell.send(()).is_ok() {
-                pressed.recv().await;
+                pressed.next().await;
             }
             std::process::exit(INTERRUPTED.into());
         };
@@ -36,7 +36,7 @@ impl Interrupt {
         Ok(Self(told))
     }
 
-    /// Waits for the first Ctrl-C. Not to be called again after that.
+    /// Waits for the first one. Not to be called again after that.
     pub(super) async fn first(&mut self) {
         if (&mut self.0).await.is_err() {
             // Nobody listens any more, so none will come.
@@ -46,11 +46,36 @@ impl Interrupt {
 }
 
 #[cfg(unix)]
-fn presses() -> io::Result<tokio::signal::unix::Signal> {
-    tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())
+struct Presses {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Presses {
+    fn listen() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
 }
 
 #[cfg(windows)]
-fn presses() -> io::Result<tokio::signal::windows::CtrlC> {
-    tokio::signal::windows::ctrl_c()
+struct Presses(tokio::signal::windows::CtrlC);
+
+#[cfg(windows)]
+impl Presses {
+    fn listen() -> io::Result<Self> {
+        tokio::signal::windows::ctrl_c().map(Self)
+    }
+
+    async fn next(&mut self) {
+        self.0.recv().await;
+    }
 }

@@ -1,12 +1,13 @@
 //! `tta demo`: the analysis workflow over every file, and what it showed.
 //!
 //! Owns the order of things; the workflow is in `workflow`, the files in `files`, Ctrl-C in
-//! `interrupt`, what is shown in `report`, `table`, `wrap` and `json`.
+//! `interrupt`, serving in `metrics`, what is shown in `report`, `table`, `wrap` and `json`.
 
 mod files;
 mod highlights;
 mod interrupt;
 mod json;
+mod metrics;
 mod report;
 mod table;
 mod workflow;
@@ -91,12 +92,19 @@ pub(crate) fn run(arguments: Demo) -> Result<ExitCode, Failure> {
         .map_err(|error| Failure::new(format!("cannot start the async runtime: {error}")))?;
     let highlights = Highlights::default();
     let telemetry = engine(&arguments, &highlights)?;
-    let stop = Interrupt::listen()?;
-    let outcome = runtime.block_on(analyse(&arguments, &workflow, found, telemetry, highlights, stop));
+    let mut stop = Interrupt::listen()?;
+    let server = arguments.metrics.map(|address| runtime.block_on(metrics::serve(&telemetry, address))).transpose()?;
+    let outcome = runtime.block_on(analyse(&arguments, &workflow, found, &telemetry, highlights, &mut stop));
+    // Whoever does not go on serving ends at the next Ctrl-C, be it while output cannot be written.
+    let serving = server.filter(|_| !outcome.interrupted).map(|server| (server, stop));
+    show(&arguments, &outcome)?;
+    let code = exit_code(&outcome);
+    if let Some((server, mut stop)) = serving {
+        runtime.block_on(metrics::serve_on(server, &telemetry, &mut stop));
+    }
     // Reads that hang (a dead network mount) must not hold up the end.
     runtime.shutdown_background();
-    show(&arguments, &outcome)?;
-    Ok(exit_code(&outcome))
+    Ok(code)
 }
 
 /// Logs what happens in the runs, where that was asked for. The events are those of `workflow`.
@@ -133,9 +141,9 @@ async fn analyse(
     arguments: &Demo,
     workflow: &workflow::Analyse,
     found: files::Found,
-    telemetry: Telemetry,
+    telemetry: &Telemetry,
     highlights: Highlights,
-    mut stop: Interrupt,
+    stop: &mut Interrupt,
 ) -> Outcome {
     let total = found.files.len();
     let is_logged = arguments.log_level.is_some() || arguments.log_format.is_some();
@@ -181,7 +189,12 @@ async fn analyse(
     failures.sort_by(|a, b| a.path.cmp(&b.path));
     let took = cx.clock().elapsed(start);
     drop(cx);
-    let report = telemetry.shutdown(if interrupted { FLUSH_INTERRUPTED } else { FLUSH }).await;
+    let report = match (interrupted, arguments.metrics) {
+        (true, _) => telemetry.shutdown(FLUSH_INTERRUPTED).await,
+        (false, None) => telemetry.shutdown(FLUSH).await,
+        // Its metrics are still served: those of an engine that lives.
+        (false, Some(_)) => telemetry.flush(FLUSH).await,
+    };
     let steps = workflow::in_order(workflow, telemetry.step_statistics());
     Outcome { files, succeeded, failures, interrupted, took, single, steps, telemetry: report, highlights }
 }

@@ -30,8 +30,9 @@ fn help_fits_80_columns_and_describes_every_command() {
     followed.
 
     Exit codes: 0 when something was analysed, 1 when nothing could be, 2 for bad
-    arguments or output that could not be written, 130 after Ctrl-C (what was done
-    until then is shown; a second Ctrl-C ends at once).
+    arguments or output that could not be written, 130 after Ctrl-C or SIGTERM (what
+    was done until then is shown; a second one ends at once). With --metrics these
+    are how it is meant to end, once the work is done, and do not change the code.
 
     Usage: tta demo [OPTIONS] [PATH]...
 
@@ -73,6 +74,12 @@ fn help_fits_80_columns_and_describes_every_command() {
           --log-format <FORMAT>
               Log lines as text, for people, or as JSON [default: text with
               --log-level]
+
+          --metrics [<ADDR>]
+              Serve the metrics at http://ADDR/metrics from before the work until
+              Ctrl-C or SIGTERM; ADDR is an address with a port, or a port of this
+              machine only, 0 for any that is free. Everybody who reaches ADDR can
+              read them [default ADDR: 127.0.0.1:9464]
 
           --trace <WHICH>
               Print only this run's trace, with all attributes

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod arguments;
+mod config;
 mod graph;
 mod hostile;
 mod json;
@@ -10,5 +11,7 @@ mod support;
 mod text;
 mod traces;
 
+#[cfg(unix)]
+mod metrics;
 #[cfg(unix)]
 mod signals;

@@ -121,7 +121,7 @@ fn a_fan_over_an_empty_list_gives_an_empty_list() {
     let engine = TestEngine::new();
     let fan = parallel(Vec::<Workflow<u32, u32>>::new());
     assert!(fan.is_empty());
-    assert_eq!(engine.block_on(step(fan).run(1, &engine.context())).unwrap(), []);
+    assert_eq!(engine.block_on(step(fan).run(1, &engine.context())).unwrap(), [0_u32; 0]);
 }
 
 #[test]

@@ -1,12 +1,16 @@
 //! Listening, and serving connections within limits.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
+use http::header::{CONNECTION, HeaderValue};
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
@@ -18,7 +22,9 @@ use super::error::ServerError;
 use super::limits::ServerLimits;
 use super::patient::Patient;
 
-/// Bytes of a request's head, and of a reply that wait to be sent.
+/// Bytes of a request's head.
+const HEAD_BYTES: usize = 32 * 1024;
+/// Bytes that are read ahead, and of a reply that wait to be sent.
 const BUFFER_BYTES: usize = 64 * 1024;
 /// The pause after the system would not give a connection: too many files are open, and will be.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -146,12 +152,31 @@ impl Serving {
         // Small replies leave at once.
         let _ = stream.set_nodelay(true);
         let io = TokioIo::new(Patient::new(stream, self.limits.write_timeout));
-        let leave = wait_for(self.wish.subscribe(), |wish| wish != Wish::Serve);
+        // A connection that has not asked for anything yet would be closed without an answer.
+        let asked = Arc::new(AtomicBool::new(false));
+        let has_asked = Arc::clone(&asked);
+        let leave = wait_for(self.wish.subscribe(), move |wish| {
+            wish == Wish::End || (wish == Wish::MakeRoom && has_asked.load(Ordering::Relaxed))
+        });
+        let (router, wish) = (TowerToHyperService::new(self.router), self.wish.clone());
+        let service = service_fn(move |request| {
+            asked.store(true, Ordering::Relaxed);
+            let is_last = *wish.borrow() != Wish::Serve;
+            let reply = router.call(request);
+            async move {
+                let mut reply = reply.await?;
+                if is_last {
+                    reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
+                Ok::<_, Infallible>(reply)
+            }
+        });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(self.limits.header_timeout)
+            .max_header_size(HEAD_BYTES)
             .max_buf_size(BUFFER_BYTES)
-            .serve_connection(io, TowerToHyperService::new(self.router));
+            .serve_connection(io, service);
         let mut connection = std::pin::pin!(connection);
         let ended = tokio::select! {
             biased;
@@ -173,7 +198,7 @@ impl Serving {
     }
 }
 
-async fn wait_for(mut wishes: watch::Receiver<Wish>, is_wanted: fn(Wish) -> bool) {
+async fn wait_for(mut wishes: watch::Receiver<Wish>, is_wanted: impl Fn(Wish) -> bool) {
     // Who holds the sender waits for this task, so it is there.
     let _ = wishes.wait_for(|wish| is_wanted(*wish)).await;
 }

@@ -42,7 +42,12 @@ pub(super) struct PageBody {
 impl PageBody {
     pub(super) fn new(lease: Lease, format: Format, is_gzip: bool) -> Self {
         let gzip = is_gzip.then(|| GzEncoder::new(Vec::new(), Compression::fast()));
-        Self { lease: Some(lease), writer: PageWriter::new(format), gzip, until: Instant::now() + LONGEST }
+        Self { lease: Some(lease), gzip, until: Instant::now() + LONGEST, ..Self::left_out(format) }
+    }
+
+    /// Nothing, for a reply without its body; unlike other bodies of nothing it claims no length.
+    pub(super) fn left_out(format: Format) -> Self {
+        Self { lease: None, writer: PageWriter::new(format), gzip: None, until: Instant::now() }
     }
 
     /// The next bytes, which are not none; `None` at the end.
@@ -92,5 +97,30 @@ impl Body for PageBody {
 
     fn is_end_stream(&self) -> bool {
         self.lease.is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tta_telemetry::Telemetry;
+
+    use super::super::snapshots::Snapshots;
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_page_that_takes_too_long_is_not_sent_to_its_end() {
+        let snapshots = Arc::new(Snapshots::new(Telemetry::builder().build().unwrap()));
+        for is_gzip in [false, true] {
+            let body = || async { PageBody::new(snapshots.lease().await.unwrap(), Format::OpenMetrics, is_gzip) };
+            let (mut quick, mut slow) = (body().await, body().await);
+            tokio::time::advance(LONGEST - Duration::from_millis(1)).await;
+            while quick.next().unwrap().is_some() {}
+            assert!(quick.is_end_stream());
+            tokio::time::advance(Duration::from_millis(1)).await;
+            let error = slow.next().unwrap_err().to_string();
+            assert_eq!(error, "the page took longer than 60 s to send");
+        }
     }
 }

@@ -61,7 +61,7 @@ async fn scrape(State(endpoint): State<Endpoint>, method: Method, headers: Heade
     let is_gzip = negotiate::wants_gzip(&headers);
     let body = if method == Method::HEAD {
         // Nothing is read for a body that is not sent.
-        Body::empty()
+        Body::new(PageBody::left_out(format))
     } else {
         match endpoint.0.lease().await {
             Some(lease) => Body::new(PageBody::new(lease, format, is_gzip)),

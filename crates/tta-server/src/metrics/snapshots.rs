@@ -3,7 +3,8 @@
 //! One reading is made at a time. Who asks meanwhile waits for the next one, together with all
 //! others that do: nobody gets a reading that began before it was asked for, and a hundred that
 //! ask at once cost two readings. At most [`MOST`] readings are held; when all of them are still
-//! being sent, the next one waits until one is done, or the oldest is old enough to be given up.
+//! being sent, the next one waits until one is done, or one is so old, or has been left alone for so
+//! long, that it is given up.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,6 +19,8 @@ const MOST: usize = 8;
 /// How old a reading is before it may be given up for another: as long as Prometheus itself waits
 /// for a page unless it is told otherwise.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// The same when nobody has taken a piece of it meanwhile: those that read it are stuck.
+const STUCK: Duration = Duration::from_secs(2);
 
 /// The readings of one engine.
 #[derive(Debug)]
@@ -36,7 +39,16 @@ struct Held {
     number: u64,
     families: Arc<[MetricFamily]>,
     made: Instant,
+    /// When a piece was taken.
+    used: Instant,
     readers: usize,
+}
+
+impl Held {
+    /// From when on it may be given up.
+    fn gives_way(&self) -> Instant {
+        (self.made + PATIENCE).min(self.used + STUCK)
+    }
 }
 
 /// The right to a reading, until this is dropped or the reading is given up.
@@ -75,7 +87,8 @@ impl Snapshots {
         let telemetry = self.telemetry.clone();
         // Sources are the program's, and a reading of very many series takes a while.
         let families = tokio::task::spawn_blocking(move || telemetry.collect_metrics()).await.ok()?;
-        let held = Held { number, families: families.into(), made: Instant::now(), readers: 1 };
+        let now = Instant::now();
+        let held = Held { number, families: families.into(), made: now, used: now, readers: 1 };
         self.with_held(|all| all.push(held));
         Some(self.lease_of(number))
     }
@@ -101,12 +114,13 @@ impl Snapshots {
             freed.as_mut().enable();
             let now = Instant::now();
             let until = self.with_held(|all| {
-                let oldest = all.first().filter(|_| all.len() >= MOST)?.made + PATIENCE;
-                if oldest > now {
-                    return Some(oldest);
+                let ways = all.iter().map(Held::gives_way).enumerate();
+                let (place, way) = ways.min_by_key(|(_, way)| *way).filter(|_| all.len() >= MOST)?;
+                if way > now {
+                    return Some(way);
                 }
-                all.remove(0);
                 self.given_up.fetch_add(1, Ordering::Relaxed);
+                all.remove(place);
                 None
             });
             let Some(until) = until else { return };
@@ -123,8 +137,12 @@ impl Snapshots {
 impl Lease {
     /// What was read; `None` when it was given up for others.
     pub(super) fn families(&self) -> Option<Arc<[MetricFamily]>> {
-        let number = self.number;
-        self.snapshots.with_held(|all| all.iter().find(|held| held.number == number).map(|held| held.families.clone()))
+        let (number, now) = (self.number, Instant::now());
+        self.snapshots.with_held(|all| {
+            let held = all.iter_mut().find(|held| held.number == number)?;
+            held.used = now;
+            Some(Arc::clone(&held.families))
+        })
     }
 }
 
@@ -159,32 +177,59 @@ mod tests {
     #[tokio::test]
     async fn who_asks_while_a_reading_is_made_shares_the_next() {
         let snapshots = snapshots();
-        let all = tokio::join!(snapshots.lease(), snapshots.lease(), snapshots.lease());
-        let numbers = [&all.0, &all.1, &all.2].map(|lease| lease.as_ref().unwrap().number);
-        assert_eq!(numbers, [1, 2, 2]);
+        let first = snapshots.lease().await.unwrap();
+        let making = snapshots.making.lock().await;
+        let (second, third, ()) = tokio::join!(snapshots.lease(), snapshots.lease(), async { drop(making) });
+        let numbers = [&second, &third].map(|lease| lease.as_ref().unwrap().number);
+        assert_eq!((first.number, numbers), (1, [2, 2]));
         assert_eq!(held(&snapshots), [(1, 1), (2, 2)]);
         // One that asks afterwards has a reading of its own.
         let later = snapshots.lease().await.unwrap();
         assert_eq!(held(&snapshots), [(1, 1), (2, 2), (3, 1)]);
         assert!(!later.families().unwrap().is_empty());
-        drop(all);
+        drop((first, second, third));
         assert_eq!(held(&snapshots), [(3, 1)]);
         drop(later);
         assert_eq!(held(&snapshots), []);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_oldest_reading_is_given_up_when_it_is_old_and_its_place_is_needed() {
+    async fn a_reading_that_is_stuck_is_given_up_when_its_place_is_needed() {
         let snapshots = snapshots();
         let mut leases = Vec::new();
         for _ in 0..MOST {
             leases.push(snapshots.lease().await.unwrap());
         }
         let start = Instant::now();
+        // Pieces are taken of all but the fourth.
+        tokio::time::advance(STUCK / 2).await;
+        let is_held = |lease: &Lease| lease.families().is_some();
+        assert!(leases.iter().enumerate().all(|(place, lease)| place == 3 || is_held(lease)));
         let next = snapshots.lease().await.unwrap();
-        assert!(start.elapsed() >= PATIENCE);
+        assert!(start.elapsed() >= STUCK && start.elapsed() < PATIENCE);
         assert_eq!((held(&snapshots).len(), snapshots.given_up()), (MOST, 1));
-        assert!(leases[0].families().is_none() && leases[1].families().is_some() && next.families().is_some());
+        assert!(!is_held(&leases[3]) && is_held(&leases[0]) && is_held(&next));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reading_that_is_old_is_given_up_when_its_place_is_needed() {
+        let snapshots = snapshots();
+        let mut leases = Vec::new();
+        for _ in 0..MOST {
+            leases.push(snapshots.lease().await.unwrap());
+            tokio::time::advance(Duration::from_millis(1)).await;
+        }
+        let start = Instant::now();
+        let (next, ()) = tokio::join!(snapshots.lease(), async {
+            // Pieces of all are taken again and again, but slowly.
+            while leases[0].families().is_some() {
+                assert_eq!(leases.iter().filter(|lease| lease.families().is_none()).count(), 0);
+                tokio::time::advance(STUCK / 2).await;
+            }
+        });
+        let next = next.unwrap();
+        assert!(start.elapsed() + Duration::from_millis(8) >= PATIENCE && next.families().is_some());
+        assert_eq!((held(&snapshots).len(), snapshots.given_up()), (MOST, 1));
     }
 
     #[tokio::test(start_paused = true)]
@@ -200,6 +245,6 @@ mod tests {
             drop(leases.pop());
         });
         assert_eq!((next.unwrap().number, snapshots.given_up()), (MOST as u64 + 1, 0));
-        assert!(start.elapsed() < PATIENCE);
+        assert_eq!(start.elapsed(), Duration::ZERO);
     }
 }

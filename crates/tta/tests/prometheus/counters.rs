@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tta::prelude::*;
-use tta_server::MetricsServer;
+use tta::server::MetricsServer;
 
 use crate::support::{Prometheus, Scraped, Settings, double, eventually, prometheus_or_skip};
 

@@ -10,7 +10,7 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tta::prelude::*;
-use tta_server::Format;
+use tta::server::Format;
 
 use crate::support::{Scraped, Settings, double, eventually, prometheus_or_skip};
 
@@ -44,7 +44,7 @@ async fn serve(telemetry: &Telemetry) -> (SocketAddr, Negotiated, JoinSet<std::i
             reply
         }
     };
-    let router = tta_server::router(telemetry).layer(from_fn(watch));
+    let router = tta::server::router(telemetry).layer(from_fn(watch));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let target = listener.local_addr().unwrap();
     let mut server = JoinSet::new();

@@ -1,6 +1,6 @@
 //! The page by itself, as Prometheus's own checker sees it.
 
-use tta_server::Format;
+use tta::server::Format;
 
 use crate::support::{Scraped, promtool, run_everything};
 

@@ -8,8 +8,8 @@ use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tta::Telemetry;
+use tta::server::{Format, Page};
 use tta::telemetry::{HistogramValue, MetricValue, Percentiles, SpanStatus};
-use tta_server::{Format, Page};
 
 use crate::document::queries_are_answered;
 use crate::support::{Scraped, Settings, prometheus_or_skip};

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use tta::prelude::*;
+use tta::server::{Format, MetricsServer, Page};
 use tta::telemetry::TelemetryBuilder;
-use tta_server::{Format, MetricsServer, Page};
 
 /// An engine on real time that keeps every trace, and the server of its metrics.
 pub(crate) struct Scraped {
