@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::process::{Child, Command, Output, Stdio};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -139,8 +140,7 @@ scrape_configs:
     /// The same directory and port again. It is asked to end, as an operator would.
     pub(crate) async fn restart(&mut self) {
         let mut process = self.process.take().unwrap();
-        let pid = process.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        kill_process(Pid::from_child(&process), Signal::TERM).unwrap();
         assert!(process.wait().unwrap().success());
         self.launch().await;
     }
