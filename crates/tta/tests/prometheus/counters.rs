@@ -51,7 +51,7 @@ async fn counters_never_go_backwards_whether_prometheus_or_the_endpoint_goes_awa
     let Scraped { telemetry, server, .. } = Scraped::start().await;
     let address = server.local_addr();
     let load = Load::start(&telemetry);
-    let mut prometheus = prometheus_or_skip!(Settings::of(address));
+    let mut prometheus = prometheus_or_skip!(Settings::of(address).features("exemplar-storage"));
     prometheus.scraped(8).await;
     assert!(server.shutdown(Duration::from_secs(10)).await);
     until_up_is(0.0, &prometheus).await;
@@ -63,6 +63,7 @@ async fn counters_never_go_backwards_whether_prometheus_or_the_endpoint_goes_awa
     prometheus.scraped(20).await;
     load.end().await;
     prometheus.scraped_anew().await;
+    assert_eq!(prometheus.complaints(), [""; 0]);
     let (mut all, mut grew) = (0, 0);
     for series in prometheus.query("{__name__=~\".+_(total|bucket|count|sum)\"}[1h]").await {
         let values: Vec<f64> = series.values.iter().map(|(_, value)| *value).collect();

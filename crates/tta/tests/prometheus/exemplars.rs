@@ -83,6 +83,7 @@ async fn prometheus_gets_open_metrics_with_exemplars_that_point_at_spans_of_kept
         let ms = (exemplar["timestamp"].as_f64().unwrap() * 1e3).round() as u64;
         assert_eq!(ms, span.end_unix_ns() / 1_000_000);
     }
+    assert_eq!(prometheus.complaints(), [""; 0]);
     let (accepted, got) = seen.lock().unwrap()[0].clone();
     assert!(accepted.starts_with("application/openmetrics-text"), "{accepted}");
     assert_eq!(got, Format::OpenMetrics.content_type());

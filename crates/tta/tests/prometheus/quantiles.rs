@@ -78,4 +78,5 @@ async fn quantiles_are_in_the_classic_bucket_of_our_own_and_within_a_tenth_in_na
     assert_eq!((value(format!("histogram_count({NATIVE})")).await, known.count), (f64::from(COUNT), u64::from(COUNT)));
     assert_eq!(value(format!("histogram_sum({NATIVE})")).await, known.sum);
     queries_are_answered(&prometheus, "promql native").await;
+    assert_eq!(prometheus.complaints(), [""; 0]);
 }

@@ -102,6 +102,7 @@ async fn every_series_the_engine_knows_arrives_and_every_metric_of_the_table_is_
     let metadata = prometheus.ask("/api/v1/targets/metadata", &[]).await;
     compare_with_table(metadata.as_array().unwrap(), &arrived);
     queries_are_answered(&prometheus, "promql").await;
+    assert_eq!(prometheus.complaints(), [""; 0]);
 }
 
 /// What Prometheus was told of metrics, and their series, against the table.
@@ -111,6 +112,8 @@ fn compare_with_table(metadata: &[Value], arrived: &BTreeMap<Labels, f64>) {
     for said in metadata {
         let family = said["metric"].as_str().unwrap();
         if of_the_program.contains(&family) {
+            let help = "Size of a page: \"\\\".";
+            assert!(family != "page_size_bytes" || (&said["help"], &said["unit"]) == (&help.into(), &"bytes".into()));
             continue;
         }
         // In OpenMetrics the ending of a counter belongs to its samples.
@@ -118,6 +121,9 @@ fn compare_with_table(metadata: &[Value], arrived: &BTreeMap<Labels, f64>) {
         let metric = found.unwrap_or_else(|| panic!("{family} is not in the table"));
         seen.insert(metric.name);
         assert_eq!((&said["type"], &said["help"]), (&metric.kind.as_str().into(), &metric.help.into()), "{family}");
+        let unit = metric.unit.as_str();
+        let unit = if family.ends_with(&format!("_{unit}")) { unit } else { "" };
+        assert_eq!(said["unit"], unit, "{family}");
         let endings = if metric.kind == MetricKind::Histogram { &["_bucket", "_count", "_sum"][..] } else { &[""] };
         for ending in endings {
             assert_eq!(keys(&format!("{}{ending}", metric.name), arrived), expected_keys(metric, ending), "{family}");

@@ -1,9 +1,10 @@
 //! A `prometheus` of a test's own: a free port, a directory that goes with it, and its HTTP API.
 
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -59,6 +60,8 @@ pub(crate) struct Prometheus {
     directory: TempDir,
     settings: Settings,
     client: reqwest::Client,
+    /// What it warned of.
+    log: Arc<Mutex<Vec<String>>>,
 }
 
 /// A running server, or nothing where the program is missing and may be.
@@ -70,7 +73,7 @@ pub(crate) async fn prometheus(settings: Settings) -> Option<Prometheus> {
     let directory = TempDir::new().unwrap();
     // No proxy of the environment is asked for what is on this machine.
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    let mut prometheus = Prometheus { process: None, port, directory, settings, client };
+    let mut prometheus = Prometheus { process: None, port, directory, settings, client, log: Arc::default() };
     prometheus.launch().await;
     Some(prometheus)
 }
@@ -121,20 +124,21 @@ scrape_configs:
             .arg(format!("--enable-feature={}", self.settings.features))
             .arg("--log.level=warn");
         let mut process = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut log = process.stderr.take().unwrap();
-        // What it says later must not fill the pipe; nextest shows it when the test fails.
-        std::thread::spawn(move || {
-            let mut buffer = [0; 4096];
-            while let Ok(read @ 1..) = log.read(&mut buffer) {
-                eprint!("{}", String::from_utf8_lossy(&buffer[..read]));
-            }
-        });
+        let lines = BufReader::new(process.stderr.take().unwrap()).lines();
+        let log = Arc::clone(&self.log);
+        std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| log.lock().unwrap().push(line)));
         self.process = Some(process);
         eventually("Prometheus is ready", async || {
             let answer = self.client.get(self.url("/-/ready")).send().await.ok()?;
             answer.status().is_success().then_some(())
         })
         .await;
+    }
+
+    /// What it did not like about what it scraped.
+    pub(crate) fn complaints(&self) -> Vec<String> {
+        let log = self.log.lock().unwrap();
+        log.iter().filter(|line| line.contains("component=\"scrape manager\"")).cloned().collect()
     }
 
     /// The same directory and port again. It is asked to end, as an operator would.
