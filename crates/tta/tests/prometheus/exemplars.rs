@@ -8,11 +8,12 @@ use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::middleware::{Next, from_fn};
 use serde_json::Value;
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tta::prelude::*;
 use tta::server::Format;
 
-use crate::support::{Scraped, Settings, double, eventually, prometheus_or_skip};
+use crate::support::{Prometheus, Scraped, Settings, double, eventually, prometheus_or_skip};
 
 async fn odd_only(n: u32) -> Result<u32, Error> {
     if n % 2 == 1 { Ok(n) } else { Err("even".with_kind(ErrorKind::InvalidInput)) }
@@ -83,8 +84,37 @@ async fn prometheus_gets_open_metrics_with_exemplars_that_point_at_spans_of_kept
         let ms = (exemplar["timestamp"].as_f64().unwrap() * 1e3).round() as u64;
         assert_eq!(ms, span.end_unix_ns() / 1_000_000);
     }
-    assert_eq!(prometheus.complaints(), [""; 0]);
     let (accepted, got) = seen.lock().unwrap()[0].clone();
     assert!(accepted.starts_with("application/openmetrics-text"), "{accepted}");
     assert_eq!(got, Format::OpenMetrics.content_type());
+    end_late(&scraped, &prometheus).await;
+    assert_eq!(prometheus.complaints(), [""; 0]);
+}
+
+/// A run ends long after its first step did, and another one meanwhile: Prometheus wants no exemplar that is older
+/// than what it has.
+async fn end_late(scraped: &Scraped, prometheus: &Prometheus) {
+    let held = Arc::new(Notify::new());
+    let release = Arc::clone(&held);
+    let gate = move |n: u32| {
+        let held = Arc::clone(&held);
+        async move {
+            if n == 2 {
+                held.notified().await;
+            }
+            odd_only(n).await
+        }
+    };
+    let late = workflow("late", double) >> named("gate", gate);
+    let cx = scraped.context();
+    let meanwhile = async {
+        late.run(2, &cx).await.unwrap_err();
+        scraped.settle().await;
+        prometheus.scraped_anew().await;
+        release.notify_one();
+    };
+    let (first, ()) = tokio::join!(late.run(1, &cx), meanwhile);
+    first.unwrap_err();
+    scraped.settle().await;
+    prometheus.scraped_anew().await;
 }
