@@ -69,13 +69,18 @@ pub(crate) async fn prometheus(settings: Settings) -> Option<Prometheus> {
     if !is_installed(PROGRAM) {
         return None;
     }
-    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
-    let directory = TempDir::new().unwrap();
     // No proxy of the environment is asked for what is on this machine.
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    let mut prometheus = Prometheus { process: None, port, directory, settings, client, log: Arc::default() };
-    prometheus.launch().await;
-    Some(prometheus)
+    // Another process may take the port between our look and the server's start.
+    for _ in 0..10 {
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+        let (directory, settings, client) = (TempDir::new().unwrap(), settings.clone(), client.clone());
+        let mut prometheus = Prometheus { process: None, port, directory, settings, client, log: Arc::default() };
+        if prometheus.launch().await {
+            return Some(prometheus);
+        }
+    }
+    panic!("{PROGRAM} does not start");
 }
 
 /// What `promtool` says to the input; nothing where it is missing and may be.
@@ -100,9 +105,10 @@ fn is_installed(program: &str) -> bool {
 }
 
 impl Prometheus {
-    /// Starts the process, and waits until it answers.
-    async fn launch(&mut self) {
+    /// Starts the process, and waits until it answers or has ended; whether it answers.
+    async fn launch(&mut self) -> bool {
         let path = |name: &str| self.directory.path().join(name);
+        let data = path("data").display().to_string();
         let interval = self.settings.interval;
         let mut config = format!(
             "global: {{scrape_interval: {interval}, scrape_timeout: {interval}}}
@@ -119,7 +125,7 @@ scrape_configs:
         let mut command = Command::new(PROGRAM);
         command
             .arg(format!("--config.file={}", path("prometheus.yml").display()))
-            .arg(format!("--storage.tsdb.path={}", path("data").display()))
+            .arg(format!("--storage.tsdb.path={data}"))
             .arg(format!("--web.listen-address=127.0.0.1:{}", self.port))
             .arg(format!("--enable-feature={}", self.settings.features))
             .arg("--log.level=warn");
@@ -128,11 +134,21 @@ scrape_configs:
         let log = Arc::clone(&self.log);
         std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| log.lock().unwrap().push(line)));
         self.process = Some(process);
-        eventually("Prometheus is ready", async || {
-            let answer = self.client.get(self.url("/-/ready")).send().await.ok()?;
-            answer.status().is_success().then_some(())
+        eventually("Prometheus is ready or has ended", async || {
+            if self.is_ready(&data).await { Some(true) } else { self.log_says_in_use().then_some(false) }
         })
-        .await;
+        .await
+    }
+
+    /// Whether a Prometheus answers, and it is the one whose data are there.
+    async fn is_ready(&self, data: &str) -> bool {
+        let get = async |path: &str| self.client.get(self.url(path)).send().await.ok()?.error_for_status().ok();
+        let Some(flags) = get("/api/v1/status/flags").await else { return false };
+        flags.text().await.is_ok_and(|flags| flags.contains(data)) && get("/-/ready").await.is_some()
+    }
+
+    fn log_says_in_use(&self) -> bool {
+        self.log.lock().unwrap().iter().any(|line| line.contains("address already in use"))
     }
 
     /// What it did not like about what it scraped.
@@ -146,7 +162,7 @@ scrape_configs:
         let mut process = self.process.take().unwrap();
         kill_process(Pid::from_child(&process), Signal::TERM).unwrap();
         assert!(process.wait().unwrap().success());
-        self.launch().await;
+        assert!(self.launch().await, "it starts again on its port");
     }
 
     fn url(&self, path: &str) -> String {
