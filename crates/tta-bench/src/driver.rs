@@ -8,6 +8,7 @@ use crate::measurement::Measurement;
 use crate::redis;
 use crate::report;
 use crate::rounds::{self, Group};
+use crate::scrape;
 use anyhow::Context as _;
 use serde::de::DeserializeOwned;
 use std::ffi::OsStr;
@@ -32,11 +33,13 @@ pub(crate) fn drive(arguments: &Arguments) -> anyhow::Result<()> {
         }
     }
     let redis = redis::measure(arguments, &runners.glibc)?;
-    anyhow::ensure!(!measured.is_empty() || redis.is_some(), "no case has {:?} in its name", arguments.filter);
+    let scrape = scrape::measure(arguments, &runners)?;
+    let is_any = !measured.is_empty() || redis.is_some() || scrape.is_some();
+    anyhow::ensure!(is_any, "no case has {:?} in its name", arguments.filter);
     rounds::measure_strays_again(arguments, &runners, &mut measured)?;
 
     let outcomes: Vec<_> = measured.into_iter().flat_map(|group| group.outcomes).collect();
-    let text = report::render(arguments, &outcomes, redis.as_ref());
+    let text = report::render(arguments, &outcomes, scrape.as_ref(), redis.as_ref());
     write!(std::io::stdout().lock(), "{text}")?;
     if arguments.write || arguments.is_full() {
         let path = report_path();

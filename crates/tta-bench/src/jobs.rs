@@ -3,6 +3,7 @@
 use crate::case::SpanCase;
 use crate::library_spans::LIBRARY_SPANS;
 use crate::measurement::{Measurement, Plan};
+use crate::metrics::{COUNTERS, HISTOGRAMS};
 use crate::peers::{IMPLEMENTATIONS, Implementation};
 use crate::policies::POLICIES;
 use crate::propagation::PROPAGATION;
@@ -10,7 +11,7 @@ use crate::row::{Family, Row};
 use crate::steps::STEPS;
 
 /// The tables besides those of the span comparison, in the order of the report.
-pub(crate) const FAMILIES: &[&Family] = &[&LIBRARY_SPANS, &PROPAGATION, &STEPS, &POLICIES];
+pub(crate) const FAMILIES: &[&Family] = &[&LIBRARY_SPANS, &PROPAGATION, &STEPS, &POLICIES, &COUNTERS, &HISTOGRAMS];
 
 /// One thing that can be measured in a process of its own.
 #[derive(Clone, Copy)]

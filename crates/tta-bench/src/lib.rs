@@ -11,7 +11,9 @@
 //! `tracing`'s macros make the spans, in a module of [`peers`] and name it in
 //! [`peers::IMPLEMENTATIONS`]. To add a way of running steps, of carrying headers on or of leaving
 //! a library's span unrecorded: add a row to [`steps`], [`policies`], [`propagation`] or
-//! [`library_spans`]. What goes over the network has its own cases and figures, in `redis`.
+//! [`library_spans`]. To add a library of metrics: implement the trait in `metrics::load` and add
+//! its rows to [`metrics`]. What goes over the network, and what a scrape costs, have their own
+//! cases and figures, in `redis` and `scrape`.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
@@ -20,6 +22,7 @@ mod bursts;
 mod clock;
 mod distance;
 mod driver;
+mod durations;
 mod gate;
 mod jobs;
 mod machine;
@@ -28,6 +31,7 @@ mod placement;
 mod redis;
 mod report;
 mod rounds;
+mod scrape;
 mod settler;
 mod table;
 mod targets;
@@ -36,6 +40,7 @@ mod workload;
 pub mod case;
 pub mod expectation;
 pub mod library_spans;
+pub mod metrics;
 pub mod peer;
 pub mod peers;
 pub mod policies;
@@ -65,9 +70,14 @@ pub fn main(count: Option<fn() -> AllocationCount>) -> anyhow::Result<()> {
         return driver::drive(&arguments);
     };
     let plan = Plan { bursts: arguments.bursts(), count };
-    match redis::find(name) {
-        Some(case) => print(&arguments, name, &case.run(&plan)?),
-        None => print(&arguments, name, &jobs::find(name)?.run(&plan)?),
+    if let Some(case) = redis::find(name) {
+        print(&arguments, name, &case.run(&plan)?)
+    } else if let Some(case) = scrape::find(name) {
+        print(&arguments, name, &case.run(&plan)?)
+    } else if name == scrape::MEMORY {
+        print(&arguments, name, &scrape::memory(&plan)?)
+    } else {
+        print(&arguments, name, &jobs::find(name)?.run(&plan)?)
     }
 }
 

@@ -18,6 +18,8 @@ pub struct AllocationCount {
     pub calls: u64,
     /// Bytes those calls asked for.
     pub bytes: u64,
+    /// Bytes that are allocated now.
+    pub live_bytes: u64,
 }
 
 /// The result of one case in one process. Every figure is per operation: a span, or a step.

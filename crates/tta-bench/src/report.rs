@@ -11,6 +11,7 @@ use crate::redis;
 use crate::rounds::Outcome;
 use crate::row::Family;
 use crate::run::BURST_SPANS;
+use crate::scrape;
 use crate::table::{figure, table, wrap};
 use crate::targets;
 
@@ -46,7 +47,12 @@ const COLUMNS: &[(&str, &str)] = &[
     ("bytes", "bytes asked for by all threads, per span."),
 ];
 
-pub(crate) fn render(arguments: &Arguments, outcomes: &[Outcome], redis: Option<&redis::Outcome>) -> String {
+pub(crate) fn render(
+    arguments: &Arguments,
+    outcomes: &[Outcome],
+    scrape: Option<&scrape::Outcome>,
+    redis: Option<&redis::Outcome>,
+) -> String {
     let mut text = String::from("# Performance\n\n");
     text += &wrap("", &format!("{}. {}.", machine::date(), machine::describe()));
     text += "\nMade by `";
@@ -77,6 +83,7 @@ pub(crate) fn render(arguments: &Arguments, outcomes: &[Outcome], redis: Option<
     for family in FAMILIES {
         text += &rows(outcomes, family);
     }
+    text += &scrape.map_or_else(String::new, scrape::render);
     text += &redis.map_or_else(String::new, redis::render);
     text
 }
@@ -128,16 +135,19 @@ fn distances_of(outcomes: &[Outcome], shape: Shape, fate: Fate) -> String {
             Job::Span(case, _) => is_here(case),
             Job::Row(..) => false,
         });
-        let measurements = cell.flat_map(Outcome::rounds);
-        let all: Vec<f64> = measurements.map(|measurement| measurement.round_trip_ns).collect();
-        let usual = median(all.iter().copied());
-        let strays = all.iter().filter(|&&ns| !are_alike(ns, usual)).count();
-        let strays =
-            if strays == 0 { String::new() } else { format!(" but for {strays} of {} measurements", all.len()) };
-        (!all.is_empty()).then(|| format!("{} ns{strays} at {size}", figure(usual)))
+        Some(format!("{} at {size}", distance_of(cell)?))
     });
     let sizes: Vec<_> = sizes.collect();
     wrap("", &format!("Core to core and back: {}.", sizes.join(", ")))
+}
+
+/// How far apart the cores were in these measurements; `None` where nothing crosses.
+fn distance_of<'a>(outcomes: impl Iterator<Item = &'a Outcome>) -> Option<String> {
+    let all: Vec<f64> = outcomes.flat_map(Outcome::rounds).map(|measurement| measurement.round_trip_ns).collect();
+    let usual = median(all.iter().copied());
+    let strays = all.iter().filter(|&&ns| !are_alike(ns, usual)).count();
+    let strays = if strays == 0 { String::new() } else { format!(" but for {strays} of {} measurements", all.len()) };
+    (usual > 0.0).then(|| format!("{} ns{strays}", figure(usual)))
 }
 
 fn span_row(outcome: &Outcome, shape: Shape, fate: Fate) -> Option<Vec<String>> {
@@ -209,11 +219,10 @@ fn spread(outcomes: &[Outcome]) -> String {
 
 /// The table of a family.
 fn rows(outcomes: &[Outcome], family: &Family) -> String {
-    let rows = outcomes.iter().filter_map(|outcome| match &outcome.job {
-        Job::Row(of, row) if of.name == family.name => {
-            Some([row.name.to_owned()].into_iter().chain(figures(outcome)).collect())
-        }
-        Job::Row(..) | Job::Span(..) => None,
+    let is_here = |outcome: &&Outcome| matches!(&outcome.job, Job::Row(of, _) if of.name == family.name);
+    let rows = outcomes.iter().filter(is_here).filter_map(|outcome| match &outcome.job {
+        Job::Row(_, row) => Some([row.name.to_owned()].into_iter().chain(figures(outcome)).collect()),
+        Job::Span(..) => None,
     });
     let rows: Vec<_> = rows.collect();
     if rows.is_empty() {
@@ -221,6 +230,9 @@ fn rows(outcomes: &[Outcome], family: &Family) -> String {
     }
     let head = ["way", "ns", "CPU", "mi ns", "mi CPU", "allocs", "all", "bytes"];
     let mut text = format!("\n## {}\n\n{}\n", family.title, table(1, &head, &rows));
+    if let Some(distance) = distance_of(outcomes.iter().filter(is_here)) {
+        text += &format!("{}\n", wrap("", &format!("Core to core and back: {distance}.")));
+    }
     if !family.about.is_empty() {
         text += &format!("{}\n", wrap("", family.about));
     }

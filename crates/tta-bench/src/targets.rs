@@ -26,6 +26,8 @@ enum Value {
     Timed(fn(&Measurement) -> f64),
     /// From the process that counts, which has an allocator of its own.
     Counted(fn(&Measurement) -> Option<f64>),
+    /// By how many per cent its time on the caller exceeds that of another row, in every round.
+    PercentAbove(&'static str),
 }
 
 const fn caller(what: &'static str, of: &'static str, at_most: f64) -> Target {
@@ -46,8 +48,22 @@ const fn increase(
     Target { what, of, minus, plus, value: Value::Timed(|m| m.caller_ns), at_most }
 }
 
+const fn allocations(what: &'static str, of: &'static str, minus: &'static [&'static str], at_most: f64) -> Target {
+    Target { what, of, minus, plus: &[], value: Value::Counted(|m| m.allocations), at_most }
+}
+
+const fn per_cent(what: &'static str, of: &'static str, above: &'static str, at_most: f64) -> Target {
+    Target { what, of, minus: &[], plus: &[], value: Value::PercentAbove(above), at_most }
+}
+
 const STEP_OFF: &str = "policies/step, off";
 const STEP: &str = "policies/step, recorded";
+const OBSERVED_OFF: &str = "steps/observed, off";
+const OBSERVED: &str = "steps/observed, recorded";
+const COUNTER: &str = "metrics-counter/tta, cached";
+const COUNTER_2: &str = "metrics-counter/tta, cached, 2 threads";
+const HISTOGRAM: &str = "metrics-histogram/tta, cached";
+const HISTOGRAM_2: &str = "metrics-histogram/tta, cached, 2 threads";
 
 const TARGETS: &[Target] = &[
     caller("span, 1 per trace, dropped: ns", "spans/one-thread/dropped/1/tta", 60.0),
@@ -64,6 +80,8 @@ const TARGETS: &[Target] = &[
     caller("step, compiled out: ns", "steps/chain, compiled out", 20.0),
     above("step, off above compiled out: ns", "steps/chain, off", &["steps/chain, compiled out"], 2.0),
     above("step, recorded above off: ns", "steps/chain, recorded", &["steps/chain, off"], 80.0),
+    above("observed step, recorded above off: ns", OBSERVED, &[OBSERVED_OFF], 80.0),
+    allocations("observed step, above off: allocations", OBSERVED, &[OBSERVED_OFF], 0.0),
     above("extra poll of a step: ns", "steps/poll, step", &["steps/poll, boxed"], 5.0),
     above("extra poll in a chain of 10: ns", "steps/poll, chain of 10", &["steps/poll, boxed"], 5.0),
     above("extra poll in a chain of 200: ns", "steps/poll, chain of 200", &["steps/poll, boxed"], 5.0),
@@ -99,14 +117,17 @@ const TARGETS: &[Target] = &[
     above("5 policies, recorded above off: ns", "policies/all five, recorded", &["policies/all five, off"], 100.0),
     caller("timeout, late by: ns", "policies/timeout, late by", 10_000_000.0),
     caller("propagation, both headers: ns", "propagation/fixed, tta", 200.0),
-    Target {
-        what: "propagation, both headers: allocations",
-        of: "propagation/fixed, tta",
-        minus: &[],
-        plus: &[],
-        value: Value::Counted(|m| m.allocations),
-        at_most: 1.0,
-    },
+    allocations("propagation, both headers: allocations", "propagation/fixed, tta", &[], 1.0),
+    caller("counter: ns", COUNTER, 2.0),
+    caller("counter, 2 threads: ns", COUNTER_2, 2.0),
+    per_cent("counter, 2 threads above 1: %", COUNTER_2, COUNTER, 10.0),
+    allocations("counter: allocations", COUNTER, &[], 0.0),
+    caller("histogram: ns", HISTOGRAM, 6.0),
+    caller("histogram, 2 threads: ns", HISTOGRAM_2, 6.0),
+    per_cent("histogram, 2 threads above 1: %", HISTOGRAM_2, HISTOGRAM, 10.0),
+    caller("histogram, raw: ns", "metrics-histogram/tta, raw", 6.0),
+    caller("histogram, raw, 2 threads: ns", "metrics-histogram/tta, raw, 2 threads", 6.0),
+    allocations("histogram: allocations", HISTOGRAM, &[], 0.0),
 ];
 
 pub(crate) fn render(outcomes: &[Outcome]) -> String {
@@ -132,7 +153,54 @@ fn row(target: &Target, outcomes: &[Outcome]) -> Option<Vec<String>> {
             };
             (of(|outcome| &outcome.glibc), of(|outcome| &outcome.mimalloc))
         }
-        Value::Counted(value) => (figure(value(&outcome.counted)?), "-".to_owned()),
+        Value::Counted(value) => {
+            let others = minus.iter().map(|outcome| value(&outcome.counted)).sum::<Option<f64>>()?;
+            (figure(value(&outcome.counted)? - others), "-".to_owned())
+        }
+        Value::PercentAbove(other) => {
+            let other = find(other)?;
+            let of = |rounds: &[Measurement], others: &[Measurement]| {
+                let pairs = rounds.iter().zip(others);
+                figure(median(pairs.map(|(m, other)| 100.0 * (m.caller_ns / other.caller_ns - 1.0))))
+            };
+            (of(&outcome.glibc, &other.glibc), of(&outcome.mimalloc, &other.mimalloc))
+        }
     };
     Some(vec![target.what.to_owned(), figure(target.at_most), glibc, mimalloc])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jobs;
+
+    fn outcome(name: &str, caller_ns: [f64; 3], allocations: f64) -> Outcome {
+        let round = |caller_ns| Measurement { caller_ns, ..Measurement::default() };
+        let counted = Measurement { allocations: Some(allocations), ..Measurement::default() };
+        let rounds: Vec<_> = caller_ns.into_iter().map(round).collect();
+        Outcome { job: jobs::find(name).unwrap(), glibc: rounds.clone(), mimalloc: rounds, counted }
+    }
+
+    #[test]
+    fn every_figure_is_taken_from_cases_that_exist() {
+        for target in TARGETS {
+            let above = if let Value::PercentAbove(other) = target.value { Some(other) } else { None };
+            let names = [target.of].into_iter().chain(target.minus.iter().chain(target.plus).copied()).chain(above);
+            names.for_each(|name| assert!(jobs::find(name).is_ok(), "{name}"));
+        }
+    }
+
+    #[test]
+    fn a_ratio_is_taken_in_every_round_and_its_median_is_shown() {
+        let outcomes = [outcome(COUNTER, [1.0, 2.0, 4.0], 0.0), outcome(COUNTER_2, [1.2, 2.2, 8.0], 0.0)];
+        let row = row(&per_cent("2 above 1: %", COUNTER_2, COUNTER, 10.0), &outcomes).unwrap();
+        assert_eq!(row, ["2 above 1: %", "10.0", "20.0", "20.0"]);
+    }
+
+    #[test]
+    fn allocations_are_those_above_the_row_that_is_compared() {
+        let outcomes = [outcome(OBSERVED_OFF, [1.0; 3], 1.03), outcome(OBSERVED, [1.0; 3], 1.29)];
+        let row = row(&allocations("more", OBSERVED, &[OBSERVED_OFF], 0.0), &outcomes).unwrap();
+        assert_eq!(row, ["more", "0", "0.26", "-"]);
+    }
 }

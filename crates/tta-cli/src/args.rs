@@ -208,7 +208,7 @@ mod tests {
             let all = [&["tta", "demo"], arguments].concat();
             Arguments::try_parse_from(all).map(|parsed| match parsed.command {
                 Command::Demo(demo) => demo.metrics.map(|address| address.to_string()),
-                Command::Trace(_) => None,
+                Command::Config(_) | Command::Trace(_) => None,
             })
         };
         assert_eq!(parse(&[]).unwrap(), None);

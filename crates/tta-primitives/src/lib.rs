@@ -51,6 +51,7 @@ mod clip;
 mod conditional;
 mod context;
 mod decide;
+mod engines;
 mod error;
 mod fallback;
 mod graph;

@@ -8,11 +8,11 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Poll, ready};
 
 use pin_project_lite::pin_project;
-use tta_telemetry::{Name, StepInstruments};
+use tta_telemetry::{Counter, Name, StepInstruments, catalog};
 
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
@@ -27,19 +27,71 @@ pub(crate) struct StepMeta {
     pub(crate) kind: &'static str,
     /// Where an unnamed closure was written.
     pub(crate) location: Option<&'static Location<'static>>,
-    instruments: PerEngine<StepInstruments>,
+    cells: PerEngine<StepCells>,
+}
+
+/// A step's cells in one engine and workflow.
+#[derive(Debug)]
+pub(crate) struct StepCells {
+    pub(crate) instruments: Arc<StepInstruments>,
+    /// How often it was run by, or followed, another step, with that one's number: of the first
+    /// two such steps. A third one is rare: a step whose clones are in several places of a workflow.
+    connections: [OnceLock<(u32, Counter)>; 2],
 }
 
 impl StepMeta {
     pub(crate) fn new(name: Name, kind: &'static str, location: Option<&'static Location<'static>>) -> Self {
-        Self { name, kind, location, instruments: PerEngine::default() }
+        Self { name, kind, location, cells: PerEngine::default() }
     }
 
     /// The step's cells in the context's engine.
     #[inline]
-    pub(crate) fn instruments(&self, cx: &Context) -> Resolved<'_, StepInstruments> {
-        let kind = Name::from_static(self.kind);
-        self.instruments.get(cx, || cx.telemetry().instruments(cx.workflow_name(), &self.name, &kind))
+    pub(crate) fn cells(&self, cx: &Context) -> Resolved<'_, StepCells> {
+        self.cells.get(cx, || StepCells::find(&self.name, self.kind, cx))
+    }
+}
+
+impl StepCells {
+    #[cold]
+    pub(crate) fn find(name: &Name, kind: &'static str, cx: &Context) -> Option<Arc<Self>> {
+        let instruments = cx.telemetry().instruments(cx.workflow_name(), name, &Name::from_static(kind))?;
+        Some(Arc::new(Self { instruments, connections: Default::default() }))
+    }
+
+    /// An execution begins, run by the step of this number or following it; 0 is the run itself.
+    #[inline]
+    pub(crate) fn begin(&self, source: u32, target: &Name, cx: &Context) {
+        self.instruments.begin();
+        match self.connections[0].get() {
+            Some((known, connection)) if *known == source => connection.add(1),
+            _ => self.connect(source, target, cx),
+        }
+    }
+
+    #[cold]
+    fn connect(&self, source: u32, target: &Name, cx: &Context) {
+        let make = || {
+            let labels = cx.telemetry().step_labels(source);
+            let name = labels.as_ref().map_or(cx.workflow_name(), |[_, name, _]| name);
+            let family = cx.telemetry().built_in_counter(&catalog::CONNECTIONS);
+            family.with(&[cx.workflow_name(), name, target]).ok()
+        };
+        for place in &self.connections {
+            if place.get().is_none()
+                && let Some(connection) = make()
+            {
+                // Another thread may have been quicker, with a source of its own.
+                let _ = place.set((source, connection));
+            }
+            if let Some((known, connection)) = place.get()
+                && *known == source
+            {
+                return connection.add(1);
+            }
+        }
+        if let Some(connection) = make() {
+            connection.add(1);
+        }
     }
 }
 

@@ -9,11 +9,11 @@ use std::pin::Pin;
 use std::task::{self, Poll};
 
 use pin_project_lite::pin_project;
-use tta_telemetry::{Name, Span, SpanId, SpanStatus, StepInstruments, Ticks, ValueRef};
+use tta_telemetry::{HistogramRecorder, Name, Span, SpanId, SpanStatus, Ticks, ValueRef};
 
-use crate::context::{Context, Position};
+use crate::context::{At, Context, Position};
 use crate::error::{Error, ErrorKind};
-use crate::node::StepMeta;
+use crate::node::{StepCells, StepMeta};
 use crate::per_engine::Resolved;
 
 /// Records steps one after another, in place: a driver has one and uses it for every step.
@@ -21,28 +21,41 @@ use crate::per_engine::Resolved;
 pub(crate) struct StepRecorder<'a> {
     span: Span<'a>,
     cx: &'a Context,
-    instruments: Resolved<'a, StepInstruments>,
+    cells: Resolved<'a, StepCells>,
+    /// Its number, which each poll needs.
+    step: u32,
     start: Ticks,
+    /// Where the durations go besides.
+    also: Option<&'a HistogramRecorder>,
 }
 
 impl<'a> StepRecorder<'a> {
     #[inline]
     pub(crate) fn new(cx: &'a Context) -> Self {
-        Self { span: Span::off(), cx, instruments: Resolved::None, start: Ticks::default() }
+        Self { span: Span::off(), cx, cells: Resolved::None, step: 0, start: Ticks::default(), also: None }
     }
 
-    /// Opens the span of a step. `start`: a reading taken already.
+    /// The same, whose durations go into a histogram as well.
+    pub(crate) fn timing(cx: &'a Context, also: Option<&'a HistogramRecorder>) -> Self {
+        let mut recorder = Self::new(cx);
+        recorder.also = also;
+        recorder
+    }
+
+    /// Opens the span of a step. `parent`: what the span hangs under, and the step that runs this
+    /// one or that it follows. `start`: a reading taken already.
     #[inline]
-    pub(crate) fn open(&mut self, meta: &'a StepMeta, parent: Option<SpanId>, start: Option<Ticks>) {
+    pub(crate) fn open(&mut self, meta: &'a StepMeta, parent: At, start: Option<Ticks>) {
         self.start = start.unwrap_or_else(|| self.cx.clock().ticks());
-        self.span.restart_at(self.cx.trace(), parent, &meta.name, meta.kind, self.start);
+        self.span.restart_at(self.cx.trace(), parent.span, &meta.name, meta.kind, self.start);
         if let Some(location) = meta.location {
             self.span.set("code.file.path", location.file());
             self.span.set("code.line.number", location.line());
         }
-        self.instruments = meta.instruments(self.cx);
-        if let Some(instruments) = self.instruments.get() {
-            instruments.begin();
+        self.cells = meta.cells(self.cx);
+        if let Some(cells) = self.cells.get() {
+            cells.begin(parent.step, &meta.name, self.cx);
+            self.step = cells.instruments.number();
         }
     }
 
@@ -50,6 +63,18 @@ impl<'a> StepRecorder<'a> {
     #[inline]
     pub(crate) fn id(&self) -> Option<SpanId> {
         self.span.id()
+    }
+
+    /// The number of the step that was opened last; 0 is none.
+    #[inline]
+    pub(crate) fn step(&self) -> u32 {
+        self.step
+    }
+
+    /// The open span and its step, if one is recorded.
+    #[inline]
+    pub(crate) fn at(&self) -> Option<At> {
+        self.id().map(|span| At { span: Some(span), step: self.step() })
     }
 
     #[inline]
@@ -68,8 +93,8 @@ impl<'a> StepRecorder<'a> {
             Err(error) => record_error(&mut self.span, error),
         };
         let end = self.finish(status);
-        if let (Err(error), SpanStatus::Error, Some(instruments)) = (outcome, status, self.instruments.get()) {
-            instruments.count_error(error.kind().as_str());
+        if let (Err(error), SpanStatus::Error, Some(cells)) = (outcome, status, self.cells.get()) {
+            cells.instruments.count_error(error.kind().as_str());
         }
         Some(end)
     }
@@ -79,8 +104,12 @@ impl<'a> StepRecorder<'a> {
         let end = self.cx.clock().ticks();
         self.span.set_status(status);
         self.span.stop_at(end);
-        if let Some(instruments) = self.instruments.get() {
-            instruments.finish(self.cx.clock().nanos_between(self.start, end), status, end);
+        if let Some(cells) = self.cells.get() {
+            let duration_ns = self.cx.clock().nanos_between(self.start, end);
+            cells.instruments.finish(duration_ns, status, end);
+            if let Some(also) = self.also {
+                also.record_raw(duration_ns);
+            }
         }
         end
     }
@@ -100,15 +129,23 @@ pin_project! {
         #[pin]
         future: F,
         run: u64,
-        span: Option<SpanId>,
+        at: Option<At>,
     }
 }
 
 impl<F> InSpan<F> {
-    /// Without a span the future runs where it is.
+    /// At a span that is no step, of the step this is called in. Without one the future runs where
+    /// it is.
     #[inline]
     pub(crate) fn new(cx: &Context, span: Option<SpanId>, future: F) -> Self {
-        Self { future, run: cx.run_key(), span }
+        let at = span.map(|span| cx.at().span(Some(span)));
+        Self::of_step(cx, at, future)
+    }
+
+    /// At a step's span.
+    #[inline]
+    pub(crate) fn of_step(cx: &Context, at: Option<At>, future: F) -> Self {
+        Self { future, run: cx.run_key(), at }
     }
 }
 
@@ -118,7 +155,7 @@ impl<F: Future> Future for InSpan<F> {
     #[inline]
     fn poll(self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        let _position = this.span.map(|span| Position::enter(*this.run, Some(span)));
+        let _position = this.at.map(|at| Position::enter(*this.run, at));
         this.future.poll(task)
     }
 }

@@ -34,7 +34,23 @@ impl<T> Default for PerEngine<T> {
     }
 }
 
+/// A clone stands in a place of its own, and resolves for itself.
+impl<T> Clone for PerEngine<T> {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
 impl<T> PerEngine<T> {
+    /// What was resolved first, where a borrowed one will not do.
+    #[inline]
+    pub(crate) fn shared(&self, cx: &Context, resolve: impl Fn() -> Option<Arc<T>>) -> Option<Arc<T>> {
+        match self.get(cx, resolve) {
+            Resolved::Looked(looked) => Some(looked),
+            _ => self.0.get().and_then(|first| first.kept.clone()),
+        }
+    }
+
     /// The one for the context's engine and workflow.
     #[inline]
     pub(crate) fn get(&self, cx: &Context, resolve: impl Fn() -> Option<Arc<T>>) -> Resolved<'_, T> {

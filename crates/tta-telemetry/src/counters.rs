@@ -55,28 +55,42 @@ pub struct RecorderCounters {
     pub active_branches: u64,
 }
 
-/// Counts a parallel branch as active until it is dropped. See
-/// [`Telemetry::branch_started`](crate::Telemetry::branch_started).
+/// How many branches of parallel primitives of one name are active. See
+/// [`Telemetry::active_branches`](crate::Telemetry::active_branches).
+///
+/// ```
+/// use tta_telemetry::{ActiveBranches, Telemetry};
+/// let telemetry = Telemetry::builder().build()?;
+/// let searches = telemetry.active_branches(&"search".into()); // once
+/// let running = searches.as_ref().map(ActiveBranches::started); // for each branch
+/// # #[cfg(feature = "record")]
+/// assert_eq!(telemetry.counters().active_branches, 1);
+/// drop(running);
+/// assert_eq!(telemetry.counters().active_branches, 0);
+/// # Ok::<(), tta_telemetry::BuildError>(())
+/// ```
+#[derive(Debug, Default)]
+pub struct ActiveBranches(AtomicU64);
+
+/// Counts a parallel branch as active until it is dropped.
 #[derive(Debug)]
 #[must_use = "the branch counts as active until this is dropped"]
-pub struct ActiveBranch(Option<Arc<AtomicU64>>);
+pub struct ActiveBranch(Arc<ActiveBranches>);
 
-impl ActiveBranch {
-    /// Counts nothing: for engines that record nothing.
-    pub(crate) const fn off() -> Self {
-        Self(None)
+impl ActiveBranches {
+    /// Counts a branch as active until the guard is dropped.
+    pub fn started(self: &Arc<Self>) -> ActiveBranch {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        ActiveBranch(Arc::clone(self))
     }
 
-    pub(crate) fn new(active: &Arc<AtomicU64>) -> Self {
-        active.fetch_add(1, Ordering::Relaxed);
-        Self(Some(Arc::clone(active)))
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
     }
 }
 
 impl Drop for ActiveBranch {
     fn drop(&mut self) {
-        if let Some(active) = &self.0 {
-            active.fetch_sub(1, Ordering::Relaxed);
-        }
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

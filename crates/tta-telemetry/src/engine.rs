@@ -16,7 +16,7 @@ pub use measure::CostPlace;
 
 use crate::cardinality::{CardinalityLimits, LabelLimiter};
 use crate::clock::Clock;
-use crate::counters::{ActiveBranch, RecorderCounters};
+use crate::counters::{ActiveBranches, RecorderCounters};
 use crate::decisions::{Decision, DecisionCells, DecisionCount, DecisionKey, DecisionObserver, Observers};
 use crate::health::{HealthComponent, HealthReport};
 use crate::id::{IdSource, SpanId, TraceId};
@@ -237,10 +237,20 @@ impl Telemetry {
         self.0.health().report()
     }
 
-    /// Counts a parallel branch as active, in
-    /// [`RecorderCounters::active_branches`](crate::RecorderCounters), until the guard is dropped.
-    pub fn branch_started(&self) -> ActiveBranch {
-        self.0.branch_started()
+    /// Counts the branches of parallel primitives of this name that are active: in
+    /// `parallel_active_branches`, and with all others in
+    /// [`RecorderCounters::active_branches`](crate::RecorderCounters). Look it up once and keep it.
+    /// `None` when nothing is recorded.
+    #[must_use]
+    pub fn active_branches(&self, name: &Name) -> Option<Arc<ActiveBranches>> {
+        self.0.active_branches(name)
+    }
+
+    /// Workflow, name and kind of the step whose
+    /// [instruments](crate::StepInstruments::number) have this number.
+    #[must_use]
+    pub fn step_labels(&self, number: u32) -> Option<[Name; 3]> {
+        self.0.step_labels(number)
     }
 
     /// Says that work is under way which must be over before the engine ends, until the guard is

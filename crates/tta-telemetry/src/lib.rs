@@ -57,6 +57,7 @@ mod record;
 #[path = "record_off.rs"]
 mod record;
 mod recorder;
+pub mod sampling;
 mod sink;
 mod slo;
 mod thread_index;
@@ -70,9 +71,9 @@ pub use clock::{Clock, ManualClock, ManualSleep, Ticks};
 pub use cost::{
     Budget, BudgetAlert, BudgetBuilder, BudgetExceeded, BudgetPeriod, BudgetPolicy, BudgetState, BudgetStatus, Charge,
     CostAccount, CostEntry, CostError, CostLedger, CostLedgerBuilder, CostLine, CostOverflow, CostReport, CostTotals,
-    Reservation, SavingsSource,
+    Reservation, SavingsSource, StepCost,
 };
-pub use counters::{ActiveBranch, RecorderCounters};
+pub use counters::{ActiveBranch, ActiveBranches, RecorderCounters};
 pub use decisions::{Decision, DecisionCells, DecisionCount, DecisionKey, DecisionObserver, MAX_OUTCOMES, Severity};
 pub use engine::{BuildError, CostPlace, ShutdownReport, Telemetry, TelemetryBuilder};
 pub use health::{ComponentHealth, Health, HealthComponent, HealthReport, HealthStatus};
@@ -86,8 +87,8 @@ pub use metrics::{
     StepStatistics, Throughput, ThroughputStats, Unit,
 };
 pub use model::{
-    Attribute, DecisionReason, Name, NameRef, Sampling, SamplingDecision, SpanEvent, SpanLink, SpanRecord, SpanStatus,
-    Trace, TraceClass, TraceCounts, Value, ValueRef,
+    Attribute, DecisionReason, Name, NameRef, RuleName, RuleNameError, Sampling, SamplingDecision, SpanEvent, SpanLink,
+    SpanRecord, SpanStatus, Trace, TraceClass, TraceCounts, Value, ValueRef,
 };
 pub use money::{MoneyError, Usd};
 pub use pending::PendingWork;

@@ -306,8 +306,8 @@ fn the_health_report_says_what_is_gone_and_recovers_with_the_period() {
     telemetry.watch_health(&hourly.health_component());
     telemetry.watch_health(&hourly.health_component());
     hourly.charge(nanos(79));
-    let report = telemetry.health();
-    let budgets = report.components.iter().filter(|known| known.name.starts_with("budget:")).count();
+    let components = telemetry.health().components;
+    let budgets = components.iter().filter(|component| component.name.starts_with("budget:")).count();
     assert_eq!((health("budget:llm").status, budgets), (HealthStatus::Healthy, 1));
     hourly.charge(nanos(1));
     let reason = health("budget:llm").reason.unwrap();

@@ -12,6 +12,10 @@ static GLOBAL: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 fn main() -> anyhow::Result<()> {
     tta_bench::main(Some(|| {
         let stats = GLOBAL.stats();
-        AllocationCount { calls: (stats.allocations + stats.reallocations) as u64, bytes: stats.bytes_allocated as u64 }
+        AllocationCount {
+            calls: (stats.allocations + stats.reallocations) as u64,
+            bytes: stats.bytes_allocated as u64,
+            live_bytes: stats.bytes_allocated.saturating_sub(stats.bytes_deallocated) as u64,
+        }
     }))
 }

@@ -5,7 +5,7 @@ use crate::row::{BURST_OPERATIONS, measure};
 use std::hint::black_box;
 use std::time::Duration;
 use tta_primitives::{Context, Primitive, Result, Retry, Timeout, Workflow, step, traced, workflow};
-use tta_telemetry::{Sampling, Telemetry};
+use tta_telemetry::{Sampling, Slo, Telemetry};
 
 pub(crate) async fn add(value: u64) -> Result<u64, std::convert::Infallible> {
     Ok(black_box(value).wrapping_add(1))
@@ -81,6 +81,32 @@ pub(super) fn chain_off(plan: &Plan) -> anyhow::Result<Measurement> {
 
 pub(super) fn chain_recorded(plan: &Plan) -> anyhow::Result<Measurement> {
     nested(plan, &recorded()?)
+}
+
+/// Steps of one run, so many that what a run costs by itself hardly shows.
+const OBSERVED_STEPS: u32 = 100;
+
+/// Runs of a long chain whose steps are judged by an objective; every one of them must have been,
+/// when recorded.
+fn observed(plan: &Plan, telemetry: &Telemetry) -> anyhow::Result<Measurement> {
+    let quick = Slo::named("quick").target(0.99).latency_threshold(Duration::from_millis(100)).build()?;
+    telemetry.configure_slo("add", quick)?;
+    let runs = BURST_OPERATIONS / OBSERVED_STEPS;
+    let measurement = measured(plan, telemetry, &chain(OBSERVED_STEPS as usize), runs, BURST_OPERATIONS)?;
+    if telemetry.is_enabled() {
+        let ran = u64::from(BURST_OPERATIONS) * u64::from(plan.bursts + plan.warm_up_bursts());
+        let judged: u64 = telemetry.slo_statuses().iter().map(|status| status.totals.total).sum();
+        anyhow::ensure!(judged == ran, "{ran} steps ran and {judged} were judged");
+    }
+    Ok(measurement)
+}
+
+pub(super) fn observed_off(plan: &Plan) -> anyhow::Result<Measurement> {
+    observed(plan, &off()?)
+}
+
+pub(super) fn observed_recorded(plan: &Plan) -> anyhow::Result<Measurement> {
+    observed(plan, &recorded()?)
 }
 
 pub(super) fn run_off(plan: &Plan) -> anyhow::Result<Measurement> {

@@ -43,6 +43,20 @@ const ROWS: &[Row] = &[
         composed::chain_recorded,
     ),
     Row::new(
+        "observed, off",
+        "runs of a chain of a hundred steps with an objective for them, divided by a hundred, on an \
+            engine that is off.",
+        composed::observed_off,
+    ),
+    Row::new(
+        "observed, recorded",
+        "the same recorded: a span, the counts of outcomes, the histogram of durations, how many \
+            are under way, the objective, and each run's tail decision. Every step must have been \
+            judged by the objective. The allocation that one run more has is in the table as a \
+            hundredth; the steps have none.",
+        composed::observed_recorded,
+    ),
+    Row::new(
         "run of 10, compiled out",
         "whole runs of ten steps, with their context and ids, divided by ten.",
         composed::run_off,
@@ -77,3 +91,18 @@ const ROWS: &[Row] = &[
     Row::new("poll, chain of 10", "the same in the middle of 10.", polls::poll_in_chain_of_10),
     Row::new("poll, chain of 200", "the same in the middle of 200.", polls::poll_in_chain_of_200),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measurement::Plan;
+
+    /// The measurement fails by itself when a step was not judged.
+    #[test]
+    fn every_observed_step_is_judged_by_its_objective() {
+        for row in STEPS.rows.iter().filter(|row| row.name.starts_with("observed")) {
+            let measurement = (row.run)(&Plan { bursts: 1, count: None });
+            assert_eq!(measurement.unwrap().operations, 10_000, "{}", row.name);
+        }
+    }
+}

@@ -152,8 +152,9 @@ fn refused_lines() -> Vec<(String, &'static str, &'static str)> {
     let value = "invalid type: null, expected a boolean, a number, a string or a list of strings";
     let status = "`no` is not a span status: expected ok, error or cancelled";
     let class = "unknown variant `odd`, expected one of `failed`, `cancelled`, `normal`";
-    let reason = "`why` is not a decision reason: expected sampling_rate_zero, sampling_rate_one, tail_error, \
-                  tail_normal, cancelled or evicted";
+    let reason = "`why` is not a decision reason: expected sampling_rate_zero, sampling_rate_one, \
+                  probabilistic_hash, probabilistic_random, tail_error, tail_slow, tail_normal, cancelled, evicted, \
+                  parent_sampled, parent_not_sampled, forced or rule:<name>";
     let start = "invalid value: integer `-1`, expected u64";
     vec![
         (minimal_with(r#""version":1"#, r#""version":2"#), "2", "version is 2, accepted is 1"),

@@ -214,6 +214,7 @@ impl<In: Send + 'static, Out: Send + 'static> Primitive<In> for Bulkheaded<In, O
     type Out = Out;
 
     async fn run(&self, input: In, cx: &Context) -> Result<Out> {
+        self.bulkhead.0.meet(cx.telemetry());
         let permit = match self.bulkhead.0.try_enter() {
             Some(permit) => {
                 self.decisions.count(Verdict::Admitted, cx);

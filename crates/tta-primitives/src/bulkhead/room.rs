@@ -3,13 +3,15 @@
 //! Knows neither spans nor decisions. The queue is tokio's semaphore, which is fair: a permit that
 //! comes free goes to the call that has waited longest, and a newcomer cannot take it.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
-use tta_telemetry::Name;
+use tta_telemetry::{MetricCollector, MetricSource, Name, Telemetry, catalog};
 
 use super::{BulkheadFullError, BulkheadFullReason};
+use crate::engines::Engines;
 
 #[derive(Debug)]
 pub(super) struct Room {
@@ -26,6 +28,7 @@ pub(super) struct Room {
     queue_full: AtomicU64,
     waited_too_long: AtomicU64,
     gave_up: AtomicU64,
+    engines: Engines,
 }
 
 /// What a bulkhead does now, and what it did since it was built. The numbers are read one after
@@ -81,6 +84,7 @@ impl Room {
             queue_full: AtomicU64::new(0),
             waited_too_long: AtomicU64::new(0),
             gave_up: AtomicU64::new(0),
+            engines: Engines::default(),
         }
     }
 
@@ -98,6 +102,22 @@ impl Room {
 
     pub(super) fn max_wait(&self) -> Option<Duration> {
         self.max_wait
+    }
+
+    /// Makes itself known to an engine, once.
+    #[inline]
+    pub(super) fn meet(self: &Arc<Self>, telemetry: &Telemetry) {
+        if !self.engines.is_first(telemetry.engine_id()) {
+            self.meet_other(telemetry);
+        }
+    }
+
+    #[cold]
+    fn meet_other(self: &Arc<Self>, telemetry: &Telemetry) {
+        if self.engines.meet(telemetry.engine_id()) {
+            let source: Arc<dyn MetricSource> = self.clone();
+            telemetry.watch_metrics(&source);
+        }
     }
 
     /// A permit if one is free: an exchange on the semaphore and two counts, without a lock.
@@ -144,6 +164,15 @@ impl Room {
             shed_queue_full: self.queue_full.load(Ordering::Relaxed),
             shed_waited_too_long: self.waited_too_long.load(Ordering::Relaxed),
             gave_up: self.gave_up.load(Ordering::Relaxed),
+        }
+    }
+}
+
+impl MetricSource for Room {
+    fn collect(&self, out: &mut MetricCollector) {
+        let counts = [(&catalog::BULKHEAD_ACTIVE, &self.active), (&catalog::BULKHEAD_QUEUE, &self.queued)];
+        for (metric, count) in counts {
+            out.number(metric, &[&self.name], count.load(Ordering::Relaxed) as f64);
         }
     }
 }

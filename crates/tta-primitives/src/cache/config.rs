@@ -112,8 +112,10 @@ impl<V: Clone + Send + Sync + 'static> CacheBuilder<V> {
         self
     }
 
-    /// What one execution of the step costs, for [`CacheStats::savings`](crate::CacheStats). Default
-    /// nothing: no savings are reported.
+    /// What one execution of the step costs, for [`CacheStats::savings`](crate::CacheStats), the
+    /// engine's [cost report](tta_telemetry::Telemetry::cost_report) (category `cache`) and its
+    /// metrics. What executions cost is not entered by the cache. Default nothing: no savings are
+    /// reported.
     pub fn cost_per_call(mut self, cost: Usd) -> Self {
         self.policy.cost_per_call = cost;
         self

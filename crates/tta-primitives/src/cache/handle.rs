@@ -171,9 +171,7 @@ impl<V: Clone + Send + Sync + 'static> Cache<V> {
     #[must_use]
     pub fn stats(&self) -> CacheStats {
         let mut stats = self.0.counters.read(self.0.policy.cost_per_call);
-        let (evictions, expired) = self.0.store.evictions();
-        stats.evictions = evictions;
-        stats.expired += expired;
+        (stats.evictions, stats.expired) = self.0.evictions();
         stats.entries = self.0.store.entries();
         stats.bytes = self.0.store.bytes();
         stats

@@ -11,6 +11,7 @@ mod handle;
 mod invalidations;
 mod key;
 mod memory;
+mod metrics;
 mod reach;
 mod refresh;
 mod run;

@@ -40,18 +40,18 @@ where
     In: Send + 'static,
     Out: Clone + Send + Sync + 'static,
 {
-    /// Begins a refresh, unless one is under way for this key. It is a task of the run, and its
+    /// Begins a refresh, unless one is under way for this key; whether it did. It is a task of the run, and its
     /// result is never an error: a run that was given its value has not failed.
     #[cold]
-    pub(super) fn refresh(&self, key: &CacheKey, input: In, cx: &Context) {
+    pub(super) fn refresh(&self, key: &CacheKey, input: In, cx: &Context) -> bool {
         let shared = &self.cache.0;
         // Without a runtime a task fails, and with it the run.
         let slot = tokio::runtime::Handle::try_current().ok().and_then(|_| Slot::take(shared));
         let Some(slot) = slot else {
             count(&shared.counters.refreshes_skipped);
-            return;
+            return false;
         };
-        let Some(lead) = shared.flights.try_lead(key) else { return };
+        let Some(lead) = shared.flights.try_lead(key) else { return false };
         count(&shared.counters.refreshes);
         let (inner, key) = (Arc::clone(&self.inner), key.clone());
         let keeping = Arc::clone(&self.keeping);
@@ -86,5 +86,6 @@ where
             }
         };
         cx.spawn("refresh", AssertUnwindSafe(work).catch_unwind().map(|_| Ok::<(), Error>(()))).detach();
+        true
     }
 }

@@ -1,7 +1,7 @@
 //! The cache itself: looking up and keeping within bounds, and how it is.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, AtomicUsize};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use super::error::{is_about_the_value, is_kept_by_default, message_of};
 use super::flights::Flights;
 use super::invalidations::Invalidations;
 use super::key::CacheKey;
+use super::metrics::Contents;
 use super::reach::Reach;
 use super::stats::{Counters, count};
 use super::store::{CacheStore, Entry, Found, Kept, Payload, Reply, StoreError};
@@ -37,6 +38,8 @@ pub(super) struct Shared<V> {
     /// The engine met last, and those met so far.
     pub(super) met: AtomicU64,
     pub(super) engines: Mutex<Vec<u64>>,
+    /// One for each operation that uses it.
+    pub(super) contents: Mutex<Vec<Arc<Contents<V>>>>,
 }
 
 /// What a lookup came to.
@@ -79,7 +82,14 @@ impl<V: Clone + Send + Sync + 'static> Shared<V> {
             writes: Reach::new("writes"),
             met: AtomicU64::new(u64::MAX),
             engines: Mutex::default(),
+            contents: Mutex::default(),
         }
+    }
+
+    /// Entries forgotten to make room, and those whose time had passed.
+    pub(super) fn evictions(&self) -> (u64, u64) {
+        let (evicted, expired) = self.store.evictions();
+        (evicted, expired + self.counters.expired.load(Ordering::Relaxed))
     }
 
     /// Looks a key up. A store that answers at once costs no timer and no allocation.

@@ -20,17 +20,17 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tta_telemetry::{HealthComponent, Name};
+use tta_telemetry::{HealthComponent, MetricSource, Name};
 
 pub use config::CircuitBreakerBuilder;
 pub use error::CircuitOpenError;
 pub use state::{CircuitReason, CircuitState, CircuitStats};
 
 use crate::context::Context;
+use crate::engines::Engines;
 use crate::error::Error;
 use cell::Cell;
 use config::Predicate;
-use health::Engines;
 use rules::Rules;
 
 /// Stops calling what keeps failing, and tries it again after a while.
@@ -154,6 +154,8 @@ impl CircuitBreaker {
         if self.0.engines.meet(cx.telemetry().engine_id()) {
             let component: Arc<dyn HealthComponent> = self.0.clone();
             cx.telemetry().watch_health(&component);
+            let source: Arc<dyn MetricSource> = self.0.clone();
+            cx.telemetry().watch_metrics(&source);
         }
     }
 }

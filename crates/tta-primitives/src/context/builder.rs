@@ -9,6 +9,7 @@ use tta_telemetry::{Name, Telemetry, TraceHandle, Value};
 
 use super::cancel::Cancellation;
 use super::checkpoints::Checkpoints;
+use super::cost::Spent;
 use super::identity::{CorrelationId, Identity};
 use super::propagate::CORRELATION_ID;
 use super::state::RunState;
@@ -171,7 +172,11 @@ impl ContextBuilder {
         let telemetry = self.telemetry.unwrap_or_else(Telemetry::global);
         let now = telemetry.clock().ticks();
         let common = Common {
-            shared: Arc::new(Shared { state: RunState::default(), checkpoints: Checkpoints::starting_at(now) }),
+            shared: Arc::new(Shared {
+                state: RunState::default(),
+                checkpoints: Checkpoints::starting_at(now),
+                spent: Spent::default(),
+            }),
             identity: Arc::new(self.identity),
             correlation_id: self.correlation_id,
             telemetry,
@@ -181,7 +186,7 @@ impl ContextBuilder {
         };
         Context(Arc::new(Inner {
             common: Arc::new(common),
-            span: None,
+            at: super::At::default(),
             deadline: self.deadline.map(|after| Deadline { from: now, after }),
             cancellation: Cancellation::new(),
             progress: None,

@@ -1,8 +1,8 @@
 //! Where in which run this thread is.
 //!
 //! Two thread-local facts, set around each poll and restored after it: the run's context (set by
-//! the run, a spawned branch or a timeout) and the position, run and span (set by each step). The
-//! position is two words without a destructor, so a step's poll costs a few nanoseconds more.
+//! the run, a spawned branch or a timeout) and the position, run, span and step (set by each step).
+//! The position is three words without a destructor, so a step's poll costs a few nanoseconds more.
 //! The same two facts as a value: `place`.
 
 use std::cell::Cell;
@@ -17,8 +17,37 @@ use super::Context;
 
 thread_local! {
     static CONTEXT: Cell<Option<Context>> = const { Cell::new(None) };
-    // The run's key and the span's id; zero for none.
-    static POSITION: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
+    static POSITION: Cell<Spot> = const { Cell::new(Spot { run: 0, span: 0, step: 0 }) };
+}
+
+/// A thread's position: the run's key, the span's id and the step's number; zero for none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Spot {
+    pub(super) run: u64,
+    pub(super) span: u64,
+    pub(super) step: u32,
+}
+
+/// A place in a run: where what is recorded belongs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct At {
+    /// What new spans hang under.
+    pub(crate) span: Option<SpanId>,
+    /// The number of the innermost step in the run's engine; 0 is none.
+    pub(crate) step: u32,
+}
+
+impl At {
+    /// A span that is no step, in the same step.
+    #[inline]
+    pub(crate) fn span(self, span: Option<SpanId>) -> Self {
+        Self { span: span.or(self.span), step: self.step }
+    }
+
+    #[inline]
+    pub(super) fn in_run(self, run: u64) -> Spot {
+        Spot { run, span: self.span.map_or(0, SpanId::get), step: self.step }
+    }
 }
 
 /// Bits that are free in a run's key: in a position they tell apart the times that a thread has
@@ -50,28 +79,29 @@ pub(crate) fn with_current<R>(f: impl FnOnce(Option<&Context>) -> R) -> R {
     f(taken.0.as_ref())
 }
 
-/// The span this thread is in, if it is in that run.
+/// Where this thread is, if it is in that run and in a span of it.
 #[inline]
-pub(super) fn span_in(run: u64) -> Option<SpanId> {
-    let (here, span) = position();
-    (here & !ENTERING == run).then(|| SpanId::new(span)).flatten()
+pub(super) fn at_in(run: u64) -> Option<At> {
+    let here = position();
+    let span = if here.run & !ENTERING == run { SpanId::new(here.span) } else { None };
+    span.map(|span| At { span: Some(span), step: here.step })
 }
 
-/// Run and span this thread is in; zero for none.
+/// Where this thread is.
 #[inline]
-pub(super) fn position() -> (u64, u64) {
+pub(super) fn position() -> Spot {
     POSITION.try_with(Cell::get).unwrap_or_default()
 }
 
-/// Moves this thread to a run and span, from the ones returned.
+/// Moves this thread, from where it was.
 #[inline]
-pub(super) fn move_to(position: (u64, u64)) -> (u64, u64) {
+pub(super) fn move_to(position: Spot) -> Spot {
     POSITION.try_with(|here| here.replace(position)).unwrap_or_default()
 }
 
 /// Puts this thread into a span until dropped.
 #[derive(Debug)]
-pub(crate) struct Position((u64, u64));
+pub(crate) struct Position(Spot);
 
 impl Position {
     /// Remembers where this thread is, to return there when dropped.
@@ -82,13 +112,13 @@ impl Position {
 
     /// Moves on to another span.
     #[inline]
-    pub(crate) fn set(&mut self, run: u64, span: SpanId) {
-        move_to((run, span.get()));
+    pub(crate) fn set(&mut self, run: u64, at: At) {
+        move_to(at.in_run(run));
     }
 
     #[inline]
-    pub(crate) fn enter(run: u64, span: Option<SpanId>) -> Self {
-        Self(move_to((run, span.map_or(0, SpanId::get))))
+    pub(crate) fn enter(run: u64, at: At) -> Self {
+        Self(move_to(at.in_run(run)))
     }
 }
 
@@ -119,7 +149,7 @@ impl<F> Scoped<F> {
 impl Scoped<()> {
     /// Calls a synchronous function inside a context.
     pub(crate) fn now<R>(context: Context, f: impl FnOnce() -> R) -> R {
-        let _position = Position::enter(context.run_key(), context.0.span);
+        let _position = Position::enter(context.run_key(), context.0.at);
         let mut place = Some(context);
         let _swapped = Swap::new(&mut place);
         f()
@@ -132,7 +162,7 @@ impl<F: Future> Future for Scoped<F> {
     #[inline]
     fn poll(self: Pin<&mut Self>, task: &mut std::task::Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        let _position = this.context.as_ref().map(|context| Position::enter(context.run_key(), context.0.span));
+        let _position = this.context.as_ref().map(|context| Position::enter(context.run_key(), context.0.at));
         let _swapped = Swap::new(this.context);
         this.future.poll(task)
     }

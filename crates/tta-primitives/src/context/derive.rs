@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tta_telemetry::{Name, SpanId, TraceHandle};
+use tta_telemetry::{Name, SpanId, Ticks, TraceHandle};
 
 use super::cancel::Cancellation;
 use super::checkpoints::Checkpoints;
-use super::{Common, Context, CorrelationId, Deadline, Inner, Progress, Run, RunState, Shared, current, propagate};
+use super::cost::Spent;
+use super::{At, Common, Context, CorrelationId, Deadline, Inner, Progress, Run, RunState, Shared, current, propagate};
 
 impl Context {
     /// The context of a run that starts with this one.
@@ -32,7 +33,7 @@ impl Context {
         common.workflow = workflow;
         Self(Arc::new(Inner {
             common: Arc::new(common),
-            span: root,
+            at: At { span: root, step: 0 },
             deadline: self.0.deadline,
             // Its own, so that a dropped run tells those who still hold its context, and no other
             // run.
@@ -41,10 +42,17 @@ impl Context {
         }))
     }
 
+    /// Says which step the run as a whole is; while nobody else has the context.
+    pub(crate) fn set_root_step(&mut self, step: u32) {
+        if let Some(inner) = Arc::get_mut(&mut self.0) {
+            inner.at.step = step;
+        }
+    }
+
     /// The same run inside a nested workflow, whose name labels the steps' statistics.
     pub(crate) fn in_workflow(&self, workflow: (u64, Name)) -> Self {
         let common = Arc::new(Common { workflow, ..(*self.0.common).clone() });
-        Self(Arc::new(Inner { common, span: self.span_id(), ..(*self.0).clone() }))
+        Self(Arc::new(Inner { common, at: self.at(), ..(*self.0).clone() }))
     }
 
     /// The context of one run of many that start from this one: state, checkpoints and
@@ -57,6 +65,7 @@ impl Context {
         let shared = Arc::new(Shared {
             state: RunState::default(),
             checkpoints: Checkpoints::starting_at(self.clock().ticks()),
+            spent: Spent::default(),
         });
         let common = Arc::new(Common { shared, ..(*self.0.common).clone() });
         let cancellation = self.0.cancellation.child();
@@ -65,16 +74,16 @@ impl Context {
 
     /// This context as it stands in the current step: usable on other threads and tasks.
     pub(crate) fn here(&self) -> Self {
-        self.standing_at(self.span_id())
+        self.standing_at(self.at())
     }
 
-    /// This context as it stands in a span.
-    pub(crate) fn standing_at(&self, span: Option<SpanId>) -> Self {
-        if span == self.0.span {
+    /// This context as it stands in a place.
+    pub(crate) fn standing_at(&self, at: At) -> Self {
+        if at == self.0.at {
             return self.clone();
         }
         let mut inner = (*self.0).clone();
-        inner.span = span;
+        inner.at = at;
         Self(Arc::new(inner))
     }
 
@@ -97,26 +106,27 @@ impl Context {
         Self(Arc::new(inner))
     }
 
-    /// The span where this context stands, wherever in the run the thread is.
-    pub(crate) fn standing(&self) -> Option<SpanId> {
-        self.0.span
+    /// The place where this context stands, wherever in the run the thread is.
+    pub(crate) fn standing(&self) -> At {
+        self.0.at
     }
 
-    /// A part of the run that can be stopped by itself, and whose progress is watched.
-    pub(crate) fn watched(&self, within: Option<Duration>) -> (Self, Arc<Progress>) {
-        let progress = Arc::new(Progress::starting_at(self.clock().ticks(), self.0.progress.clone()));
-        (self.part(within, Some(Arc::clone(&progress))), progress)
+    /// A part of the run that can be stopped by itself, may have an earlier deadline, and whose
+    /// progress is watched if asked for. `began` is a reading of now.
+    pub(crate) fn bounded(&self, within: Duration, began: Ticks, watch: bool) -> (Self, Option<Arc<Progress>>) {
+        let progress = watch.then(|| Arc::new(Progress::starting_at(began, self.0.progress.clone())));
+        let inherited = || self.0.progress.clone();
+        (self.part(Some((within, began)), progress.clone().or_else(inherited)), progress)
     }
 
     /// A part of the run that can be stopped by itself and may have an earlier deadline.
     pub(crate) fn child(&self, within: Option<Duration>) -> Self {
-        self.part(within, self.0.progress.clone())
+        self.part(within.map(|within| (within, self.clock().ticks())), self.0.progress.clone())
     }
 
-    fn part(&self, within: Option<Duration>, progress: Option<Arc<Progress>>) -> Self {
+    fn part(&self, within: Option<(Duration, Ticks)>, progress: Option<Arc<Progress>>) -> Self {
         let mut deadline = self.0.deadline;
-        if let Some(within) = within {
-            let now = self.clock().ticks();
+        if let Some((within, now)) = within {
             let left = deadline.map(|deadline| deadline.left(self.clock().between(deadline.from, now)));
             if left.is_none_or(|left| within < left) {
                 deadline = Some(Deadline { from: now, after: within });
@@ -124,7 +134,7 @@ impl Context {
         }
         Self(Arc::new(Inner {
             common: Arc::clone(&self.0.common),
-            span: self.span_id(),
+            at: self.at(),
             deadline,
             cancellation: self.0.cancellation.child(),
             progress,

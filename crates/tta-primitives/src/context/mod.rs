@@ -6,6 +6,7 @@
 mod builder;
 mod cancel;
 mod checkpoints;
+mod cost;
 mod current;
 mod derive;
 mod identity;
@@ -27,12 +28,13 @@ pub use checkpoints::Checkpoint;
 pub use identity::CorrelationId;
 pub use state::{RunState, StateError};
 
-pub(crate) use current::{Position, Scoped, with_current};
+pub(crate) use current::{At, Position, Scoped, with_current};
 pub use place::{Before, Place};
 pub(crate) use progress::Progress;
 
 use cancel::Cancellation;
 use checkpoints::Checkpoints;
+use cost::Spent;
 use identity::Identity;
 
 /// What a run's steps share and inherit. One per run; clones are the same run.
@@ -53,7 +55,7 @@ pub struct Context(Arc<Inner>);
 struct Inner {
     common: Arc<Common>,
     /// Where this context was handed out: the parent of spans started from it elsewhere.
-    span: Option<SpanId>,
+    at: At,
     deadline: Option<Deadline>,
     cancellation: Cancellation,
     /// Who watches whether this part of the run makes progress.
@@ -76,6 +78,7 @@ struct Common {
 struct Shared {
     state: RunState,
     checkpoints: Checkpoints,
+    spent: Spent,
 }
 
 /// The run a context is in.
@@ -168,9 +171,15 @@ impl Context {
     #[inline]
     #[must_use]
     pub fn span_id(&self) -> Option<SpanId> {
+        self.at().span
+    }
+
+    /// Where what is recorded now belongs.
+    #[inline]
+    pub(crate) fn at(&self) -> At {
         match self.0.common.run {
-            Some(run) => current::span_in(run.key).or(self.0.span),
-            None => None,
+            Some(run) => current::at_in(run.key).unwrap_or(self.0.at),
+            None => At::default(),
         }
     }
 

@@ -9,7 +9,7 @@ use std::cell::Cell;
 use tta_telemetry::SpanId;
 
 use super::Context;
-use super::current::{ENTERING, current_run, exchange, move_to, position, with_current};
+use super::current::{At, ENTERING, Spot, current_run, exchange, move_to, position, with_current};
 
 thread_local! {
     static LAST_ENTERING: Cell<u64> = const { Cell::new(0) };
@@ -29,15 +29,15 @@ fn next_entering() -> u64 {
 #[derive(Clone, Debug)]
 pub struct Place {
     context: Context,
-    span: Option<SpanId>,
+    at: At,
 }
 
 /// Where a thread was before it entered a [`Place`], and which one that was.
 #[derive(Debug)]
 #[must_use = "whoever enters a place has to leave it"]
 pub struct Before {
-    here: (u64, u64),
-    before: (u64, u64),
+    here: Spot,
+    before: Spot,
     /// The thread's context, when it had to be exchanged.
     context: Option<Option<Context>>,
 }
@@ -48,8 +48,8 @@ impl Place {
     #[must_use]
     pub fn current() -> Option<Self> {
         let context = current_run()?;
-        let span = context.span_id();
-        Some(Self { context, span })
+        let at = context.at();
+        Some(Self { context, at })
     }
 
     /// Where this thread is, if it is in a run that is recorded.
@@ -57,15 +57,15 @@ impl Place {
     #[must_use]
     pub fn recorded() -> Option<Self> {
         let context = with_current(|context| context.filter(|context| context.is_recording()).cloned())?;
-        let span = context.span_id();
-        Some(Self { context, span })
+        let at = context.at();
+        Some(Self { context, at })
     }
 
     /// The same run, at another span of it.
     #[inline]
     #[must_use]
     pub fn at(mut self, span: SpanId) -> Self {
-        self.span = Some(span);
+        self.at.span = Some(span);
         self
     }
 
@@ -80,16 +80,16 @@ impl Place {
     #[inline]
     #[must_use]
     pub fn span_id(&self) -> Option<SpanId> {
-        self.span
+        self.at.span
     }
 
     /// Puts this thread here. To be undone by [`Before::leave`] on the same thread.
     #[inline]
     pub fn enter(&self) -> Before {
         let run = self.context.run_key();
-        let here = (run | next_entering(), self.span.map_or(0, SpanId::get));
+        let here = self.at.in_run(run | next_entering());
         let before = move_to(here);
-        let same_run = before.0 & !ENTERING == run && with_current(|now| now.is_some_and(|now| now.run_key() == run));
+        let same_run = before.run & !ENTERING == run && with_current(|now| now.is_some_and(|now| now.run_key() == run));
         let context = (!same_run).then(|| {
             let mut place = Some(self.context.clone());
             exchange(&mut place);

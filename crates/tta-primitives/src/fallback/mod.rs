@@ -32,11 +32,20 @@ outcomes! {
     }
 }
 
+outcomes! {
+    /// What became of one of the other ways.
+    enum Position in "fallback_position" as "fallback.answered" {
+        Used = "used": Routine,
+    }
+}
+
 /// Steps with others that take their place when they fail.
 pub(crate) struct FallenBack<In, Out> {
     inner: Decorated<In, Out>,
     policy: Fallback<In, Out>,
     decisions: Decisions<Verdict>,
+    /// By place: the first is that of the first way after the primary.
+    positions: Vec<Decisions<Position>>,
 }
 
 /// The failures so far, the primary's first, and the spans they were recorded in.
@@ -51,7 +60,9 @@ type Tried<Out> = (Result<Out>, Option<SpanId>);
 
 impl<In: Clone + Send + 'static, Out: Send + 'static> FallenBack<In, Out> {
     pub(crate) fn new(inner: Decorated<In, Out>, policy: Fallback<In, Out>) -> Self {
-        Self { decisions: Decisions::at(inner.name()), inner, policy }
+        let position = |at: usize| Decisions::about(inner.name(), Name::from(at.to_string()));
+        let positions = (1..=policy.ways().len()).map(position).collect();
+        Self { decisions: Decisions::at(inner.name()), positions, inner, policy }
     }
 
     /// The decorated steps, under a span of their own.
@@ -81,10 +92,10 @@ async fn try_fallback<In: Send + 'static, Out: Send + 'static>(
 ) -> Tried<Out> {
     let mut recorder = StepRecorder::new(cx);
     if cx.is_recording() {
-        recorder.open(node.meta(), cx.span_id(), None);
+        recorder.open(node.meta(), cx.at(), None);
     }
     let span = recorder.id();
-    let result = InSpan::new(cx, span, run_bare(&**node, input, cx)).await;
+    let result = InSpan::of_step(cx, recorder.at(), run_bare(&**node, input, cx)).await;
     recorder.close(result.as_ref().map(drop));
     (result.map_err(|error| error.within(&node.meta().name)), span)
 }
@@ -138,6 +149,9 @@ impl<In: Clone + Send + 'static, Out: Send + 'static> Primitive<In> for FallenBa
             (result, span) = try_fallback(way, input, cx).await;
             if result.is_ok() {
                 failures.mark_handled(cx);
+                if let Some(position) = self.positions.get(failures.errors.len().saturating_sub(1)) {
+                    position.count(Position::Used, cx);
+                }
                 let position = ("fallback.position", ValueRef::from(failures.errors.len()));
                 let used = ("fallback.used", ValueRef::from(&way.meta().name));
                 self.decisions.record(Verdict::Used, &[used, position], cx);

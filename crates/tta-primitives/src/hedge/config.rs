@@ -239,7 +239,9 @@ impl HedgeBuilder {
     }
 
     /// What one attempt costs, to say what those beyond the first ones cost
-    /// ([`HedgeStats::waste`], `hedge.waste_usd`). Default nothing: then nothing is said.
+    /// ([`HedgeStats::waste`], `hedge.waste_usd`), and to enter that into the engine's
+    /// [cost report](tta_telemetry::Telemetry::cost_report) (category `hedge`): not where attempts
+    /// say themselves what they spend. Default nothing: then nothing is said.
     pub fn cost_per_call(mut self, cost: Usd) -> Self {
         self.cost_per_call = cost;
         self

@@ -7,13 +7,14 @@ mod attempts;
 mod budget;
 mod config;
 mod error;
+mod metrics;
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::Duration;
 
-use tta_telemetry::{Name, Ticks, ValueRef};
+use tta_telemetry::{Name, Ticks, Usd, ValueRef};
 
 pub use config::{Hedge, HedgeBuilder, HedgeStats};
 pub use error::HedgeError;
@@ -22,11 +23,13 @@ use crate::context::Context;
 use crate::decide::{Decisions, outcomes};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::Graph;
+use crate::per_engine::PerEngine;
 use crate::primitive::Primitive;
 use crate::time::Sleep;
 use crate::workflow::Decorated;
 
 use attempts::{Attempts, Ended};
+use metrics::HedgeMetrics;
 
 outcomes! {
     /// What hedging did for a call.
@@ -51,12 +54,14 @@ pub(crate) struct Hedged<In, Out> {
     inner: Decorated<In, Out>,
     policy: Hedge,
     decisions: Decisions<Verdict>,
+    metrics: PerEngine<HedgeMetrics>,
 }
 
 /// A call under way. Dropped before [`Call::ends`] it was abandoned, and counts as such.
 struct Call<'a> {
     policy: &'a Hedge,
     decisions: &'a Decisions<Verdict>,
+    hedged: &'a dyn Wastes,
     cx: &'a Context,
     began: Ticks,
     delay: Duration,
@@ -76,7 +81,7 @@ enum Event<Out> {
 
 impl<In: Clone + Send + 'static, Out: Send + 'static> Hedged<In, Out> {
     pub(crate) fn new(inner: Decorated<In, Out>, policy: Hedge) -> Self {
-        Self { decisions: Decisions::at(inner.name()), inner, policy }
+        Self { decisions: Decisions::at(inner.name()), inner, policy, metrics: PerEngine::default() }
     }
 
     async fn race(&self, input: In, cx: &Context, call: &mut Call<'_>) -> Result<Out> {
@@ -138,6 +143,22 @@ fn next<Out: Send + 'static>(
     match timer.as_pin_mut() {
         Some(timer) => timer.poll(task).map(|()| Event::Due),
         None => Poll::Pending,
+    }
+}
+
+/// Where waste is entered, whatever the types of the steps.
+trait Wastes: Sync {
+    fn waste(&self, cost: Usd, cx: &Context);
+}
+
+impl<In: Send + 'static, Out: Send + 'static> Wastes for Hedged<In, Out> {
+    fn waste(&self, cost: Usd, cx: &Context) {
+        if cost > Usd::ZERO {
+            let find = || HedgeMetrics::find(&self.inner.name(), self.inner.kind(), cx);
+            if let Some(metrics) = self.metrics.get(cx, find).get() {
+                metrics.wasted(cost, cx);
+            }
+        }
     }
 }
 
@@ -211,6 +232,7 @@ impl Call<'_> {
     fn count_hedged(&self, won_by_hedge: bool) {
         if self.attempts > 1 {
             self.policy.0.hedged_call_ends(self.wasted(), won_by_hedge);
+            self.hedged.waste(self.policy.0.waste(self.wasted()), self.cx);
         }
     }
 
@@ -237,6 +259,7 @@ impl<In: Clone + Send + 'static, Out: Send + 'static> Primitive<In> for Hedged<I
         let mut call = Call {
             policy: &self.policy,
             decisions: &self.decisions,
+            hedged: self,
             cx,
             began: cx.clock().ticks(),
             delay: self.policy.0.delay(cx.clock()),

@@ -7,6 +7,7 @@ use tta_telemetry::{Name, SamplingDecision, SpanStatus, ValueRef};
 
 use crate::context::{Context, Scoped};
 use crate::error::Result;
+use crate::node::StepCells;
 use crate::per_engine::Resolved;
 use crate::workflow::OpenRun;
 
@@ -41,11 +42,8 @@ impl Context {
     /// must not hold ids or other data.
     pub fn start_run(&self, name: impl Into<Name>, kind: &'static str) -> Run {
         let name = name.into();
-        let instruments = |context: &Context| {
-            let found = context.telemetry().instruments(&name, &name, &Name::from_static(kind));
-            found.map_or(Resolved::None, Resolved::Looked)
-        };
-        let mut open = OpenRun::open(self.clone(), (0, name.clone()), kind, instruments);
+        let cells = |context: &Context| StepCells::find(&name, kind, context).map_or(Resolved::None, Resolved::Looked);
+        let mut open = OpenRun::open(self.clone(), (0, name.clone()), kind, cells);
         Run { context: open.context(), open }
     }
 }

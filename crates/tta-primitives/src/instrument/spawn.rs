@@ -89,7 +89,7 @@ impl Context {
         let failure = Arc::new(Failure { state: AtomicU8::new(0), trace: self.trace().clone() });
         let state = match tokio::runtime::Handle::try_current() {
             Ok(runtime) => {
-                let context = self.standing_at(span.id().or_else(|| self.span_id()));
+                let context = self.standing_at(self.at().span(span.id()));
                 let inside = Box::pin(Scoped::new(context, future));
                 State::Running(runtime.spawn(run(inside, span, Arc::clone(&failure))))
             }

@@ -9,7 +9,7 @@ use std::task::{self, Poll, ready};
 use pin_project_lite::pin_project;
 use tta_telemetry::{Name, OwnedSpan, SpanStatus};
 
-use crate::context::{Position, with_current};
+use crate::context::{At, Position, with_current};
 use crate::error::{Error, ErrorKind};
 
 /// The kind of these spans.
@@ -93,17 +93,19 @@ fn set_error<E: Display + 'static>(span: &mut OwnedSpan, error: &E) -> SpanStatu
 struct Open {
     span: Option<OwnedSpan>,
     run: u64,
+    at: At,
 }
 
 impl Open {
     fn start(name: Name) -> Self {
         with_current(|cx| match cx.filter(|cx| cx.is_recording()) {
-            None => Self { span: None, run: 0 },
+            None => Self { span: None, run: 0, at: At::default() },
             Some(cx) => {
-                let mut span = cx.trace().owned_span(cx.span_id(), name, KIND);
+                let at = cx.at();
+                let mut span = cx.trace().owned_span(at.span, name, KIND);
                 // Until it is known better: whoever is dropped before the end was cancelled.
                 span.set_status(SpanStatus::Cancelled);
-                Self { span: Some(span), run: cx.run_key() }
+                Self { at: at.span(span.id()), span: Some(span), run: cx.run_key() }
             }
         })
     }
@@ -112,7 +114,7 @@ impl Open {
     fn inside<R>(&mut self, f: impl FnOnce() -> R) -> std::thread::Result<R> {
         let Some(span) = &mut self.span else { return Ok(f()) };
         let result = {
-            let _position = Position::enter(self.run, span.id());
+            let _position = Position::enter(self.run, self.at);
             // The panic goes on at once, so nobody sees a broken invariant.
             std::panic::catch_unwind(std::panic::AssertUnwindSafe(f))
         };

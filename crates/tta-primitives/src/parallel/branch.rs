@@ -9,11 +9,11 @@ use std::task::{Poll, ready};
 
 use tokio::runtime::Handle;
 use tokio_util::task::AbortOnDropHandle;
-use tta_telemetry::{ActiveBranch, SpanId};
+use tta_telemetry::{ActiveBranch, ActiveBranches, SpanId};
 
 use super::fan_out::Erased;
 use super::join::Finished;
-use crate::context::{Context, Position, Scoped};
+use crate::context::{At, Context, Position, Scoped};
 use crate::error::{Error, ErrorKind, Result};
 use crate::node::{Node, StepBox, missing_value, panic_error, poll_caught, start_caught};
 use crate::observe::StepRecorder;
@@ -24,6 +24,14 @@ type Outcome = (Option<SpanId>, Result<Erased>);
 
 /// The branches of a fan.
 pub(super) type Branches = Arc<Vec<Arc<dyn Node>>>;
+
+/// What the branches of a fan have in common in one run.
+#[derive(Clone)]
+pub(super) struct Siblings {
+    pub(super) branches: Branches,
+    /// Where they count as active.
+    pub(super) active: Option<Arc<ActiveBranches>>,
+}
 
 /// Where tasks of the branches' own run, and what they have to know of their fan.
 pub(super) struct Tasks {
@@ -53,13 +61,13 @@ impl<'a, In: Send + 'static> Running<'a, In> {
     /// A branch on the run's task. `scope`: the context it is to find as the current one, when
     /// that is not the fan's.
     pub(super) fn here(
-        branches: &'a Branches,
+        siblings: &'a Siblings,
         index: usize,
         input: In,
         cx: &'a Context,
         scope: Option<Context>,
     ) -> Self {
-        let branch = Branch::new(branches.get(index), (index, branches.len()), input, cx);
+        let branch = Branch::new(siblings, index, input, cx);
         let place = match scope {
             None => Place::Here(branch),
             Some(scope) => Place::Apart(Scoped::new(scope, branch)),
@@ -68,10 +76,10 @@ impl<'a, In: Send + 'static> Running<'a, In> {
     }
 
     /// A branch on a task of its own.
-    pub(super) fn on_task(branches: &Branches, index: usize, input: In, cx: &Context, tasks: &Tasks) -> Self {
-        let (branches, inside, is_won) = (Arc::clone(branches), cx.here(), tasks.is_won.clone());
+    pub(super) fn on_task(siblings: &Siblings, index: usize, input: In, cx: &Context, tasks: &Tasks) -> Self {
+        let (siblings, inside, is_won) = (siblings.clone(), cx.here(), tasks.is_won.clone());
         let task = tasks.runtime.spawn(async move {
-            let branch = Branch::new(branches.get(index), (index, branches.len()), input, &inside);
+            let branch = Branch::new(&siblings, index, input, &inside);
             let (span, result) = Scoped::new(inside.clone(), branch).await;
             if let (Some(span), Err(_), Some(is_won)) = (span, &result, is_won)
                 && is_won.load(Ordering::Acquire)
@@ -123,9 +131,10 @@ struct Branch<'a, In> {
     recorder: StepRecorder<'a>,
     active: Option<ActiveBranch>,
     node: Option<&'a Arc<dyn Node>>,
+    siblings: &'a Siblings,
     /// Its index, and how many there are.
     place: (usize, usize),
-    parent: Option<SpanId>,
+    parent: At,
     input: Option<In>,
     cx: &'a Context,
 }
@@ -134,14 +143,15 @@ struct Branch<'a, In> {
 impl<In> Unpin for Branch<'_, In> {}
 
 impl<'a, In> Branch<'a, In> {
-    fn new(node: Option<&'a Arc<dyn Node>>, place: (usize, usize), input: In, cx: &'a Context) -> Self {
-        let parent = cx.span_id();
+    fn new(siblings: &'a Siblings, index: usize, input: In, cx: &'a Context) -> Self {
+        let parent = cx.at();
         Self {
             current: None,
             recorder: StepRecorder::new(cx),
             active: None,
-            node,
-            place,
+            node: siblings.branches.get(index),
+            place: (index, siblings.branches.len()),
+            siblings,
             parent,
             input: Some(input),
             cx,
@@ -161,7 +171,7 @@ impl<'a, In> Branch<'a, In> {
             self.recorder.set("branch.index", self.place.0);
             self.recorder.set("branch.total", self.place.1);
         }
-        self.active = Some(self.cx.telemetry().branch_started());
+        self.active = self.siblings.active.as_ref().map(ActiveBranches::started);
         let _position = self.enter();
         self.current = Some(start_caught(&**node, &mut self.input, self.cx)?);
         Ok(())
@@ -170,8 +180,8 @@ impl<'a, In> Branch<'a, In> {
     /// Puts this thread at the branch's span until the guard is dropped.
     fn enter(&self) -> Position {
         let mut position = Position::keep();
-        if let Some(span) = self.recorder.id() {
-            position.set(self.cx.run_key(), span);
+        if let Some(at) = self.recorder.at() {
+            position.set(self.cx.run_key(), at);
         }
         position
     }

@@ -19,12 +19,13 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tta_telemetry::Name;
+use tta_telemetry::{ActiveBranches, Name};
 
 use crate::context::Context;
 use crate::error::Result;
 use crate::graph::Graph;
 use crate::node::{Node, Steps, node_at};
+use crate::per_engine::PerEngine;
 use crate::primitive::Primitive;
 use crate::workflow::Workflow;
 
@@ -32,7 +33,7 @@ pub use error::JoinError;
 pub use fan_out::{FanOut, UniformFanOut};
 pub use joined::Joined;
 
-use branch::Branches;
+use branch::{Branches, Siblings};
 use join::All;
 
 /// Branches that run side by side on clones of one input.
@@ -53,6 +54,7 @@ struct Fan {
     name: Name,
     branches: Branches,
     settings: Settings,
+    active: PerEngine<ActiveBranches>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -63,6 +65,12 @@ struct Settings {
 }
 
 impl Fan {
+    /// What its branches have in common in this run.
+    fn siblings(&self, cx: &Context) -> Siblings {
+        let active = self.active.shared(cx, || cx.telemetry().active_branches(&self.name));
+        Siblings { branches: Arc::clone(&self.branches), active }
+    }
+
     fn graph(&self) -> Graph {
         Graph::fan(self.name.clone(), "parallel", self.branches.iter().map(|branch| branch.graph()).collect())
     }
@@ -162,7 +170,12 @@ impl<In, Out> Clone for Parallel<In, Out> {
 
 impl<In, Out> Parallel<In, Out> {
     fn new(branches: Vec<Arc<dyn Node>>, settings: Settings) -> Self {
-        let fan = Fan { name: Name::from_static("parallel"), branches: Arc::new(branches), settings };
+        let fan = Fan {
+            name: Name::from_static("parallel"),
+            branches: Arc::new(branches),
+            settings,
+            active: PerEngine::default(),
+        };
         Self { fan, types: PhantomData }
     }
 }

@@ -34,6 +34,7 @@ where
     let total = fan.branches.len();
     let tasks = if fan.settings.spawned && total > 0 { Some(tasks::<J>()?) } else { None };
     let mut waiting = Inputs { input: Some(input), next: 0, total };
+    let siblings = fan.siblings(cx);
     let mut running: FuturesUnordered<Running<'_, In>> = FuturesUnordered::new();
     let most = fan.settings.max_concurrency.map_or(total.max(1), NonZeroUsize::get);
     let ended = loop {
@@ -41,8 +42,8 @@ where
             let Some((index, input)) = waiting.take() else { break };
             let context = parts.of(index);
             running.push(match &tasks {
-                Some(tasks) => Running::on_task(&fan.branches, index, input, context, tasks),
-                None => Running::here(&fan.branches, index, input, context, parts.scope(index)),
+                Some(tasks) => Running::on_task(&siblings, index, input, context, tasks),
+                None => Running::here(&siblings, index, input, context, parts.scope(index)),
             });
         }
         let Some(finished) = running.next().await else { return Ok(()) };

@@ -1,9 +1,11 @@
 //! A bound on retries over all calls of a policy, so that retries cannot become the load.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use tta_telemetry::{Clock, Ticks};
+use tta_telemetry::{Clock, MetricCollector, MetricSource, Name, Ticks, catalog};
 
+use crate::context::Context;
+use crate::engines::Engines;
 use crate::policy::PolicyError;
 
 /// Retries are counted in thousandths.
@@ -63,6 +65,20 @@ impl RetryBudget {
         self.with(clock, |state| state.balance / ONE)
     }
 
+    /// What is left of the most there can be, 0 to 1, without taking note of the time.
+    fn share_left(&self, clock: &Clock) -> f64 {
+        let inner = &*self.0;
+        let state = inner.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let earned = state.refilled.map_or(0, |last| self.earned(clock.nanos_between(last, clock.ticks())));
+        let balance = u128::from(state.balance).saturating_add(earned).min(u128::from(inner.capacity));
+        if inner.capacity == 0 { 0.0 } else { balance as f64 / inner.capacity as f64 }
+    }
+
+    /// What the reserve earns in so much time.
+    fn earned(&self, nanos: u64) -> u128 {
+        u128::from(nanos) * u128::from(self.0.per_second * ONE) / 1_000_000_000
+    }
+
     pub(super) fn deposit(&self, clock: &Clock) {
         self.with(clock, |state| state.balance = (state.balance + self.0.deposit).min(self.0.capacity));
     }
@@ -82,13 +98,58 @@ impl RetryBudget {
         let mut state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
         let now = clock.ticks();
         let last = *state.refilled.get_or_insert(now);
-        let earned = u128::from(clock.nanos_between(last, now)) * u128::from(self.0.per_second * ONE) / 1_000_000_000;
+        let earned = self.earned(clock.nanos_between(last, now));
         if earned > 0 {
             // Time is used up only when it earned something, so that small steps add up.
             state.balance = state.balance.saturating_add(earned as u64).min(self.0.capacity);
             state.refilled = Some(now);
         }
         f(&mut state)
+    }
+}
+
+/// The budget of one step's retries, told to the engines it is used from as that step's.
+#[derive(Debug)]
+pub(super) struct WatchedBudget(Arc<Watched>);
+
+#[derive(Debug)]
+struct Watched {
+    step: Name,
+    budget: RetryBudget,
+    engines: Engines,
+    /// Of the engine that was met first: engines that share a budget share a clock.
+    clock: OnceLock<Clock>,
+}
+
+impl WatchedBudget {
+    pub(super) fn new(step: Name, budget: RetryBudget) -> Self {
+        Self(Arc::new(Watched { step, budget, engines: Engines::default(), clock: OnceLock::new() }))
+    }
+
+    /// A call was made.
+    #[inline]
+    pub(super) fn deposit(&self, cx: &Context) {
+        if !self.0.engines.is_first(cx.telemetry().engine_id()) {
+            self.meet(cx);
+        }
+        self.0.budget.deposit(cx.clock());
+    }
+
+    #[cold]
+    fn meet(&self, cx: &Context) {
+        self.0.clock.get_or_init(|| cx.clock().clone());
+        if self.0.engines.meet(cx.telemetry().engine_id()) {
+            let source: Arc<dyn MetricSource> = self.0.clone();
+            cx.telemetry().watch_metrics(&source);
+        }
+    }
+}
+
+impl MetricSource for Watched {
+    fn collect(&self, out: &mut MetricCollector) {
+        if let Some(clock) = self.clock.get() {
+            out.number(&catalog::RETRY_BUDGET, &[&self.step], self.budget.share_left(clock));
+        }
     }
 }
 

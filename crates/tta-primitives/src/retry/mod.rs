@@ -24,12 +24,16 @@ use crate::graph::Graph;
 use crate::observe::{InSpan, record_error};
 use crate::primitive::Primitive;
 use crate::workflow::Decorated;
+use budget::WatchedBudget;
 
 /// Steps that are tried again.
 pub(crate) struct Retried<In, Out> {
     inner: Decorated<In, Out>,
     policy: Retry,
     decisions: Decisions<Verdict>,
+    attempts: Decisions<Attempt>,
+    /// Where the policy has a budget.
+    budget: Option<WatchedBudget>,
 }
 
 outcomes! {
@@ -45,9 +49,19 @@ outcomes! {
     }
 }
 
+outcomes! {
+    /// How an attempt ended, unless it was told to stop.
+    enum Attempt in "attempt" as "attempt.outcome" {
+        Success = "success": Routine,
+        Failure = "failure": Routine,
+    }
+}
+
 impl<In: Clone + Send + 'static, Out: Send + 'static> Retried<In, Out> {
     pub(crate) fn new(inner: Decorated<In, Out>, policy: Retry) -> Self {
-        Self { decisions: Decisions::at(inner.name()), inner, policy }
+        let budget = policy.budget().map(|budget| WatchedBudget::new(inner.name(), budget.clone()));
+        let (decisions, attempts) = (Decisions::at(inner.name()), Decisions::at(inner.name()));
+        Self { decisions, attempts, budget, inner, policy }
     }
 
     /// One attempt under a span of its own, and what to do next.
@@ -56,6 +70,11 @@ impl<In: Clone + Send + 'static, Out: Send + 'static> Retried<In, Out> {
         span.set("attempt.number", number + 1);
         span.set_status(SpanStatus::Cancelled);
         let result = InSpan::new(cx, span.id(), self.inner.run(input, cx)).await;
+        match &result {
+            Ok(_) => self.attempts.count(Attempt::Success, cx),
+            Err(error) if error.kind() == ErrorKind::Cancelled => {}
+            Err(_) => self.attempts.count(Attempt::Failure, cx),
+        }
         let next = match &result {
             Ok(_) => Next::Stop(if number == 0 { Verdict::Succeeded } else { Verdict::Recovered }),
             Err(error) => self.after_failure(number, error, cx),
@@ -133,8 +152,8 @@ impl<In: Clone + Send + 'static, Out: Send + 'static> Primitive<In> for Retried<
     type Out = Out;
 
     async fn run(&self, input: In, cx: &Context) -> Result<Out> {
-        if let Some(budget) = self.policy.budget() {
-            budget.deposit(cx.clock());
+        if let Some(budget) = &self.budget {
+            budget.deposit(cx);
         }
         let mut kept = Some(input);
         let mut number = 0;

@@ -11,6 +11,7 @@ use std::time::Duration;
 use tta_telemetry::{Clock, Name, Ticks, Usd};
 
 use super::history::{Entry, History, RouteOutcome};
+use super::metrics::RouteMetrics;
 use super::reason::RouteReason;
 use crate::causes::is_refusal;
 use crate::context::Context;
@@ -140,14 +141,21 @@ impl Ledger {
 
     /// A route was chosen and is about to run. `spent`: what was spent on this input before.
     #[inline]
-    pub(super) fn begin<'a>(&'a self, route: usize, reason: RouteReason, spent: Usd, cx: &'a Context) -> Call<'a> {
+    pub(super) fn begin<'a>(
+        &'a self,
+        route: usize,
+        reason: RouteReason,
+        spent: Usd,
+        metrics: Option<&'a RouteMetrics>,
+        cx: &'a Context,
+    ) -> Call<'a> {
         let account = self.routes.get(route);
         if let Some(chosen) = account.and_then(|account| account.chosen.get(reason as usize)) {
             chosen.fetch_add(1, Ordering::Relaxed);
         }
         let is_timed = account.is_some_and(|account| account.latency.is_some());
         let started = is_timed.then(|| self.clock(cx).ticks());
-        Call { ledger: self, account, route, reason, spent, started, ended: None, result: None, cx }
+        Call { ledger: self, account, metrics, route, reason, spent, started, ended: None, result: None, cx }
     }
 }
 
@@ -188,6 +196,7 @@ impl Account {
 pub(super) struct Call<'a> {
     ledger: &'a Ledger,
     account: Option<&'a Account>,
+    metrics: Option<&'a RouteMetrics>,
     route: usize,
     reason: RouteReason,
     /// On this input, before this call.
@@ -216,6 +225,25 @@ impl Call<'_> {
         match (outcome, self.account) {
             (RouteOutcome::Refused, _) | (_, None) => self.spent,
             (_, Some(account)) => self.spent + account.cost,
+        }
+    }
+
+    /// What the engine's metrics learn of it; the time it took they know from the route's step.
+    #[inline]
+    fn tell(
+        &self,
+        metrics: &RouteMetrics,
+        account: &Account,
+        outcome: RouteOutcome,
+        kind: Option<ErrorKind>,
+        saved: Usd,
+    ) {
+        // A call that was refused costs nothing.
+        if outcome != RouteOutcome::Refused {
+            metrics.charge(account.cost, saved, self.cx);
+        }
+        if let Some(kind) = kind.filter(|_| outcome != RouteOutcome::Cancelled) {
+            metrics.failed(kind, self.cx);
         }
     }
 
@@ -248,11 +276,13 @@ impl Drop for Call<'_> {
         if let Some(count) = account.outcomes.get(outcome as usize) {
             count.fetch_add(1, Ordering::Relaxed);
         }
-        if outcome == RouteOutcome::Succeeded {
-            let saved = self.ledger.savings(self.spent + account.cost);
-            if saved > Usd::ZERO {
-                account.savings_nanos.fetch_add(saved.nanos(), Ordering::Relaxed);
-            }
+        let is_answer = outcome == RouteOutcome::Succeeded;
+        let saved = if is_answer { self.ledger.savings(self.spent + account.cost) } else { Usd::ZERO };
+        if saved > Usd::ZERO {
+            account.savings_nanos.fetch_add(saved.nanos(), Ordering::Relaxed);
+        }
+        if let Some(metrics) = self.metrics {
+            self.tell(metrics, account, outcome, kind, saved);
         }
         if let Some(started) = self.started {
             self.enter_latency(account, started, outcome, kind);

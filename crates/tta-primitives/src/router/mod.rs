@@ -2,13 +2,14 @@
 //!
 //! The builder is in `config`, what it checks and works out in `plan`, the choice in `strategy`
 //! (with `complexity` and `weights`), what is counted in `ledger`, read through `stats`, with
-//! `history`; `run` takes the chosen route, and the next one when it fails. This file owns the type.
+//! `history`, and for the engine in `metrics`; `run` takes the chosen route, and the next one when it fails. This file owns the type.
 
 mod complexity;
 mod config;
 mod error;
 mod history;
 mod ledger;
+mod metrics;
 mod plan;
 mod reason;
 mod route;
@@ -33,9 +34,11 @@ pub use stats::{RouteStats, RouterHandle, RouterStats};
 
 use crate::decide::Decisions;
 use crate::node::{Node, StepMeta};
+use crate::per_engine::PerEngine;
 use crate::policy::PolicyError;
 use config::Predicate;
 use ledger::{Ledger, Opening};
+use metrics::RouteMetrics;
 use reason::Verdict;
 use strategy::Plan;
 
@@ -85,6 +88,7 @@ struct Cells {
 struct WayCells {
     meta: StepMeta,
     decisions: Decisions<RouteReason>,
+    metrics: PerEngine<RouteMetrics>,
 }
 
 /// Starts a router: routes, then a strategy.
@@ -151,6 +155,7 @@ impl<In, Out> Router<In, Out> {
         let way = |(name, node): (&Name, &Arc<dyn Node>)| WayCells {
             meta: StepMeta::new(name.clone(), "route", node.meta().location),
             decisions: Decisions::about(inner.name.clone(), name.clone()),
+            metrics: PerEngine::default(),
         };
         let ways = inner.plan.names.iter().zip(&inner.nodes).map(way).collect();
         let cells = Cells { ways, verdicts: Decisions::at(inner.name.clone()) };

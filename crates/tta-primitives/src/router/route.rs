@@ -50,7 +50,10 @@ impl<In: Send + 'static, Out: Send + 'static> Route<In, Out> {
     }
 
     /// What one call costs. Needed of every eligible route when routing by cost; savings are
-    /// counted where every eligible route has one. Default: not known, counted as nothing.
+    /// counted where every eligible route has one. Entered into the engine's
+    /// [cost report](tta_telemetry::Telemetry::cost_report) (category `router`) for every call that
+    /// was not refused: not where the route says itself what it
+    /// [spends](crate::Context::record_cost). Default: not known, counted as nothing.
     pub fn cost(mut self, cost: Usd) -> Self {
         self.figures.cost = Some(cost);
         self

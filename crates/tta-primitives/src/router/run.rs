@@ -4,6 +4,7 @@ use tta_telemetry::{Name, SpanId, Usd, ValueRef};
 
 use super::Router;
 use super::error::RouterError;
+use super::metrics::RouteMetrics;
 use super::reason::{RouteReason, Verdict};
 use super::strategy::{Choice, Strategy, Tried};
 use crate::causes::is_refusal;
@@ -54,13 +55,15 @@ impl<In: Clone + Send + 'static, Out: Send + 'static> Router<In, Out> {
                 way.decisions.record(choice.reason, &[route, ("router.cause", ValueRef::from(cause))], cx);
             }
         }
-        let call = self.inner.ledger.begin(choice.route, choice.reason, spent, cx);
-        let mut recorder = StepRecorder::new(cx);
+        let has_costs = self.inner.ledger.has_costs();
+        let metrics = way.metrics.get(cx, || RouteMetrics::find(&self.inner.name, &way.meta.name, has_costs, cx));
+        let call = self.inner.ledger.begin(choice.route, choice.reason, spent, metrics.get(), cx);
+        let mut recorder = StepRecorder::timing(cx, metrics.get().map(|metrics| &metrics.seconds));
         if cx.is_recording() {
-            recorder.open(&way.meta, cx.span_id(), None);
+            recorder.open(&way.meta, cx.at(), None);
         }
         let span = recorder.id();
-        let result = InSpan::new(cx, span, run_bare(&**node, input, cx)).await;
+        let result = InSpan::of_step(cx, recorder.at(), run_bare(&**node, input, cx)).await;
         let ended = recorder.close(result.as_ref().map(drop));
         let spent = call.end(result.as_ref().map(drop), ended);
         Called { result: result.map_err(|error| error.within(&way.meta.name)), span, spent }

@@ -173,9 +173,9 @@ impl<Out: Clone + Send + 'static> Compensates for Typed<Out> {
     fn record_not_run(&self, cx: &Context) {
         let mut recorder = StepRecorder::new(cx);
         if cx.is_recording() {
-            recorder.open(&self.meta, cx.span_id(), None);
+            recorder.open(&self.meta, cx.at(), None);
         }
-        let inside = cx.standing_at(recorder.id().or_else(|| cx.span_id()));
+        let inside = cx.standing_at(recorder.at().unwrap_or_else(|| cx.at()));
         Scoped::now(inside.clone(), || self.record(Verdict::NotRun, &inside));
         // Dropped, the span closes as cancelled.
     }
@@ -186,9 +186,9 @@ impl<Out: Clone + Send + 'static> Typed<Out> {
         let cx = &part.cx;
         let mut recorder = StepRecorder::new(cx);
         if cx.is_recording() {
-            recorder.open(&self.meta, cx.span_id(), None);
+            recorder.open(&self.meta, cx.at(), None);
         }
-        let inside = cx.standing_at(recorder.id().or_else(|| cx.span_id()));
+        let inside = cx.standing_at(recorder.at().unwrap_or_else(|| cx.at()));
         let attempts = Arc::new(AtomicU32::new(0));
         let input = Counted { value, attempts: Arc::clone(&attempts) };
         let work = async {
@@ -214,9 +214,9 @@ impl<Out: Clone + Send + 'static> Typed<Out> {
     async fn fail(self: Arc<Self>, error: Error, part: Part) -> Ended {
         let mut recorder = StepRecorder::new(&part.cx);
         if part.cx.is_recording() {
-            recorder.open(&self.meta, part.cx.span_id(), None);
+            recorder.open(&self.meta, part.cx.at(), None);
         }
-        let inside = part.cx.standing_at(recorder.id().or_else(|| part.cx.span_id()));
+        let inside = part.cx.standing_at(recorder.at().unwrap_or_else(|| part.cx.at()));
         Scoped::now(inside.clone(), || self.record(Verdict::Failed, &inside));
         recorder.close(Err(&error));
         Ended::Failed(error)

@@ -11,12 +11,12 @@ use std::task::{self, Poll, ready};
 
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
-use tta_telemetry::{Name, SpanId, ValueRef};
+use tta_telemetry::{Name, ValueRef};
 
 use super::rescue::rescue;
 use super::undo::{Completed, Tally, Undo};
 use super::{Inner, Verdict};
-use crate::context::Context;
+use crate::context::{At, Context};
 use crate::error::{Error, ErrorKind};
 use crate::time::can_sleep;
 
@@ -29,8 +29,8 @@ pub(super) struct Keeper<'a> {
     undo: Option<Undo>,
     saga: &'a Arc<Inner>,
     cx: &'a Context,
-    /// The saga's: where this is dropped, the thread may be anywhere.
-    span: Option<SpanId>,
+    /// In the saga's step: where this is dropped, the thread may be anywhere.
+    place: At,
     /// The runtime that the run was started on.
     runtime: Option<Handle>,
 }
@@ -38,7 +38,7 @@ pub(super) struct Keeper<'a> {
 impl<'a> Keeper<'a> {
     pub(super) fn new(saga: &'a Arc<Inner>, cx: &'a Context) -> Self {
         let runtime = Handle::try_current().ok();
-        Self { completed: Vec::new(), at: 0, undo: None, saga, cx, span: cx.span_id(), runtime }
+        Self { completed: Vec::new(), at: 0, undo: None, saga, cx, place: cx.at(), runtime }
     }
 
     /// The saga has succeeded: there is nothing to undo.
@@ -82,7 +82,7 @@ impl<'a> Keeper<'a> {
 
     fn begin(&mut self) -> Undo {
         let left = std::mem::take(&mut self.completed);
-        Undo::new(self.saga, left, self.step_under_way(), &self.cx.standing_at(self.span))
+        Undo::new(self.saga, left, self.step_under_way(), &self.cx.standing_at(self.place))
     }
 }
 

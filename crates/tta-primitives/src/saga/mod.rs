@@ -27,7 +27,7 @@ use detach::Keeper;
 use rescue::Rescue;
 use undo::Completed;
 
-use crate::context::{Context, Position};
+use crate::context::{At, Context, Position};
 use crate::decide::{Decisions, outcomes};
 use crate::error::Result;
 use crate::graph::Graph;
@@ -163,14 +163,14 @@ impl<In: Send + 'static, Out: Send + 'static> Saga<In, Out> {
             }
             let mut recorder = StepRecorder::new(cx);
             if cx.is_recording() {
-                recorder.open(stage.node.meta(), cx.span_id(), None);
+                recorder.open(stage.node.meta(), cx.at(), None);
                 recorder.set("step.index", index);
                 recorder.set("step.total", stages.len());
             }
             let started = {
                 let mut position = Position::keep();
-                if let Some(span) = recorder.id() {
-                    position.set(cx.run_key(), span);
+                if let Some(at) = recorder.at() {
+                    position.set(cx.run_key(), at);
                 }
                 match &mut done {
                     Some(done) => start_caught(&*stage.node, done.as_mut().output(), cx),
@@ -179,7 +179,7 @@ impl<In: Send + 'static, Out: Send + 'static> Saga<In, Out> {
             };
             drop(done.take());
             let result = match started {
-                Ok(step) => drive(step, recorder.id(), cx).await,
+                Ok(step) => drive(step, recorder.at(), cx).await,
                 Err(error) => Err(error),
             };
             // Completed from here on: nothing waits between the step's end and its being noted.
@@ -197,8 +197,8 @@ impl<In: Send + 'static, Out: Send + 'static> Saga<In, Out> {
 }
 
 /// Polls a step to its end; it comes back with its output inside.
-async fn drive<'a>(mut step: StepBox<'a>, span: Option<tta_telemetry::SpanId>, cx: &Context) -> Result<StepBox<'a>> {
-    InSpan::new(cx, span, std::future::poll_fn(|task| poll_caught(&mut step, task))).await?;
+async fn drive<'a>(mut step: StepBox<'a>, at: Option<At>, cx: &Context) -> Result<StepBox<'a>> {
+    InSpan::of_step(cx, at, std::future::poll_fn(|task| poll_caught(&mut step, task))).await?;
     Ok(step)
 }
 

@@ -76,9 +76,9 @@ impl Undo {
             return;
         }
         let parent = self.cx.standing();
-        let mut task = self.cx.trace().owned_span(parent, "compensations", "task");
+        let mut task = self.cx.trace().owned_span(parent.span, "compensations", "task");
         task.set_status(SpanStatus::Cancelled);
-        self.cx = self.cx.standing_at(task.id().or(parent));
+        self.cx = self.cx.standing_at(parent.span(task.id()));
         self.task = Some(task);
     }
 

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use tta_telemetry::{Name, ValueRef};
+use tta_telemetry::{HistogramRecorder, Name, Ticks, ValueRef, catalog};
 
 pub use config::{Timeout, TimeoutBuilder};
 
@@ -21,6 +21,7 @@ use crate::decide::{Decisions, outcomes};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::Graph;
 use crate::node::Node;
+use crate::per_engine::PerEngine;
 use crate::primitive::Primitive;
 use crate::workflow::{Decorated, single};
 
@@ -38,6 +39,7 @@ pub(crate) struct TimedOut<In, Out> {
     inner: Decorated<In, Out>,
     policy: Timeout,
     decisions: Decisions<Verdict>,
+    seconds: PerEngine<HistogramRecorder>,
 }
 
 /// How a bounded execution ended.
@@ -69,22 +71,25 @@ impl Bound {
 
 impl<In: Send + 'static, Out: Send + 'static> TimedOut<In, Out> {
     pub(crate) fn new(inner: Decorated<In, Out>, policy: Timeout) -> Self {
-        Self { decisions: Decisions::at(inner.name()), inner, policy }
+        Self { decisions: Decisions::at(inner.name()), inner, policy, seconds: PerEngine::default() }
     }
 
-    async fn bounded(&self, input: In, cx: &Context) -> Ended<Out> {
+    #[cold]
+    fn find_seconds(&self, cx: &Context) -> Option<Arc<HistogramRecorder>> {
+        let family = cx.telemetry().built_in_histogram(&catalog::TIMEOUT_EXECUTION);
+        let seconds = || family.with(&[&self.inner.name()]).ok().map(Arc::new);
+        if cx.telemetry().is_enabled() { seconds() } else { None }
+    }
+
+    async fn bounded(&self, input: In, began: Ticks, cx: &Context) -> Ended<Out> {
         let timeout = self.policy.timeout();
         let bound = match cx.remaining() {
             Some(remaining) if remaining <= timeout => Bound::Deadline(remaining),
             _ => Bound::Timeout(timeout),
         };
-        let (part, watch) = match self.policy.idle_timeout() {
-            None => (cx.child(Some(bound.limit())), None),
-            Some(idle) => {
-                let (part, progress) = cx.watched(Some(bound.limit()));
-                (part, Some((progress, idle)))
-            }
-        };
+        let idle = self.policy.idle_timeout();
+        let (part, progress) = cx.bounded(bound.limit(), began, idle.is_some());
+        let watch = progress.zip(idle);
         let work = Scoped::new(part.clone(), self.inner.run(input, &part));
         let mut work = std::pin::pin!(work);
         if let Some(result) = first_poll(work.as_mut()).await {
@@ -133,7 +138,13 @@ impl<In: Send + 'static, Out: Send + 'static> TimedOut<In, Out> {
 
     /// Runs the steps; the second part says whether it was the bound that ended them.
     async fn run_bounded(&self, input: In, cx: &Context) -> (Result<Out>, bool) {
-        match self.bounded(input, cx).await {
+        let seconds = self.seconds.get(cx, || self.find_seconds(cx));
+        let began = cx.clock().ticks();
+        let ended = self.bounded(input, began, cx).await;
+        if let Some(seconds) = seconds.get() {
+            seconds.record_raw(cx.clock().nanos_between(began, cx.clock().ticks()));
+        }
+        match ended {
             Ended::InTime(result) => {
                 self.decisions.count(Verdict::InTime, cx);
                 (result, false)

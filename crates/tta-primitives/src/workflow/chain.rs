@@ -9,9 +9,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{self, Poll};
 
-use tta_telemetry::{SpanId, Ticks};
+use tta_telemetry::Ticks;
 
-use crate::context::{Context, Position};
+use crate::context::{At, Context, Position};
 use crate::error::{Error, ErrorKind, Result};
 use crate::node::{Node, StepBox, missing_value, panic_error, take_output};
 use crate::observe::StepRecorder;
@@ -26,8 +26,8 @@ pub(crate) struct Chain<'a, In, Out> {
     index: usize,
     input: Option<In>,
     cx: &'a Context,
-    /// The span that the steps hang under.
-    parent: Option<SpanId>,
+    /// Where the chain runs: what the steps hang under, and the step that runs them.
+    parent: At,
     output: PhantomData<fn() -> Out>,
 }
 
@@ -44,7 +44,7 @@ impl<'a, In: Send + 'static, Out: Send + 'static> Chain<'a, In, Out> {
             index: 0,
             input: Some(input),
             cx,
-            parent: None,
+            parent: At::default(),
             output: PhantomData,
         }
     }
@@ -54,7 +54,7 @@ impl<'a, In: Send + 'static, Out: Send + 'static> Chain<'a, In, Out> {
     fn drive(&mut self, task: &mut task::Context<'_>) -> Poll<Result<Out>> {
         let mut position = Position::keep();
         if self.current.is_none() {
-            self.parent = self.cx.span_id();
+            self.parent = self.cx.at();
             if let Err(error) = self.start(&mut position, None) {
                 return Poll::Ready(Err(self.fail(error)));
             }
@@ -87,7 +87,9 @@ impl<'a, In: Send + 'static, Out: Send + 'static> Chain<'a, In, Out> {
             return Err(stopped());
         }
         if self.cx.is_recording() {
-            self.recorder.open(node.meta(), self.parent, now);
+            // The first step is run by what runs the chain; each other follows the one before it.
+            let source = if self.index == 0 { self.parent.step } else { self.recorder.step() };
+            self.recorder.open(node.meta(), At { span: self.parent.span, step: source }, now);
             if self.nodes.len() > 1 {
                 self.recorder.set("step.index", self.index);
                 self.recorder.set("step.total", self.nodes.len());
@@ -105,8 +107,8 @@ impl<'a, In: Send + 'static, Out: Send + 'static> Chain<'a, In, Out> {
     /// Puts this thread at the running step's span.
     #[inline]
     fn place(&self, position: &mut Position) {
-        if let Some(span) = self.recorder.id() {
-            position.set(self.cx.run_key(), span);
+        if let Some(at) = self.recorder.at() {
+            position.set(self.cx.run_key(), at);
         }
     }
 

@@ -22,7 +22,9 @@ impl<In: Send + 'static, Out: Send + 'static> Workflow<In, Out> {
     /// it failed; nothing when it was refused by another policy inside (rate limit, circuit breaker,
     /// bulkhead, budget): give steps before the one that refused a budget of their own. The step
     /// says `budget.outcome` of runs that were refused. Periods go by the budget's clock, not the
-    /// run's; the budget is in the health report.
+    /// run's; the budget is in the health report. A budget counts for itself: what it is charged is
+    /// not in the engine's cost report, where steps, routers, caches and hedges enter what they spend
+    /// and save ([`Context::record_cost`](crate::Context::record_cost)).
     ///
     /// # Cancel safety
     /// A run that is dropped is charged its estimate: it may have spent it.

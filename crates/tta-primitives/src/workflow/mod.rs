@@ -164,7 +164,7 @@ impl<In: Send + 'static, Out: Send + 'static> Workflow<In, Out> {
         if cx.is_in_run() {
             return self.run_by_hand(input, cx).await;
         }
-        let mut run = OpenRun::open(cx, self.label(), self.root.kind, |context| self.root.instruments(context));
+        let mut run = OpenRun::open(cx, self.label(), self.root.kind, |context| self.root.cells(context));
         let context = run.context();
         let result = Scoped::new(context.clone(), Chain::new(&self.nodes, input, &context)).await;
         drop(context);
@@ -181,8 +181,8 @@ impl<In: Send + 'static, Out: Send + 'static> Workflow<In, Out> {
         }
         let result = if cx.is_recording() {
             let mut recorder = StepRecorder::new(cx);
-            recorder.open(&self.root, cx.span_id(), None);
-            let inside = cx.in_workflow(self.label()).standing_at(recorder.id());
+            recorder.open(&self.root, cx.at(), None);
+            let inside = cx.in_workflow(self.label()).standing_at(recorder.at().unwrap_or_default());
             let result = Scoped::new(inside.clone(), Chain::new(&self.nodes, input, &inside)).await;
             recorder.close(result.as_ref().map(drop));
             result

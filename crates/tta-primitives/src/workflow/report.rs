@@ -45,7 +45,7 @@ impl<In: Send + 'static, Out: Send + 'static> Workflow<In, Out> {
                 cost_nano_usd: None,
             };
         }
-        let mut run = OpenRun::open(cx, self.label(), self.root.kind, |context| self.root.instruments(context));
+        let mut run = OpenRun::open(cx, self.label(), self.root.kind, |context| self.root.cells(context));
         let context = run.context();
         let result = Scoped::new(context.clone(), Chain::new(self.nodes(), input, &context)).await;
         let (trace_id, correlation_id) = (context.trace_id(), context.correlation_id().cloned());

@@ -2,10 +2,11 @@
 
 use std::borrow::Borrow;
 
-use tta_telemetry::{ActiveTrace, Name, SamplingDecision, SpanStatus, StepInstruments, Ticks};
+use tta_telemetry::{ActiveTrace, Name, SamplingDecision, SpanStatus, Ticks};
 
 use crate::context::{CancelHandle, Context};
 use crate::error::{ErrorKind, Result};
+use crate::node::StepCells;
 use crate::observe::record_root_error;
 use crate::per_engine::Resolved;
 
@@ -15,7 +16,7 @@ pub(crate) struct OpenRun<'a, C: Borrow<Context> = &'a Context> {
     // In the order of dropping: the context lets go of the trace before the root ends it.
     context: Option<Context>,
     root: Option<ActiveTrace>,
-    instruments: Resolved<'a, StepInstruments>,
+    cells: Resolved<'a, StepCells>,
     cx: C,
     start: Ticks,
     cancel: CancelHandle,
@@ -23,20 +24,20 @@ pub(crate) struct OpenRun<'a, C: Borrow<Context> = &'a Context> {
 }
 
 impl<'a, C: Borrow<Context>> OpenRun<'a, C> {
-    /// `instruments` finds the cells of the run as a whole, given its context.
+    /// `cells` finds those of the run as a whole, given its context.
     pub(crate) fn open(
         cx: C,
         workflow: (u64, Name),
         kind: &'static str,
-        instruments: impl FnOnce(&Context) -> Resolved<'a, StepInstruments>,
+        cells: impl FnOnce(&Context) -> Resolved<'a, StepCells>,
     ) -> Self {
         let outer: &Context = cx.borrow();
         let root = outer.telemetry().start_trace_in(workflow.1.clone(), kind, outer.remote_ids());
-        let context = outer.for_run(workflow, root.handle(), root.root_span_id());
+        let mut context = outer.for_run(workflow, root.handle(), root.root_span_id());
         let mut run = Self {
             context: None,
             root: None,
-            instruments: Resolved::None,
+            cells: Resolved::None,
             cx,
             start: Ticks::default(),
             cancel: context.cancel_handle(),
@@ -46,9 +47,10 @@ impl<'a, C: Borrow<Context>> OpenRun<'a, C> {
             let mut root = root;
             root.set_status(SpanStatus::Cancelled);
             set_identity(&mut root, &context);
-            run.instruments = instruments(&context);
-            if let Some(instruments) = run.instruments.get() {
-                instruments.begin();
+            run.cells = cells(&context);
+            if let Some(cells) = run.cells.get() {
+                cells.instruments.begin();
+                context.set_root_step(cells.instruments.number());
             }
             run.start = context.clock().ticks();
             run.root = Some(root);
@@ -97,7 +99,7 @@ impl<'a, C: Borrow<Context>> OpenRun<'a, C> {
     }
 
     fn count(&self, status: SpanStatus, failed_with: Option<&str>) {
-        if let Some(instruments) = self.instruments.get() {
+        if let Some(StepCells { instruments, .. }) = self.cells.get() {
             let clock = self.cx.borrow().clock();
             let now = clock.ticks();
             instruments.finish(clock.nanos_between(self.start, now), status, now);

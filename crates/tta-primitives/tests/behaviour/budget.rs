@@ -197,8 +197,9 @@ fn a_budget_is_shared_between_workflows_and_engines_and_reported_by_each() {
     assert!(two.block_on(other.run(1, &two.context())).is_err());
     for engine in [&one, &two] {
         let report = engine.telemetry().health();
-        let budgets: Vec<_> = report.components.iter().filter(|known| known.name.starts_with("budget:")).collect();
-        assert_eq!((budgets.len(), budgets[0].health.status), (1, HealthStatus::Degraded));
+        let health = report.component("budget:llm").unwrap();
+        let budgets = report.components.iter().filter(|component| component.name.starts_with("budget:"));
+        assert_eq!((budgets.count(), health.status), (1, HealthStatus::Degraded));
     }
     one.clock().advance(Duration::from_secs(3_600));
     assert!(two.block_on(other.run(1, &two.context())).is_ok());

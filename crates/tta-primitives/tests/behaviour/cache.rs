@@ -291,7 +291,8 @@ fn it_works_the_same_where_nothing_is_recorded_and_on_several_engines() {
     assert_eq!((calls.load(Ordering::SeqCst), cache.stats().hits), (1, 4));
     for engine in engines.iter().chain([&off]) {
         let health = engine.telemetry().health();
-        assert_eq!(health.components.iter().filter(|known| known.name.starts_with("cache:")).count(), 1);
+        let caches = health.components.iter().filter(|component| component.name.starts_with("cache:"));
+        assert_eq!(caches.count(), 1);
         assert_eq!(health.component("cache:answers").unwrap().status.as_str(), "healthy");
     }
     assert_eq!(outcomes(&engines[1], "cache"), [("hit", 2)]);

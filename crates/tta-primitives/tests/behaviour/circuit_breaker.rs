@@ -429,8 +429,9 @@ fn workflows_and_engines_share_a_breaker_by_its_handle() {
     );
     for engine in [&one, &two] {
         let health = engine.telemetry().health();
-        let names: Vec<_> = health.components.iter().map(|component| component.name.to_string()).collect();
-        assert_eq!(names, ["cardinality", "circuit:payments"]);
+        let names = health.components.iter().map(|component| component.name.to_string());
+        let circuits: Vec<_> = names.filter(|name| name.starts_with("circuit:")).collect();
+        assert_eq!(circuits, ["circuit:payments"]);
     }
 }
 
@@ -468,7 +469,7 @@ fn health_says_how_the_circuit_is_and_since_when() {
         ("circuit:payments".into(), HealthStatus::Healthy)
     );
     drop((flow, breaker));
-    assert_eq!(engine.telemetry().health().component("circuit:payments"), None);
+    assert!(engine.telemetry().health().component("circuit:payments").is_none());
 }
 
 #[test]

@@ -50,7 +50,11 @@ fn a_decision_is_counted_put_on_the_span_and_told_once() {
     assert_eq!(engine.block_on(flow.run(1, &engine.context())).unwrap(), 7);
     let told = ["retry recovered Info at w > call retry.attempts=I64(2) in run true"];
     assert_eq!(*heard.lock().unwrap(), told);
-    assert_eq!(counts(engine.telemetry()), [("call".to_owned(), "recovered", 1)]);
+    let call = "call".to_owned();
+    assert_eq!(
+        counts(engine.telemetry()),
+        [(call.clone(), "success", 1), (call.clone(), "failure", 1), (call, "recovered", 1)]
+    );
     let traces = engine.traces();
     let said = traces[0].spans.iter().filter_map(|span| span.attribute("retry.outcome")).count();
     assert_eq!(said, 1);
@@ -64,7 +68,8 @@ fn what_happens_all_the_time_is_counted_and_told_to_nobody() {
         engine.block_on(flow.run(1, &engine.context())).unwrap();
     }
     assert!(heard.lock().unwrap().is_empty());
-    assert_eq!(counts(engine.telemetry()), [("call".to_owned(), "succeeded", 3)]);
+    let call = "call".to_owned();
+    assert_eq!(counts(engine.telemetry()), [(call.clone(), "success", 3), (call, "succeeded", 3)]);
 }
 
 #[test]
@@ -76,7 +81,8 @@ fn counts_are_kept_by_workflow_and_engine() {
         engine.block_on(flow.run(1, &engine.context())).unwrap_err();
     }
     let by_workflow = |engine: &TestEngine| -> Vec<_> {
-        let counts = engine.telemetry().decision_counts().into_iter().filter(|count| count.count > 0);
+        let counts = engine.telemetry().decision_counts().into_iter();
+        let counts = counts.filter(|count| count.key.family == "retry" && count.count > 0);
         counts.map(|count| (count.key.workflow.to_string(), count.outcome, count.count)).collect()
     };
     assert_eq!(by_workflow(&one), [("a".to_owned(), "exhausted", 2), ("b".to_owned(), "exhausted", 1)]);

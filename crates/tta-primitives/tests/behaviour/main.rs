@@ -25,6 +25,7 @@ mod joins;
 mod joins_losers;
 mod many;
 mod memory;
+mod metrics;
 mod panics;
 mod parallel;
 mod places;

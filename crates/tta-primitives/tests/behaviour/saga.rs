@@ -551,10 +551,16 @@ fn every_outcome_is_counted_and_told_to_observers_once() {
         ]
     );
     let counts = engine.telemetry().decision_counts();
-    let counted = counts.iter().filter(|count| count.count > 0 && count.key.family != "retry").map(|count| {
-        let key = &count.key;
-        format!("{} {} {} {} {} {}", key.workflow, key.primitive, key.family, key.subject, count.outcome, count.count)
-    });
+    let counted = counts
+        .iter()
+        .filter(|count| count.count > 0 && !matches!(count.key.family, "retry" | "attempt"))
+        .map(|count| {
+            let key = &count.key;
+            format!(
+                "{} {} {} {} {} {}",
+                key.workflow, key.primitive, key.family, key.subject, count.outcome, count.count
+            )
+        });
     let mut counted: Vec<_> = counted.collect();
     counted.sort();
     assert_eq!(

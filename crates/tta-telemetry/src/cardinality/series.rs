@@ -1,10 +1,12 @@
 //! The series of one metric: its combinations of label values.
 
-use std::collections::HashMap;
 use std::fmt;
+use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use arc_swap::ArcSwap;
+use hashbrown::{DefaultHashBuilder, HashTable};
 use thiserror::Error;
 
 use super::LabelLimiter;
@@ -59,20 +61,53 @@ pub struct SeriesSet<T> {
     limiter: LabelLimiter,
     keys: Vec<(Name, Option<Arc<LabelKey>>)>,
     count: Arc<SeriesCount>,
-    known: RwLock<Known<T>>,
+    /// Read without a lock; replaced as a whole by who adds a series, which happens a bounded
+    /// number of times.
+    known: ArcSwap<Known<T>>,
+    adding: Mutex<()>,
     other: OnceLock<Arc<T>>,
 }
 
 /// Series by their labels, and in the order in which they were met.
 struct Known<T> {
-    places: HashMap<Arc<[Name]>, usize>,
+    hasher: DefaultHashBuilder,
+    /// Places in `series`.
+    places: HashTable<usize>,
     series: Vec<(Arc<[Name]>, Arc<T>)>,
 }
 
 impl<T> Known<T> {
-    fn get(&self, labels: &[Name]) -> Option<Arc<T>> {
-        self.places.get(labels).and_then(|place| self.series.get(*place)).map(|(_, value)| Arc::clone(value))
+    fn new() -> Self {
+        Self { hasher: DefaultHashBuilder::default(), places: HashTable::new(), series: Vec::new() }
     }
+
+    fn get<'l>(&self, labels: impl ExactSizeIterator<Item = &'l str> + Clone) -> Option<&Arc<T>> {
+        let labels_of = |place: usize| self.series.get(place).map(|(labels, _)| labels.iter().map(Name::as_str));
+        let is_it = |place: &usize| labels_of(*place).is_some_and(|known| known.eq(labels.clone()));
+        let place = self.places.find(hash(&self.hasher, labels.clone()), is_it)?;
+        self.series.get(*place).map(|(_, value)| value)
+    }
+
+    fn with(&self, labels: Arc<[Name]>, value: Arc<T>) -> Self {
+        let mut series = Vec::with_capacity(self.series.len() + 1);
+        series.extend(self.series.iter().map(|(labels, value)| (Arc::clone(labels), Arc::clone(value))));
+        series.push((labels, value));
+        let mut places = self.places.clone();
+        let hasher = self.hasher.clone();
+        let hash_of =
+            |place: usize| series.get(place).map_or(0, |(labels, _)| hash(&hasher, labels.iter().map(Name::as_str)));
+        let place = series.len() - 1;
+        places.insert_unique(hash_of(place), place, |place| hash_of(*place));
+        Self { hasher, places, series }
+    }
+}
+
+fn hash<'l>(hasher: &DefaultHashBuilder, labels: impl Iterator<Item = &'l str>) -> u64 {
+    use std::hash::{Hash, Hasher};
+    let mut state = hasher.build_hasher();
+    // Each text ends in a byte that no text has, so that no two lists of labels run together.
+    labels.for_each(|label| label.hash(&mut state));
+    state.finish()
 }
 
 impl<T> SeriesSet<T> {
@@ -87,7 +122,8 @@ impl<T> SeriesSet<T> {
             limiter: limiter.clone(),
             keys: keys.iter().map(key).collect(),
             count,
-            known: RwLock::new(Known { places: HashMap::new(), series: Vec::new() }),
+            known: ArcSwap::from_pointee(Known::new()),
+            adding: Mutex::default(),
             other: OnceLock::new(),
         }
     }
@@ -102,32 +138,36 @@ impl<T> SeriesSet<T> {
             let (metric, given, accepted) = (self.count.metric.clone(), values.len(), self.keys.len());
             return Err(SeriesError::LabelCount { metric, given, accepted });
         }
+        // What is known was let in before, so it need not be limited again.
+        if let Some(known) = self.known.load().get(values.iter().copied()) {
+            return Ok(Arc::clone(known));
+        }
+        self.resolve_new(values, make)
+    }
+
+    /// Label values that have no series of their own yet, or never get one.
+    fn resolve_new(&self, values: &[&str], make: impl FnOnce() -> T) -> Result<Arc<T>, SeriesError> {
         let limits = self.limiter.limits();
         let limit = |((name, key), value): (&(Name, Option<Arc<LabelKey>>), &&str)| match key {
             Some(key) => key.limit(value, &limits),
             None => Name::from(format!("{name}_other")),
         };
         let labels: Vec<Name> = self.keys.iter().zip(values).map(limit).collect();
-        let full = {
-            let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-            if let Some(known) = known.get(&labels) {
-                return Ok(known);
-            }
-            known.series.len() >= limits.max_series_per_metric
-        };
-        if !full {
-            let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-            if let Some(known) = known.get(&labels) {
-                return Ok(known);
-            }
+        if let Some(known) = self.find(&labels) {
+            return Ok(known);
+        }
+        if self.known.load().series.len() < limits.max_series_per_metric {
+            let _adding = self.adding.lock().unwrap_or_else(PoisonError::into_inner);
             // Others may have been quicker.
+            let known = self.known.load_full();
+            if let Some(known) = known.get(labels.iter().map(Name::as_str)) {
+                return Ok(Arc::clone(known));
+            }
             if known.series.len() < limits.max_series_per_metric {
                 // Made before anything is changed: it may panic.
-                let (labels, value): (Arc<[Name]>, _) = (labels.into(), Arc::new(make()));
-                let place = known.series.len();
-                known.series.push((Arc::clone(&labels), Arc::clone(&value)));
-                known.places.insert(labels, place);
-                self.count.series.store(place + 1, Ordering::Relaxed);
+                let value = Arc::new(make());
+                self.known.store(Arc::new(known.with(labels.into(), Arc::clone(&value))));
+                self.count.series.store(known.series.len() + 1, Ordering::Relaxed);
                 return Ok(value);
             }
         }
@@ -137,7 +177,7 @@ impl<T> SeriesSet<T> {
 
     /// What is counted under these labels, if they were met before; nothing is limited or made.
     pub(crate) fn find(&self, labels: &[Name]) -> Option<Arc<T>> {
-        self.known.read().unwrap_or_else(PoisonError::into_inner).get(labels)
+        self.known.load().get(labels.iter().map(Name::as_str)).map(Arc::clone)
     }
 
     /// The label keys.
@@ -149,7 +189,7 @@ impl<T> SeriesSet<T> {
     /// takes the rest, if there is any.
     #[must_use]
     pub fn read(&self) -> Vec<(Arc<[Name]>, Arc<T>)> {
-        let mut series = self.known.read().unwrap_or_else(PoisonError::into_inner).series.clone();
+        let mut series = self.known.load().series.clone();
         if let Some(other) = self.other.get() {
             series.push((self.keys.iter().map(|_| OTHER).collect(), Arc::clone(other)));
         }

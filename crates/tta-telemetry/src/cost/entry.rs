@@ -65,6 +65,12 @@ impl Charge {
         Self::priced(Usd::ZERO).saving(source, amount)
     }
 
+    /// What it cost; `None` when nobody knows.
+    #[must_use]
+    pub const fn cost(&self) -> Option<Usd> {
+        self.price
+    }
+
     /// The same, and this was saved as well.
     #[must_use]
     pub fn saving(mut self, source: SavingsSource, amount: Usd) -> Self {

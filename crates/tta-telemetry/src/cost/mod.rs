@@ -5,7 +5,8 @@
 //! unpriced, never as free. Works the same when nothing is recorded: a budget must hold anyway.
 //!
 //! `cell` is what one thread adds to, and how an entry is never seen by half; `ledger` finds the
-//! account of an entry and bounds their number; `report` sums up; `budget` admits and refuses.
+//! account of an entry and bounds their number; `report` sums up; `step` is
+//! what a primitive keeps; `budget` admits and refuses.
 
 mod account;
 mod budget;
@@ -14,6 +15,7 @@ mod entry;
 mod error;
 mod ledger;
 mod report;
+mod step;
 
 pub use account::CostAccount;
 pub use budget::{
@@ -24,3 +26,4 @@ pub use entry::{Charge, CostEntry, SavingsSource};
 pub use error::CostError;
 pub use ledger::{CostLedger, CostLedgerBuilder};
 pub use report::{CostLine, CostOverflow, CostReport, CostTotals};
+pub use step::StepCost;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{Telemetry, TelemetryBuilder};
 use crate::cardinality::{CardinalityLimits, CardinalityStats, CardinalityWarning};
-use crate::cost::{Charge, CostReport};
+use crate::cost::{Charge, CostReport, StepCost};
 use crate::limits::LimitError;
 use crate::metrics::catalog::BuiltIn;
 use crate::metrics::{
@@ -133,6 +133,13 @@ impl Telemetry {
     /// nanoseconds.
     pub fn record_cost(&self, place: &CostPlace<'_>, charge: &Charge) {
         self.0.record_cost(place, charge);
+    }
+
+    /// Where amounts of one place are entered, found once: for primitives, whose executions must
+    /// not wait for [`record_cost`](Telemetry::record_cost). `None` when nothing is recorded.
+    #[must_use]
+    pub fn cost_account(&self, place: &CostPlace<'_>) -> Option<Arc<StepCost>> {
+        self.0.cost_account(place)
     }
 
     /// What was spent and saved, by category, workflow, model and user.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::decisions::DecisionCount;
+use crate::decisions::{DecisionCount, DecisionKey};
 use crate::metrics::catalog::{self, BuiltIn};
 use crate::metrics::{MetricCollector, MetricValue};
 use crate::model::Name;
@@ -43,35 +43,41 @@ fn is_miss(outcome: &str) -> bool {
     matches!(outcome, "miss" | "shared" | "corrupt" | "error" | "resting")
 }
 
+/// The name of the policy where it has one of its own, as a breaker that several steps share, else
+/// the step's: the same as its gauges have.
+fn policy_of(key: &DecisionKey) -> &Name {
+    if key.subject.is_empty() { &key.primitive } else { &key.subject }
+}
+
 fn write_one(count: &DecisionCount, out: &mut MetricCollector) {
     let name = &count.key.primitive;
+    let policy = policy_of(&count.key);
     let word = Name::from_static(count.outcome);
     let mut add = |metric: &'static BuiltIn, labels: &[&Name]| {
         out.add(metric, labels.iter().map(|label| (*label).clone()), MetricValue::Count(count.count));
     };
     match (count.key.family, count.outcome) {
+        // Most reasons cannot happen with most strategies.
+        ("router", _) if count.count == 0 => {}
         ("router", _) => add(&catalog::ROUTER_DECISIONS, &[name, &count.key.subject, &word]),
         ("cache", "hit" | "stale" | "negative") => add(&catalog::CACHE_HITS, &[name]),
-        ("cache", outcome) if is_miss(outcome) => {
-            add(&catalog::CACHE_MISSES, &[name]);
-            if matches!(outcome, "corrupt" | "error") {
-                add(&catalog::CACHE_ERRORS, &[name]);
-            }
-        }
-        ("cache_put", "failed") => add(&catalog::CACHE_ERRORS, &[name]),
+        ("cache", outcome) if is_miss(outcome) => add(&catalog::CACHE_MISSES, &[name]),
+        ("cache_lookup", "failed" | "corrupt") | ("cache_put", "failed") => add(&catalog::CACHE_ERRORS, &[name]),
         ("timeout", "expired") => add(&catalog::TIMEOUT_FAILURES, &[name]),
         ("timeout", "in_time" | "in_grace") => add(&catalog::TIMEOUT_SUCCESSES, &[name]),
         ("attempt", _) => add(&catalog::RETRY_ATTEMPTS, &[name, &word]),
-        ("retry", "exhausted") => add(&catalog::RETRY_EXHAUSTED, &[name]),
+        ("retry", "exhausted" | "budget_exhausted" | "deadline_too_close") => add(&catalog::RETRY_EXHAUSTED, &[name]),
         ("fallback_position", _) => add(&catalog::FALLBACK_USED, &[name, &count.key.subject]),
         ("compensation", _) => add(&catalog::SAGA_COMPENSATIONS, &[name, &word]),
-        ("circuit", "rejected") => add(&catalog::CIRCUIT_REJECTED, &[name]),
-        ("circuit", "opened") => add(&catalog::CIRCUIT_TRANSITIONS, &[name, &Name::from_static("open")]),
-        ("circuit", "half_opened") => add(&catalog::CIRCUIT_TRANSITIONS, &[name, &Name::from_static("half_open")]),
-        ("circuit", "closed") => add(&catalog::CIRCUIT_TRANSITIONS, &[name, &Name::from_static("closed")]),
-        ("bulkhead", "queue_full" | "waited_too_long" | "deadline_passed") => add(&catalog::BULKHEAD_REJECTED, &[name]),
+        ("circuit", "rejected") => add(&catalog::CIRCUIT_REJECTED, &[policy]),
+        ("circuit", "opened") => add(&catalog::CIRCUIT_TRANSITIONS, &[policy, &Name::from_static("open")]),
+        ("circuit", "half_opened") => add(&catalog::CIRCUIT_TRANSITIONS, &[policy, &Name::from_static("half_open")]),
+        ("circuit", "closed") => add(&catalog::CIRCUIT_TRANSITIONS, &[policy, &Name::from_static("closed")]),
+        ("bulkhead", "queue_full" | "waited_too_long" | "deadline_passed") => {
+            add(&catalog::BULKHEAD_REJECTED, &[policy])
+        }
         ("rate_limit", "refused" | "wait_too_long" | "deadline_too_close") => {
-            add(&catalog::RATE_LIMIT_REJECTED, &[name]);
+            add(&catalog::RATE_LIMIT_REJECTED, &[policy]);
         }
         ("hedge", _) => add(&catalog::HEDGE_REQUESTS, &[name, &word]),
         _ => {}

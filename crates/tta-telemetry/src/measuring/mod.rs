@@ -15,7 +15,8 @@ use std::time::Duration;
 
 use crate::cardinality::{LabelLimiter, SeriesSet};
 use crate::clock::Clock;
-use crate::cost::{Charge, CostAccount, CostLedger, CostTotals};
+use crate::cost::{Charge, CostAccount, CostLedger, CostTotals, StepCost};
+use crate::counters::ActiveBranches;
 use crate::engine::{CostPlace, MeasuringSettings};
 use crate::metrics::{Meter, PrimitiveMetrics, StepInstruments, StepRegistry, catalog};
 use crate::model::{Name, SpanStatus};
@@ -31,6 +32,8 @@ pub(crate) struct Measuring {
     ledger: CostLedger,
     /// By workflow, primitive, type and category, as the metrics have it.
     costs: SeriesSet<CostAccount>,
+    /// Of parallel primitives, by name.
+    branches: SeriesSet<ActiveBranches>,
     limiter: Arc<LabelLimiter>,
     /// What the process is, in `target_info`.
     resource: Vec<(Name, Name)>,
@@ -45,6 +48,7 @@ impl Measuring {
             meter: Meter::new(limiter.clone()),
             ledger: CostLedger::new(),
             costs: SeriesSet::new(&limiter, catalog::COST.name, catalog::COST.labels),
+            branches: SeriesSet::new(&limiter, catalog::PARALLEL_BRANCHES.name, catalog::PARALLEL_BRANCHES.labels),
             limiter: Arc::new(limiter),
             resource: settings.resource,
             clock,
@@ -90,14 +94,33 @@ impl Measuring {
 
     /// Enters an amount into the ledger and into the metrics of a step.
     pub(crate) fn record_cost(&self, place: &CostPlace<'_>, charge: &Charge) {
-        let keys = [place.workflow, place.name, place.kind, place.category];
-        let make = || CostAccount::new(keys.map(|key| Name::from(key.to_owned())));
-        if let Ok(account) = self.costs.resolve(&keys, make) {
-            account.record(charge);
-        }
+        self.cost_series(place).record(charge);
         let owned = |text: &str| Name::from(text.to_owned());
         let (category, workflow) = (owned(place.category), owned(place.workflow));
         self.ledger.account(category, workflow, owned(place.model), owned(place.user)).record(charge);
+    }
+
+    fn cost_series(&self, place: &CostPlace<'_>) -> Arc<CostAccount> {
+        let keys = [place.workflow, place.name, place.kind, place.category];
+        let make = || CostAccount::new(keys.map(|key| Name::from(key.to_owned())));
+        // There are as many values as keys.
+        self.costs.resolve(&keys, make).unwrap_or_else(|_| Arc::new(make()))
+    }
+
+    /// Where amounts of a place are entered, found once.
+    pub(crate) fn cost_account(&self, place: &CostPlace<'_>) -> StepCost {
+        let owned = |text: &str| Name::from(text.to_owned());
+        let key = [place.category, place.workflow, place.model].map(owned);
+        StepCost::new(self.cost_series(place), self.ledger.clone(), key, owned(place.user))
+    }
+
+    pub(crate) fn branches(&self, name: &str) -> Arc<ActiveBranches> {
+        self.branches.resolve(&[name], ActiveBranches::default).unwrap_or_default()
+    }
+
+    /// Of all names.
+    pub(crate) fn active_branches(&self) -> u64 {
+        self.branches.read().iter().map(|(_, branches)| branches.get()).sum()
     }
 
     /// Counts work that is no primitive.

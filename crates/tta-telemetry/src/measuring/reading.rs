@@ -32,6 +32,10 @@ impl Measuring {
         let mut out = MetricCollector::default();
         write_steps(&self.steps, self.now_unix_ns(), &mut out);
         self.write_costs(&mut out);
+        for (labels, branches) in self.branches.read() {
+            let active = MetricValue::Number(branches.get() as f64);
+            out.add(&catalog::PARALLEL_BRANCHES, labels.iter().cloned(), active);
+        }
         self.meter.collect(&mut out);
         super::decisions::write(&engine.decisions, &mut out);
         write_engine(engine, &mut out);
@@ -72,10 +76,10 @@ fn info(metric: &BuiltIn, labels: Vec<(Name, Name)>) -> MetricFamily {
 }
 
 fn write_engine(engine: &EngineReading, out: &mut MetricCollector) {
-    for reason in DecisionReason::ALL {
-        let name = Name::from_static(reason.as_str());
+    for (index, label) in DecisionReason::LABELS.into_iter().enumerate() {
+        let name = Name::from_static(label);
         for (decision, counts) in [("sample", &engine.kept), ("drop", &engine.dropped)] {
-            let count = counts.get(reason.index()).copied().unwrap_or(0);
+            let count = counts.get(index).copied().unwrap_or(0);
             if count > 0 {
                 out.count(&catalog::SAMPLING_DECISIONS, &[&Name::from_static(decision), &name], count);
             }

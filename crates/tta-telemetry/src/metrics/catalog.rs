@@ -131,9 +131,9 @@ catalog! {
     TIMEOUT_RATE = "timeout_rate" Gauge Ratio ["operation"] Max:
         "Executions given up over all since the start, 0 to 1.";
     RETRY_ATTEMPTS = "retry_attempts_total" Counter None ["primitive_name", "outcome"]:
-        "Attempts: success or failure.";
+        "Attempts that ended: success or failure.";
     RETRY_EXHAUSTED = "retry_exhausted_total" Counter None ["primitive_name"]:
-        "Executions that failed in every attempt they had.";
+        "Executions that would have been tried again, but had no attempt, budget or time left.";
     RETRY_BUDGET = "retry_budget_remaining" Gauge Ratio ["primitive_name"] Min:
         "What is left of the budget of retries, 0 to 1.";
     FALLBACK_USED = "fallback_used_total" Counter None ["primitive_name", "position"]:

@@ -5,6 +5,7 @@
 
 mod decision;
 mod name;
+mod rule_name;
 mod span;
 mod trace;
 mod value;
@@ -13,6 +14,7 @@ mod value;
 pub(crate) use decision::MOST_REASONS;
 pub use decision::{DecisionReason, Sampling, SamplingDecision};
 pub use name::{Name, NameRef};
+pub use rule_name::{RuleName, RuleNameError};
 pub use span::{SpanEvent, SpanLink, SpanRecord, SpanStatus};
 pub use trace::{Trace, TraceClass, TraceCounts};
 pub use value::{Attribute, Value, ValueRef};

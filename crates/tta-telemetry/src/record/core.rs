@@ -4,7 +4,7 @@
 //! `live`, memory reuse in `pool`, early decisions in `evict`, the background in `housekeeping`.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crossbeam_queue::ArrayQueue;
 
@@ -47,7 +47,6 @@ pub(crate) struct CounterCells {
     pub(crate) late_lost: ShardedCounter,
     pub(crate) missed_errors: ShardedCounter,
     pub(crate) observer_panics: ShardedCounter,
-    pub(crate) active_branches: Arc<AtomicU64>,
 }
 
 impl CounterCells {
@@ -220,7 +219,7 @@ impl Core {
             metric_source_panics: self.measuring.meter.source_panics.get(),
             metric_sources_refused: self.measuring.meter.sources_refused.get(),
             live_bytes: self.allocated_bytes() as u64,
-            active_branches: cells.active_branches.load(Ordering::Relaxed),
+            active_branches: self.measuring.active_branches(),
         }
     }
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::{Parts, next_engine_id};
 use crate::cardinality::LabelLimiter;
 use crate::clock::Clock;
-use crate::cost::{Charge, CostReport};
-use crate::counters::{ActiveBranch, RecorderCounters};
+use crate::cost::{Charge, CostReport, StepCost};
+use crate::counters::{ActiveBranches, RecorderCounters};
 use crate::decisions::{Decision, DecisionCells, DecisionCount, DecisionKey};
 use crate::engine::{CostPlace, ShutdownReport};
 use crate::health::HealthRegistry;
@@ -94,8 +94,12 @@ impl Recorder {
         &self.pending
     }
 
-    pub(crate) fn branch_started(&self) -> ActiveBranch {
-        ActiveBranch::off()
+    pub(crate) fn active_branches(&self, _: &Name) -> Option<Arc<ActiveBranches>> {
+        None
+    }
+
+    pub(crate) fn step_labels(&self, _: u32) -> Option<[Name; 3]> {
+        None
     }
 
     pub(crate) fn step_statistics(&self) -> Vec<StepStatistics> {
@@ -132,6 +136,10 @@ impl Recorder {
     pub(crate) fn record_execution(&self, _: &str, _: &str, _: Duration, _: SpanStatus, _: Option<Usd>) {}
 
     pub(crate) fn record_cost(&self, _: &CostPlace<'_>, _: &Charge) {}
+
+    pub(crate) fn cost_account(&self, _: &CostPlace<'_>) -> Option<Arc<StepCost>> {
+        None
+    }
 
     pub(crate) fn cost_report(&self) -> CostReport {
         CostReport::default()

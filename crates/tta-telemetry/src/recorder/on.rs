@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::{Parts, next_engine_id};
 use crate::cardinality::LabelLimiter;
 use crate::clock::Clock;
-use crate::cost::{Charge, CostReport};
-use crate::counters::{ActiveBranch, RecorderCounters};
+use crate::cost::{Charge, CostReport, StepCost};
+use crate::counters::{ActiveBranches, RecorderCounters};
 use crate::deadline::Deadline;
 use crate::decisions::{Decision, DecisionCells, DecisionCount, DecisionKey, Observers};
 use crate::engine::{CostPlace, MeasuringSettings, ShutdownReport};
@@ -154,8 +154,12 @@ impl Recorder {
         &self.pending
     }
 
-    pub(crate) fn branch_started(&self) -> ActiveBranch {
-        if self.core.enabled { ActiveBranch::new(&self.core.counters.active_branches) } else { ActiveBranch::off() }
+    pub(crate) fn active_branches(&self, name: &Name) -> Option<Arc<ActiveBranches>> {
+        self.core.enabled.then(|| self.core.measuring.branches(name))
+    }
+
+    pub(crate) fn step_labels(&self, number: u32) -> Option<[Name; 3]> {
+        self.core.measuring.steps.labels(number)
     }
 
     pub(crate) fn step_statistics(&self) -> Vec<StepStatistics> {
@@ -223,6 +227,10 @@ impl Recorder {
         if self.core.enabled {
             self.core.measuring.record_cost(place, charge);
         }
+    }
+
+    pub(crate) fn cost_account(&self, place: &CostPlace<'_>) -> Option<Arc<StepCost>> {
+        self.core.enabled.then(|| Arc::new(self.core.measuring.cost_account(place)))
     }
 
     pub(crate) fn cost_report(&self) -> CostReport {

@@ -42,6 +42,7 @@ pub(crate) use registry::StepRegistry;
 /// [`RollingHistogram`](crate::RollingHistogram). [`heap_bytes`](StepInstruments::heap_bytes) tells.
 #[derive(Debug)]
 pub struct StepInstruments {
+    number: u32,
     clock: Clock,
     start: Ticks,
     /// When recording ends the second that is open, in nanoseconds since the start.
@@ -64,8 +65,9 @@ struct StepWindows {
 }
 
 impl StepInstruments {
-    pub(crate) fn new(clock: Clock, bounds: Arc<Bounds>) -> Self {
+    pub(crate) fn new(number: u32, clock: Clock, bounds: Arc<Bounds>) -> Self {
         Self {
+            number,
             start: clock.ticks(),
             clock,
             due_ns: AtomicU64::new(SLOT_NS),
@@ -78,6 +80,14 @@ impl StepInstruments {
             has_slos: AtomicBool::new(false),
             slos: ArcSwapOption::empty(),
         }
+    }
+
+    /// Its number among the steps of its engine, from 1 on: see
+    /// [`Telemetry::step_labels`](crate::Telemetry::step_labels).
+    #[inline]
+    #[must_use]
+    pub fn number(&self) -> u32 {
+        self.number
     }
 
     /// An execution begins. It is under way until [`finish`](Self::finish) is called, on whatever

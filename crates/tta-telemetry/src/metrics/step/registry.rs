@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use super::super::bounds::Bounds;
 use super::read::{Combined, StepStatistics};
@@ -23,7 +23,12 @@ pub(crate) struct StepRegistry {
     bounds: Arc<Bounds>,
     /// Of those named primitives that have others.
     own_bounds: BTreeMap<Name, Arc<Bounds>>,
+    /// Workflow, name and kind by number, which begin at 1.
+    numbered: RwLock<Vec<[Name; 3]>>,
 }
+
+/// What takes the steps beyond the limit.
+const OTHER: Name = Name::from_static("other");
 
 impl StepRegistry {
     /// `buckets`: limits in seconds for primitives of a name, checked.
@@ -34,6 +39,7 @@ impl StepRegistry {
             series: SeriesSet::new(limiter, catalog::DURATION.name, catalog::DURATION.labels),
             bounds: bounds(&LATENCY_BUCKETS),
             own_bounds: buckets.iter().map(|(name, limits)| (name.clone(), bounds(limits))).collect(),
+            numbered: RwLock::default(),
         }
     }
 
@@ -42,13 +48,14 @@ impl StepRegistry {
         let make = || {
             is_new.set(true);
             let bounds = self.own_bounds.get(name).unwrap_or(&self.bounds);
-            StepInstruments::new(self.clock.clone(), Arc::clone(bounds))
+            StepInstruments::new(self.next_number([workflow, name, kind]), self.clock.clone(), Arc::clone(bounds))
         };
         match self.series.resolve(&[workflow, name, kind], make) {
             Ok(step) => {
                 // After it can be found, so that objectives configured meanwhile miss none.
                 if is_new.get() {
                     slos.attach(name, &step);
+                    self.name_overflow(&step);
                 }
                 step
             }
@@ -58,6 +65,33 @@ impl StepRegistry {
                 Arc::new(make())
             }
         }
+    }
+
+    /// Numbers a step that is being made.
+    fn next_number(&self, labels: [&str; 3]) -> u32 {
+        let mut numbered = self.numbered.write().unwrap_or_else(PoisonError::into_inner);
+        numbered.push(labels.map(|label| Name::from(label.to_owned())));
+        u32::try_from(numbered.len()).unwrap_or(0)
+    }
+
+    /// Steps beyond the limit have one number: it must not pass for the first of them.
+    fn name_overflow(&self, step: &Arc<StepInstruments>) {
+        let own = self
+            .series
+            .read()
+            .iter()
+            .any(|(labels, known)| Arc::ptr_eq(known, step) && labels.iter().any(|label| *label != OTHER));
+        let mut numbered = self.numbered.write().unwrap_or_else(PoisonError::into_inner);
+        let place = (step.number() as usize).checked_sub(1);
+        if let Some(labels) = place.and_then(|place| numbered.get_mut(place)).filter(|_| !own) {
+            *labels = [OTHER; 3];
+        }
+    }
+
+    /// Workflow, name and kind of the step with this number.
+    pub(crate) fn labels(&self, number: u32) -> Option<[Name; 3]> {
+        let place = (number as usize).checked_sub(1)?;
+        self.numbered.read().unwrap_or_else(PoisonError::into_inner).get(place).cloned()
     }
 
     /// The step of this workflow, name and kind, if it was met.
