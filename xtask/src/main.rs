@@ -6,6 +6,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "printing what it checks is what this binary is for")]
 
 mod coverage;
+mod docs;
 mod instructions;
 mod packages;
 mod process;
@@ -31,6 +32,7 @@ Commands:
   sanitize                Tests under the address and thread sanitizers (needs a nightly)
   instructions [--bless]  Instructions per operation against the recorded counts;
                           --bless records the new ones
+  docs [--check]          Writes what is generated in docs/; --check fails when it would change
   help                    This text
 ";
 
@@ -48,6 +50,8 @@ fn main() -> ExitCode {
         ["sanitize"] => finish(sanitize::run()),
         ["instructions"] => finish(instructions::run()),
         ["instructions", "--bless"] => finish(instructions::bless()),
+        ["docs"] => finish(docs::write()),
+        ["docs", "--check"] => finish(docs::check()),
         [] | ["help" | "--help" | "-h"] => {
             print!("{HELP}");
             ExitCode::SUCCESS

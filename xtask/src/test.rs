@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use crate::step::{Outcome, Step, StepResult, run_all, skip};
 use crate::workspace::Workspace;
-use crate::{instructions, packages, process, tidy, toolchain};
+use crate::{docs, instructions, packages, process, tidy, toolchain};
 
 const STEPS: &[Step] = &[
     Step { name: "packages", run: packages::install_missing },
@@ -21,6 +21,7 @@ const STEPS: &[Step] = &[
     Step { name: "tests with telemetry compiled out", run: compiled_out },
     Step { name: "loom models", run: loom },
     Step { name: "documentation", run: documentation },
+    Step { name: "generated documents", run: docs::check },
     Step { name: "examples", run: examples },
     Step { name: "instruction counts", run: instructions::run },
     Step { name: "licences, bans and sources of dependencies", run: deny },

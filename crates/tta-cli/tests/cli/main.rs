@@ -14,4 +14,6 @@ mod traces;
 #[cfg(unix)]
 mod metrics;
 #[cfg(unix)]
+mod prometheus;
+#[cfg(unix)]
 mod signals;

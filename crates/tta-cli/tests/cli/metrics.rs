@@ -9,14 +9,14 @@ use crate::support::Tree;
 const SERVED: &str = "metrics are served at http://";
 
 /// A demo under way, and what it says.
-struct Demo {
+pub(crate) struct Demo {
     child: Child,
     stderr: BufReader<ChildStderr>,
-    address: String,
+    pub(crate) address: String,
 }
 
 impl Demo {
-    fn start(tree: &Tree, arguments: &[&str]) -> Self {
+    pub(crate) fn start(tree: &Tree, arguments: &[&str]) -> Self {
         let mut command = tree.command(&[&["demo"], arguments].concat());
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut demo = Self { stderr: BufReader::new(child.stderr.take().unwrap()), child, address: String::new() };
@@ -31,7 +31,7 @@ impl Demo {
         line
     }
 
-    fn scrape(&self) -> String {
+    pub(crate) fn scrape(&self) -> String {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").unwrap();
         let mut page = String::new();
@@ -40,7 +40,7 @@ impl Demo {
     }
 
     /// The exit code, and what was printed.
-    fn end(mut self, signal: &str) -> (Option<i32>, String) {
+    pub(crate) fn end(mut self, signal: &str) -> (Option<i32>, String) {
         assert_eq!(self.child.try_wait().unwrap(), None);
         let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
         assert!(sent.success());

@@ -70,3 +70,16 @@ fn a_step_of_a_workflow_inside_another_is_found_under_its_own() {
     };
     assert_eq!((has("inner"), has("outer")), (true, false));
 }
+
+#[test]
+fn an_older_execution_of_a_run_that_ends_later_replaces_nothing() {
+    let engine = engine_with(|builder| builder);
+    let late = engine.telemetry.start_trace("crawl");
+    late.span("fetch", "lambda").end();
+    engine.hand.advance(std::time::Duration::from_secs(1));
+    let newer = run(&engine, 0, SpanStatus::Ok);
+    assert_eq!(exemplars(&engine), [(0, newer, 0.0)]);
+    late.end();
+    engine.housekeep();
+    assert_eq!(exemplars(&engine), [(0, newer, 0.0)]);
+}

@@ -17,13 +17,16 @@ impl Exemplars {
         Self { buckets: bounds.limits().len() + 1, latest: Mutex::default() }
     }
 
-    /// Replaces the bucket's.
+    /// Replaces the bucket's, unless that is of a later time: a run that ends late has executions that
+    /// ended long before, and who stores exemplars takes none that is older than what it has.
     pub(super) fn note(&self, bucket: usize, exemplar: Exemplar) {
         let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
         if latest.is_empty() {
             latest.resize(self.buckets, None);
         }
-        if let Some(place) = latest.get_mut(bucket) {
+        if let Some(place) = latest.get_mut(bucket)
+            && place.is_none_or(|known| known.unix_ns <= exemplar.unix_ns)
+        {
             *place = Some(exemplar);
         }
     }
