@@ -120,12 +120,14 @@ fn trace() -> impl Strategy<Value = Trace> {
     let id = (1..=u128::MAX).prop_filter_map("zero is no id", TraceId::new);
     let class = prop_oneof![Just(TraceClass::Failed), Just(TraceClass::Cancelled), Just(TraceClass::Normal)];
     let dropped = (any::<u32>(), any::<u32>());
-    (id, span_id(), vec(span(), 0..4), decision(), class, dropped, any::<bool>(), any::<bool>()).prop_map(
-        |(trace_id, root_span_id, spans, decision, class, dropped, incomplete, late)| Trace {
+    let weight = prop::option::of(0.0_f64..1e300);
+    (id, span_id(), vec(span(), 0..4), (decision(), weight), class, dropped, any::<bool>(), any::<bool>()).prop_map(
+        |(trace_id, root_span_id, spans, (decision, adjusted_count), class, dropped, incomplete, late)| Trace {
             trace_id,
             root_span_id,
             spans,
             decision,
+            adjusted_count,
             class,
             dropped: TraceCounts { over_span_limit: dropped.0, over_byte_limit: dropped.1 },
             incomplete,

@@ -92,7 +92,8 @@ impl Context {
     pub(crate) fn start_root(&self, name: &Name, kind: &'static str) -> ActiveTrace {
         let remote = self.0.common.identity.remote.as_ref();
         let telemetry = self.telemetry();
-        let key = telemetry.samples_by_correlation_id().then(|| self.correlation_id().map(ToString::to_string)).flatten();
+        let key =
+            telemetry.samples_by_correlation_id().then(|| self.correlation_id().map(ToString::to_string)).flatten();
         let start = TraceStart {
             kind,
             parent: remote.map(|remote| (remote.trace_id, remote.span_id)),

@@ -8,7 +8,7 @@ use futures_util::StreamExt;
 use futures_util::stream;
 use tta_primitives::testing::TestEngine;
 use tta_primitives::{Context, Error, Result, parallel, step, sync, with_context, workflow};
-use tta_telemetry::{Sampling, SpanStatus, TraceClass};
+use tta_telemetry::{DecisionReason, Sampling, SpanStatus, TraceClass};
 
 use super::support::{MS, OnDrop, SECOND, context, double, give_way, hang, increment, poll_once, refuse};
 
@@ -220,7 +220,7 @@ fn a_cancelled_run_reports_that_it_was_kept_for_that() {
     let engine = TestEngine::with(|builder| builder.sampling(Sampling::KeepFailed));
     let flow = workflow("stops", with_context(stop)) >> double;
     let report = engine.block_on(flow.run_report(1, &engine.context()));
-    assert_eq!(report.decision.map(|decision| decision.reason.as_str()), Some("cancelled"));
+    assert_eq!(report.decision.map(|decision| decision.reason), Some(DecisionReason::Cancelled));
     assert_eq!(engine.traces()[0].root().map(|root| root.status), Some(SpanStatus::Cancelled));
 }
 

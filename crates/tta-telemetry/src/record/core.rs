@@ -127,11 +127,7 @@ impl Core {
 
     /// Starts recording a run; `None` records nothing.
     #[inline]
-    pub(crate) fn start_trace(
-        self: &Arc<Self>,
-        name: Name,
-        start: &TraceStart<'_>,
-    ) -> ActiveTrace {
+    pub(crate) fn start_trace(self: &Arc<Self>, name: Name, start: &TraceStart<'_>) -> ActiveTrace {
         if !self.enabled {
             return ActiveTrace::off();
         }

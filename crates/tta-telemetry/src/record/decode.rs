@@ -9,9 +9,7 @@ use super::live::LiveTrace;
 use super::log::Extent;
 use super::words::{self, Reader};
 use crate::id::{SpanId, TraceId};
-use crate::model::{
-    Attribute, SpanEvent, SpanLink, SpanRecord, SpanStatus, Trace, TraceClass, TraceCounts,
-};
+use crate::model::{Attribute, SpanEvent, SpanLink, SpanRecord, SpanStatus, Trace, TraceClass, TraceCounts};
 use crate::sampling::TailDecision;
 
 /// Decodes a closed log.

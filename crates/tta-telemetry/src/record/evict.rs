@@ -146,7 +146,7 @@ mod tests {
             observers: crate::decisions::Observers::default(),
             enabled: true,
         });
-        let start = || core.start_trace("run".into(), "workflow", None);
+        let start = || core.start_trace("run".into(), &crate::engine::TraceStart::default());
         start().end();
         let looked_at = start();
         let (live, seen) = core.registry.live().remove(0);

@@ -13,8 +13,8 @@ use super::log::{Count, Extent, FIRST_CHUNK_WORDS, Memory, Refused, SpanLog};
 use super::sync::{Mutex, wait_a_moment};
 use super::words::{self, Attributes};
 use crate::clock::Ticks;
-use crate::id::{SpanId, TraceId};
 use crate::engine::TraceStart;
+use crate::id::{SpanId, TraceId};
 use crate::model::{SamplingDecision, SpanStatus, TraceClass};
 use crate::sampling::{Randomness, RemoteParent, RemoteSampling, TailDecision, Threshold};
 
@@ -406,7 +406,11 @@ impl LiveTrace {
 
     /// What the trace is decided by in place of its id, if that is asked for.
     pub(crate) fn correlation_id(&self) -> Option<Arc<str>> {
-        if self.head.kind.load(Ordering::Relaxed) & CORRELATED == 0 { None } else { self.head.correlation_id.lock().clone() }
+        if self.head.kind.load(Ordering::Relaxed) & CORRELATED == 0 {
+            None
+        } else {
+            self.head.correlation_id.lock().clone()
+        }
     }
 
     pub(crate) fn clear_decision(&self) {

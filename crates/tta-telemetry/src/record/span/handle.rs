@@ -7,9 +7,9 @@ use super::{OwnedSpan, Span};
 use crate::clock::Ticks;
 use crate::id::{SpanId, TraceId};
 use crate::model::{Name, NameRef, SamplingDecision, ValueRef};
-use crate::sampling::HeadDecision;
 use crate::record::live::{LiveTrace, append_auxiliary};
 use crate::record::words::{self, Attributes};
+use crate::sampling::HeadDecision;
 
 /// Keeps a trace open and records into it from anywhere: other tasks, other threads, after the
 /// root has ended (for at most the engine's `decision_wait`; what comes later follows the
