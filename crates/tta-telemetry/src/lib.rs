@@ -46,6 +46,7 @@ mod metrics;
 mod model;
 mod money;
 pub mod panic;
+mod pattern;
 mod pending;
 pub mod propagation;
 #[cfg(feature = "record")]
@@ -54,6 +55,7 @@ mod record;
 #[path = "record_off.rs"]
 mod record;
 mod recorder;
+mod redaction;
 mod sink;
 mod slo;
 mod thread_index;
@@ -89,6 +91,9 @@ pub use model::{
 pub use money::{MoneyError, Usd};
 pub use pending::PendingWork;
 pub use record::{ActiveTrace, OwnedSpan, Span, TraceHandle};
+pub use redaction::{
+    Redaction, RedactionBuilder, RedactionCounts, RedactionError, RedactionMode, RedactionRule, Redactor,
+};
 pub use sink::{MemorySink, Sink, SinkError, SinkStatus, TextSink};
 pub use slo::{
     BurnRate, Slo, SloBuilder, SloError, SloSet, SloState, SloStateError, SloStateStore, SloStatus, SloStoreError,
