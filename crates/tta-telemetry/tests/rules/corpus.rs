@@ -1,5 +1,7 @@
 //! Replays the corpus of the fuzz target, and feeds its body with what a property test makes up.
 
+// Shared with the fuzz target, for which it is public.
+#[allow(unreachable_pub)]
 #[path = "../../../../fuzz/src/rules.rs"]
 pub mod body;
 

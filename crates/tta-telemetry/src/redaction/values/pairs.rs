@@ -22,12 +22,14 @@ pub(super) fn find(text: &str, is_secret_key: impl Fn(&str) -> bool, parts: &mut
         }
         let Some((key, is_quoted)) = key_before(text, place) else { continue };
         let Some((separator, start)) = separator_at(text, place) else { continue };
+        let (start, quote) = value_start(text, start);
+        let is_bare = separator == b':' && !is_quoted && quote.is_none();
+        // A place in a file: `src/token.rs:12`.
+        let key = if is_bare { key.rsplit('.').next().unwrap_or(key) } else { key };
         if !is_secret_key(key) {
             continue;
         }
-        let (start, quote) = value_start(text, start);
         let part = start..value_end(text, start, quote, key);
-        let is_bare = separator == b':' && !is_quoted && quote.is_none();
         if is_secret(text, &part, key, is_bare) {
             covered = part.end;
             parts.push(part);
@@ -142,6 +144,7 @@ mod tests {
             ("Cookie: sid=1; theme=dark", "Cookie: <>"),
             ("password: swordfish", "password: <>"),
             ("token: abc123", "token: <>"),
+            ("db.password: x", "db.password: <>"),
             ("Server=db;User=sa;Password=x;", "Server=db;User=sa;Password=<>;"),
             ("secret=\"ü", "secret=\"<>"),
             ("secret=\"\\ü\"", "secret=\"<>\""),
@@ -166,6 +169,7 @@ mod tests {
             "author=ada",
             "a=b&c=d",
             "session: closed",
+            "at src/auth/token.rs:12:5",
             "key=value",
         ] {
             assert_eq!(find(text), text);
