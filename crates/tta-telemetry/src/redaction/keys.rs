@@ -172,14 +172,13 @@ fn look(key: &str) -> bool {
     let mut words = [""; MOST_WORDS];
     let count = split(key, &mut words);
     let words = words.get(..count).unwrap_or_default();
-    if words.last().is_some_and(|last| is_one_of(last, ABOUT)) {
-        return false;
-    }
-    (0..count).any(|place| {
+    let is_secret = words.iter().enumerate().any(|(place, word)| {
         let before = place.checked_sub(1).and_then(|place| words.get(place)).copied().unwrap_or("");
         let rest = words.get(place + 1..).unwrap_or_default();
-        words.get(place).is_some_and(|word| is_secret_word(before, word, rest))
-    })
+        // Every word of the lists has its sequence in itself.
+        prefilter::could_be_secret(word) && is_secret_word(before, word, rest)
+    });
+    is_secret && !words.last().is_some_and(|last| is_one_of(last, ABOUT))
 }
 
 fn is_secret_word(before: &str, word: &str, rest: &[&str]) -> bool {

@@ -133,7 +133,7 @@ mod tests {
             ("user[password]=x y", "user[password]=<> y"),
             ("next=%2Fa%3Ftoken%3Dabc", "next=%2Fa%3Ftoken%3D<>"),
             ("password = hunter2", "password = <>"),
-            ("pwd.old := x", "pwd.old := <>"),
+            ("pwd.x := y or password := y", "pwd.x := <> or password := <>"),
             (r#"{"password": "a b", "n": 1}"#, r#"{"password": "<>", "n": 1}"#),
             (r#"{"token":12}"#, r#"{"token":<>}"#),
             (r#"{\"password\":\"a b\"}"#, r#"{\"password\":\"<>\"}"#),
