@@ -1,8 +1,9 @@
 //! Secrets are taken out of a trace once, before any sink or log sees it.
 //!
 //! Owns what a secret is and what is put in its place: in attributes of spans, events and links
-//! (error messages and chains are attributes too), and in texts for logs. Keys are never changed,
-//! neither are names of spans and events. Does not own when: the engine redacts kept traces only.
+//! (error messages and chains are attributes too), in names of events, which are often messages of
+//! logs, and in texts for logs. Keys are never changed, neither are names of spans. Does not own
+//! when: the engine redacts kept traces only.
 //!
 //! A value under a secret key is replaced as a whole; of other values only the secret part is. The
 //! place of a secret is marked `[REDACTED]` or `[HASH:0123456789abcdef]`; text inside such a mark
@@ -24,7 +25,7 @@ pub use config::{Redaction, RedactionBuilder, RedactionMode, RedactionRule};
 pub use counts::RedactionCounts;
 pub use error::RedactionError;
 
-use crate::model::{Attribute, Trace, Value};
+use crate::model::{Attribute, Name, Trace, Value};
 use hash::Hasher;
 use marks::{Found, MASK};
 use prefilter::Hints;
@@ -40,7 +41,7 @@ const MOST_PASSES: usize = 4;
 ///
 /// let hashed = Redaction::builder().mode(RedactionMode::Hash).hash_salt(*b"shared by a fleet").build()?;
 /// let redactor = Redactor::new(&hashed, [0; 32]);
-/// assert_eq!(redactor.redact_text("login: password=hunter2"), "login: password=[HASH:63f6e30f5fbbe7dd]");
+/// assert_eq!(redactor.redact_text("login: password=hunter2"), "login: password=[HASH:83e40cff98f5ced9]");
 /// # Ok::<(), tta_telemetry::RedactionError>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -81,7 +82,7 @@ impl Redactor {
         &self.rules
     }
 
-    /// Redacts all attributes of a trace, in place; says how many.
+    /// Redacts all attributes and names of events of a trace, in place; says how many.
     pub fn redact(&self, trace: &mut Trace) -> RedactionCounts {
         let mut counts = RedactionCounts::default();
         if !self.rules.settings.enabled {
@@ -90,6 +91,7 @@ impl Redactor {
         for span in &mut trace.spans {
             self.redact_attributes(&mut span.attributes, &mut counts);
             for event in &mut span.events {
+                self.redact_event_name(&mut event.name, &mut counts);
                 self.redact_attributes(&mut event.attributes, &mut counts);
             }
             for link in &mut span.links {
@@ -97,6 +99,19 @@ impl Redactor {
             }
         }
         counts
+    }
+
+    /// What a library logs inside a step is an event whose name is the message.
+    fn redact_event_name(&self, name: &mut Name, counts: &mut RedactionCounts) {
+        if !self.is_suspicious(name) {
+            return;
+        }
+        let redacted = self.text(name);
+        if let Some(text) = redacted.text {
+            *name = Name::from(text);
+            counts.values = counts.values.saturating_add(1);
+            counts.over_length = counts.over_length.saturating_add(u32::from(redacted.over_length));
+        }
     }
 
     /// Redacts a text that has no key: a line of a log, a message. Where a rule says drop, the part

@@ -1,3 +1,5 @@
+//! Redaction of attributes and texts: modes, rules, exceptions, bounds, settings.
+
 use super::*;
 
 fn redactor(redaction: RedactionBuilder) -> Redactor {
@@ -49,6 +51,19 @@ fn masking_replaces_what_is_secret_and_counts_it() {
     );
     assert_eq!(counts, RedactionCounts { keys: 2, values: 2, dropped: 0, over_length: 0 });
     assert_eq!(counts.total(), 4);
+}
+
+#[test]
+fn card_numbers_are_found_as_numbers_of_either_type() {
+    let cards = [("a", Value::F64(4_111_111_111_111_111.0)), ("b", Value::F64(4_111_111_111_111_111.5))];
+    assert_eq!(
+        shown(&redactor(Redaction::builder()), &cards).0,
+        ["a=Str(\"[REDACTED]\")", "b=F64(4111111111111111.5)"]
+    );
+    let hashed = redactor(Redaction::builder().mode(RedactionMode::Hash));
+    let same = [("a", cards[0].1.clone()), ("a", Value::I64(4_111_111_111_111_111)), ("a", text("4111111111111111"))];
+    let (left, _) = shown(&hashed, &same);
+    assert!(left[0] == left[1] && left[1] == left[2] && left[0].contains("[HASH:"), "{left:?}");
 }
 
 #[test]
@@ -128,6 +143,13 @@ fn a_rule_that_finds_its_own_mark_ends() {
             assert_eq!(redactor.redact_text(&once), once, "{pattern}");
         }
     }
+}
+
+#[test]
+fn a_match_that_reaches_into_a_mark_takes_all_of_it() {
+    let redactor = redactor(Redaction::builder().rule(RedactionRule::value_regex("r", r"D\] 12|34 \[H")));
+    assert_eq!(redactor.redact_text("x [REDACTED] 12 y"), "x [REDACTED] y");
+    assert_eq!(redactor.redact_text("34 [HASH:0123456789abcdef]."), "[REDACTED].");
 }
 
 #[test]

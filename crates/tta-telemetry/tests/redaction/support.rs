@@ -28,6 +28,8 @@ pub(crate) enum Place {
     Step,
     Event,
     Link,
+    /// The attribute's text is the name of an event.
+    EventName,
 }
 
 pub(crate) fn trace(attributes: Vec<(Place, Attribute)>) -> Trace {
@@ -55,6 +57,13 @@ pub(crate) fn trace(attributes: Vec<(Place, Attribute)>) -> Trace {
     };
     let mut step = span(id(2), Some(id(1)), "step", of(Place::Step));
     step.events.push(SpanEvent { name: "event".into(), unix_ns: 1, attributes: of(Place::Event) });
+    for attribute in of(Place::EventName) {
+        step.events.push(SpanEvent {
+            name: Name::from(attribute.value.to_string()),
+            unix_ns: 2,
+            attributes: Vec::new(),
+        });
+    }
     step.links.push(SpanLink { trace_id: TraceId::new(9).unwrap(), span_id: id(9), attributes: of(Place::Link) });
     Trace {
         trace_id: TraceId::new(1).unwrap(),

@@ -123,6 +123,8 @@ fn rules_are_bounded_in_length_depth_and_lists() {
     let nested = |levels: usize| format!("a: keep when {}handled{}", "(".repeat(levels), ")".repeat(levels));
     assert!(nested(31).parse::<SamplingRule>().is_ok());
     assert!(refused(&nested(33)).contains("expected at most 32 levels of `not` and parentheses"));
+    let beside = format!("a: keep when {}not handled", "(handled) or not handled and ".repeat(50));
+    assert!(beside.parse::<SamplingRule>().is_ok(), "what stands beside each other is not deep");
     assert!(refused(&format!("a: keep when {}handled", "not ".repeat(1_000))).contains("at most 32 levels"));
     let listed = |count: usize| format!("a: keep when attr(\"k\") in [{}1]", "1,".repeat(count - 1));
     assert!(listed(100).parse::<SamplingRule>().is_ok());
