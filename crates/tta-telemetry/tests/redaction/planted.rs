@@ -68,8 +68,18 @@ fn secret_value() -> impl Strategy<Value = Planted> {
                 text: format!("{scheme}://{user}:x{password}@{host}/path?a=1"),
                 secret: format!("x{password}"),
             }),
-        ("(password|api_key|clientSecret|db[.]passwd|access-token)", "(=|: \"|\": \")", "[A-Za-z0-9]{8,20}7").prop_map(
-            |(key, separator, value)| Planted { text: format!("\"{key}{separator}{value}\""), secret: value }
+        ("(password|api_key|clientSecret|db[.]passwd|access-token)", 0..6_usize, "[A-Za-z0-9]{8,20}7").prop_map(
+            |(key, notation, value)| {
+                let text = match notation {
+                    0 => format!("{key}={value}"),
+                    1 => format!("\"{key}\": \"{value}\""),
+                    2 => format!("{{\\\"{key}\\\":\\\"{value}\\\"}}"),
+                    3 => format!("\"{key}\":[\"first\", \"{value}\"]"),
+                    4 => format!("Login {{ {key}: Some(\"{value}\") }}"),
+                    _ => format!("?a=b&{key}={value}&c=d"),
+                };
+                Planted { text, secret: value }
+            }
         ),
     ]
 }

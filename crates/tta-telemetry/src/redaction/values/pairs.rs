@@ -26,7 +26,9 @@ pub(super) fn find(text: &str, is_secret_key: impl Fn(&str) -> bool, parts: &mut
         let is_bare = separator == b':' && !is_quoted && quote.is_none();
         // A place in a file: `src/token.rs:12`.
         let key = if is_bare { key.rsplit('.').next().unwrap_or(key) } else { key };
-        if !is_secret_key(key) {
+        // `pwd=x` of a connection string, but not `PWD=/app` of an environment.
+        let is_password = key.eq_ignore_ascii_case("pwd") && !matches!(at(text, start), b'/' | b'~' | b'.');
+        if !is_secret_key(if is_password { "password" } else { key }) {
             continue;
         }
         let part = start..value_end(text, start, quote, key);
@@ -85,10 +87,7 @@ fn value_end(text: &str, start: usize, quote: Option<u8>, key: &str) -> usize {
         if WHOLE_LINE.iter().any(|name| last.eq_ignore_ascii_case(name)) {
             return run_end(text, start, |byte| !matches!(byte, b'\n' | b'\r' | b'"' | b'\''));
         }
-        return run_end(text, start, |byte| {
-            !byte.is_ascii_whitespace()
-                && !matches!(byte, b'&' | b';' | b',' | b'"' | b'\'' | b'<' | b'>' | b')' | b'}' | b']')
-        });
+        return bare_end(text, start);
     };
     // An escaped quote belongs to the value, unless the opening one was escaped itself.
     let is_nested = start >= 2 && at(text, start - 2) == b'\\';
@@ -103,6 +102,35 @@ fn value_end(text: &str, start: usize, quote: Option<u8>, key: &str) -> usize {
     }
     // Two were skipped at the end, perhaps into a character.
     (end.min(text.len())..=text.len()).find(|end| text.is_char_boundary(*end)).unwrap_or(text.len())
+}
+
+/// Without quotes of its own: a word, or all that its brackets hold, as `["a", "b"]` and
+/// `Some("a")` do.
+fn bare_end(text: &str, start: usize) -> usize {
+    let (mut depth, mut place) = (0_usize, start);
+    while place < text.len() {
+        match at(text, place) {
+            b'(' | b'[' | b'{' => depth += 1,
+            b')' | b']' | b'}' if depth == 0 => return place,
+            b')' | b']' | b'}' => depth -= 1,
+            // A bracket in quotes closes nothing.
+            b'"' if depth > 0 => place = quote_end(text, place + 1),
+            b'"' | b'\'' | b'&' | b';' | b',' | b'<' | b'>' if depth == 0 => return place,
+            byte if depth == 0 && byte.is_ascii_whitespace() => return place,
+            _ => {}
+        }
+        place += 1;
+    }
+    text.len()
+}
+
+/// The next quote without a backslash before it.
+fn quote_end(text: &str, start: usize) -> usize {
+    let mut place = start;
+    while place < text.len() && at(text, place) != b'"' {
+        place += if at(text, place) == b'\\' { 2 } else { 1 };
+    }
+    place
 }
 
 fn is_secret(text: &str, part: &Range<usize>, key: &str, is_bare: bool) -> bool {
@@ -148,6 +176,11 @@ mod tests {
             ("Server=db;User=sa;Password=x;", "Server=db;User=sa;Password=<>;"),
             ("secret=\"ü", "secret=\"<>"),
             ("secret=\"\\ü\"", "secret=\"<>\""),
+            (r#"{"X-Api-Key":["a","b]"],"n":[1]}"#, r#"{"X-Api-Key":<>,"n":[1]}"#),
+            (r#"User { password: Some("a b"), id: 1 }"#, "User { password: <>, id: 1 }"),
+            (r#""credentials":{"user":"a","pass":"b"} x"#, r#""credentials":<> x"#),
+            ("Uid=sa;Pwd=x;", "Uid=sa;Pwd=<>;"),
+            ("f(token=a) b", "f(token=<>) b"),
             ("中password=ü中", "中password=<>"),
         ] {
             assert_eq!(find(text), want);
@@ -169,6 +202,7 @@ mod tests {
             "author=ada",
             "a=b&c=d",
             "session: closed",
+            "PWD=/app/src",
             "at src/auth/token.rs:12:5",
             "key=value",
         ] {
