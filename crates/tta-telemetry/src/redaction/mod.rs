@@ -17,13 +17,15 @@ mod hash;
 mod keys;
 mod marks;
 mod prefilter;
+mod rule;
 mod values;
 
 use std::borrow::Cow;
 
-pub use config::{Redaction, RedactionBuilder, RedactionMode, RedactionRule};
+pub use config::{Redaction, RedactionBuilder};
 pub use counts::RedactionCounts;
 pub use error::RedactionError;
+pub use rule::{RedactionMode, RedactionRule};
 
 use crate::model::{Attribute, Name, Trace, Value};
 use hash::Hasher;

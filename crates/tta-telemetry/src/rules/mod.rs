@@ -49,6 +49,7 @@
 //!   workflow, else `normal`.
 
 mod ast;
+mod checks;
 mod error;
 mod eval;
 mod lexer;

@@ -1,14 +1,12 @@
 //! From tokens to a condition: recursive descent, a function for each line of the grammar.
 
-use super::ast::{Check, Class, Condition, Literal, Order, Pattern, RuleAction, Test, TextField};
+use super::ast::{Class, Condition, Order, RuleAction, Test, TextField};
 use super::error::RuleError;
 use super::lexer::{self, Spanned, Token};
 use super::numbers;
-use crate::pattern;
 
 /// Levels of `not` and parentheses.
 const DEEPEST: usize = 32;
-const MOST_LITERALS: usize = 100;
 const NAME_BYTES: usize = 64;
 
 /// What a test can begin with.
@@ -25,14 +23,12 @@ const SUBJECTS: &[&str] = &[
     "handled",
     "not",
 ];
-const CHECKS: &[&str] = &["exists", "contains", "starts_with", "ends_with", "matches", "in"];
 const ACTIONS: &[&str] = &["keep", "drop", "rate"];
-const SAME: &str = "`==` or `!=`";
-const ORDER: &str = "a comparison (`==`, `!=`, `<`, `<=`, `>`, `>=`)";
-const ABOUT: &str = "`exists`, `contains`, `starts_with`, `ends_with`, `matches` or `in`";
+pub(super) const SAME: &str = "`==` or `!=`";
+pub(super) const ORDER: &str = "a comparison (`==`, `!=`, `<`, `<=`, `>`, `>=`)";
 const NAME: &str = "a name of 1 to 64 letters, digits, `_`, `-` and `.`";
 
-type Parsed<T> = Result<T, RuleError>;
+pub(super) type Parsed<T> = Result<T, RuleError>;
 
 /// A whole rule.
 pub(super) fn rule(text: &str) -> Parsed<(String, RuleAction, Option<Condition>)> {
@@ -78,8 +74,8 @@ pub(super) fn check_name(text: &str, name: &str) -> Parsed<()> {
     Ok(())
 }
 
-struct Parser<'t> {
-    text: &'t str,
+pub(super) struct Parser<'t> {
+    pub(super) text: &'t str,
     tokens: std::iter::Peekable<std::vec::IntoIter<Spanned>>,
     end: Spanned,
     depth: usize,
@@ -91,16 +87,16 @@ impl<'t> Parser<'t> {
         Ok(Self { text, tokens: lexer::tokens(text, from)?.into_iter().peekable(), end, depth: 0 })
     }
 
-    fn peek(&mut self) -> &Spanned {
+    pub(super) fn peek(&mut self) -> &Spanned {
         self.tokens.peek().unwrap_or(&self.end)
     }
 
-    fn next(&mut self) -> Spanned {
+    pub(super) fn next(&mut self) -> Spanned {
         self.tokens.next().unwrap_or_else(|| self.end.clone())
     }
 
     /// What was found is not what is accepted.
-    fn refuse(&self, found: &Spanned, expected: impl Into<String>, known: &[&'static str]) -> RuleError {
+    pub(super) fn refuse(&self, found: &Spanned, expected: impl Into<String>, known: &[&'static str]) -> RuleError {
         let shown = match self.text.get(found.start..found.end) {
             Some(shown) if found.token != Token::End && shown.chars().count() <= 60 => format!("`{shown}`"),
             Some(shown) if found.token != Token::End => format!("`{}...`", shown.chars().take(60).collect::<String>()),
@@ -113,15 +109,15 @@ impl<'t> Parser<'t> {
         }
     }
 
-    fn take_word(&mut self, word: &str) -> bool {
+    pub(super) fn take_word(&mut self, word: &str) -> bool {
         self.tokens.next_if(|next| matches!(&next.token, Token::Word(found) if found == word)).is_some()
     }
 
-    fn take_sign(&mut self, sign: &str) -> bool {
+    pub(super) fn take_sign(&mut self, sign: &str) -> bool {
         self.tokens.next_if(|next| matches!(next.token, Token::Sign(found) if found == sign)).is_some()
     }
 
-    fn sign(&mut self, sign: &str, expected: &str) -> Parsed<()> {
+    pub(super) fn sign(&mut self, sign: &str, expected: &str) -> Parsed<()> {
         if self.take_sign(sign) {
             return Ok(());
         }
@@ -228,7 +224,7 @@ impl<'t> Parser<'t> {
         }
     }
 
-    fn comparison(&mut self) -> Option<Order> {
+    pub(super) fn comparison(&mut self) -> Option<Order> {
         Order::ALL.into_iter().find(|order| self.take_sign(order.as_str()))
     }
 
@@ -262,92 +258,5 @@ impl<'t> Parser<'t> {
             _ => None,
         };
         class.ok_or_else(|| self.refuse(&found, "`failed`, `slow`, `cancelled` or `normal`", NAMES))
-    }
-
-    /// What a text (`text_only`) or an attribute is asked.
-    fn check(&mut self, text_only: bool) -> Parsed<Check> {
-        let found = self.peek().clone();
-        if let Some(order) = self.comparison() {
-            if text_only && !order.is_same() {
-                return Err(self.refuse(&found, format!("{SAME}, {ABOUT}"), &[]));
-            }
-            return self.literal(text_only, order).map(|literal| Check::Compare(order, literal));
-        }
-        let found = self.next();
-        let Token::Word(word) = &found.token else {
-            return Err(self.refuse(&found, format!("{}, {ABOUT}", if text_only { SAME } else { ORDER }), &[]));
-        };
-        match word.as_str() {
-            "exists" => Ok(Check::Exists),
-            "contains" => self.text().map(Check::Contains),
-            "starts_with" => self.text().map(Check::StartsWith),
-            "ends_with" => self.text().map(Check::EndsWith),
-            "matches" => self.regex().map(Check::Matches),
-            "in" => self.list(|parser| parser.literal(text_only, Order::Equal)).map(Check::In),
-            _ => Err(self.refuse(&found, format!("{}, {ABOUT}", if text_only { SAME } else { ORDER }), CHECKS)),
-        }
-    }
-
-    fn text(&mut self) -> Parsed<String> {
-        let found = self.next();
-        match found.token {
-            Token::Text(text) => Ok(text),
-            _ => Err(self.refuse(&found, "a text in quotes", &[])),
-        }
-    }
-
-    fn regex(&mut self) -> Parsed<Pattern> {
-        let found = self.next();
-        let Token::Regex(text) = &found.token else {
-            return Err(self.refuse(&found, "a pattern, such as `/^a+$/`", &[]));
-        };
-        pattern::compile(text).map(Pattern).map_err(|problem| {
-            let inside = text.char_indices().nth(problem.column - 1).map_or(text.len(), |(place, _)| place);
-            RuleError::at(
-                self.text,
-                found.start + 1 + inside,
-                "a wrong pattern",
-                format!("a regex: {}", problem.message),
-            )
-        })
-    }
-
-    /// What is compared with: a text, and for attributes a number or truth.
-    fn literal(&mut self, text_only: bool, order: Order) -> Parsed<Literal> {
-        let found = self.next();
-        let number = numbers::literal(&found.token);
-        match &found.token {
-            Token::Text(text) if order.is_same() => return Ok(Literal::Text(text.clone())),
-            Token::Word(word) if order.is_same() && !text_only && matches!(word.as_str(), "true" | "false") => {
-                return Ok(Literal::Bool(word == "true"));
-            }
-            Token::Number { .. } if !text_only && number.is_some() => {
-                return number.ok_or_else(|| self.refuse(&found, "", &[]));
-            }
-            _ => {}
-        }
-        let expected = match (text_only, order.is_same()) {
-            (true, _) => "a text in quotes",
-            (false, true) => "a text in quotes, a number without a unit, `true` or `false`",
-            (false, false) => "a number without a unit",
-        };
-        Err(self.refuse(&found, expected, &["true", "false"]))
-    }
-
-    /// At least one, in brackets.
-    fn list<T>(&mut self, one: impl Fn(&mut Self) -> Parsed<T>) -> Parsed<Vec<T>> {
-        self.sign("[", "`[` and a list")?;
-        let mut all = vec![one(self)?];
-        loop {
-            if self.take_sign("]") {
-                return Ok(all);
-            }
-            self.sign(",", "`,` or `]`")?;
-            if all.len() == MOST_LITERALS {
-                let found = self.next();
-                return Err(self.refuse(&found, format!("at most {MOST_LITERALS} in a list"), &[]));
-            }
-            all.push(one(self)?);
-        }
     }
 }
