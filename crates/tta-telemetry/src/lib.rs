@@ -49,6 +49,7 @@ mod metrics;
 mod model;
 mod money;
 pub mod panic;
+mod pattern;
 mod pending;
 pub mod propagation;
 #[cfg(feature = "record")]
@@ -57,6 +58,8 @@ mod record;
 #[path = "record_off.rs"]
 mod record;
 mod recorder;
+mod redaction;
+mod rules;
 pub mod sampling;
 mod sink;
 mod slo;
@@ -93,6 +96,10 @@ pub use model::{
 pub use money::{MoneyError, Usd};
 pub use pending::PendingWork;
 pub use record::{ActiveTrace, OwnedSpan, Span, TraceHandle};
+pub use redaction::{
+    Redaction, RedactionBuilder, RedactionCounts, RedactionError, RedactionMode, RedactionRule, Redactor,
+};
+pub use rules::{RuleAction, RuleCount, RuleError, RuleSet, RuleSetError, SamplingRule};
 pub use sink::{MemorySink, Sink, SinkError, SinkStatus, TextSink};
 pub use slo::{
     BurnRate, Slo, SloBuilder, SloError, SloSet, SloState, SloStateError, SloStateStore, SloStatus, SloStoreError,

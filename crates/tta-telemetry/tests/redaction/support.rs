@@ -1,0 +1,83 @@
+//! Traces made by hand, and what can be seen of them.
+
+use tta_telemetry::{
+    Attribute, DecisionReason, Name, Redaction, RedactionBuilder, Redactor, SamplingDecision, SpanEvent, SpanId,
+    SpanLink, SpanRecord, SpanStatus, Trace, TraceClass, TraceCounts, TraceId, TraceTree, Value,
+};
+
+pub(crate) fn redactor(redaction: RedactionBuilder) -> Redactor {
+    Redactor::new(&redaction.build().unwrap(), [3; 32])
+}
+
+pub(crate) fn by_default() -> Redactor {
+    redactor(Redaction::builder())
+}
+
+pub(crate) fn attribute(key: &str, value: Value) -> Attribute {
+    Attribute { key: Name::from(key.to_owned()), value }
+}
+
+pub(crate) fn text(text: &str) -> Value {
+    Value::Str(text.to_owned().into())
+}
+
+/// Where attributes can be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Place {
+    Root,
+    Step,
+    Event,
+    Link,
+    /// The attribute's text is the name of an event.
+    EventName,
+}
+
+pub(crate) fn trace(attributes: Vec<(Place, Attribute)>) -> Trace {
+    let id = |id| SpanId::new(id).unwrap();
+    let of = |place: Place| -> Vec<Attribute> {
+        let is_here = |(at, _): &&(Place, Attribute)| *at as u8 == place as u8;
+        attributes.iter().filter(is_here).map(|(_, attribute)| attribute.clone()).collect()
+    };
+    let span = |span_id, parent_span_id, name: &'static str, attributes| SpanRecord {
+        span_id,
+        parent_span_id,
+        name: name.into(),
+        kind: "lambda".into(),
+        start_unix_ns: 1_730_291_040_218_138_154,
+        duration_ns: 1_000_000,
+        status: SpanStatus::Error,
+        handled: false,
+        attributes,
+        events: Vec::new(),
+        links: Vec::new(),
+        dropped_attributes: 0,
+        truncated_attributes: 0,
+        dropped_events: 0,
+        dropped_links: 0,
+    };
+    let mut step = span(id(2), Some(id(1)), "step", of(Place::Step));
+    step.events.push(SpanEvent { name: "event".into(), unix_ns: 1, attributes: of(Place::Event) });
+    for attribute in of(Place::EventName) {
+        step.events.push(SpanEvent {
+            name: Name::from(attribute.value.to_string()),
+            unix_ns: 2,
+            attributes: Vec::new(),
+        });
+    }
+    step.links.push(SpanLink { trace_id: TraceId::new(9).unwrap(), span_id: id(9), attributes: of(Place::Link) });
+    Trace {
+        trace_id: TraceId::new(1).unwrap(),
+        root_span_id: id(1),
+        spans: vec![span(id(1), None, "run", of(Place::Root)), step],
+        decision: SamplingDecision { keep: true, rate: 1.0, reason: DecisionReason::RateOne, sampler: "all" },
+        class: TraceClass::Normal,
+        dropped: TraceCounts::default(),
+        incomplete: false,
+        late: false,
+    }
+}
+
+/// Everything that can be seen of a trace.
+pub(crate) fn printed(trace: &Trace) -> String {
+    format!("{trace:?}\n{trace:#?}\n{}\n{}", TraceTree::new(trace), TraceTree::new(trace).attributes(true))
+}
