@@ -78,6 +78,7 @@ fn trace(keys: &[&str]) -> Trace {
         root_span_id: span_id,
         spans: if keys.is_empty() { Vec::new() } else { vec![span] },
         decision: SamplingDecision { keep: true, rate: 1.0, reason: DecisionReason::RateOne, sampler: "all" },
+        adjusted_count: None,
         class: TraceClass::Normal,
         dropped: TraceCounts::default(),
         incomplete: false,

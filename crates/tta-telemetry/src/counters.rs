@@ -43,6 +43,8 @@ pub struct RecorderCounters {
     pub decisions_overflowed: u64,
     /// Observers of decisions that panicked.
     pub observer_panics: u64,
+    /// Attributes and names of events in which secrets were found, in kept traces.
+    pub redacted: u64,
     /// Values that instruments refused: not numbers, infinite, negative or too large.
     pub measurements_refused: u64,
     /// Sources of metrics that panicked when they were asked.

@@ -26,9 +26,10 @@ use crate::model::{Name, Sampling};
 use crate::pending::PendingWork;
 use crate::record::ActiveTrace;
 use crate::recorder::{Parts, Recorder};
+use crate::redaction::Redaction;
 use crate::sampling::{RemoteSampling, SamplingError, SamplingPolicy};
 use crate::sink::{Sink, SinkStatus};
-use crate::slo::SloStateStore;
+use crate::slo::{Slo, SloError, SloStateStore};
 
 static DEFAULT: OnceLock<Telemetry> = OnceLock::new();
 static DISABLED: OnceLock<Telemetry> = OnceLock::new();
@@ -79,6 +80,8 @@ pub struct TelemetryBuilder {
     limits: Limits,
     sampling: Sampling,
     policy: Option<SamplingPolicy>,
+    redaction: Redaction,
+    objectives: Vec<(Name, Slo)>,
     sinks: Vec<Box<dyn Sink>>,
     observers: Observers,
     cardinality: CardinalityLimits,
@@ -97,6 +100,12 @@ pub enum BuildError {
     /// The sampling policy has a parameter outside its range.
     #[error(transparent)]
     Sampling(#[from] SamplingError),
+    /// The configuration does not fit together.
+    #[error("{0}")]
+    Config(String),
+    /// An objective that the configuration names is one too many.
+    #[error(transparent)]
+    Slo(#[from] SloError),
     /// The duration buckets of a primitive are not limits.
     #[error("duration buckets of `{0}`")]
     Buckets(Name, #[source] MetricError),
@@ -134,6 +143,8 @@ impl Telemetry {
             limits: Limits::default(),
             sampling: Sampling::default(),
             policy: None,
+            redaction: Redaction::default(),
+            objectives: Vec::new(),
             sinks: Vec::new(),
             observers: Observers::default(),
             cardinality: CardinalityLimits::default(),
@@ -237,6 +248,29 @@ impl Telemetry {
     #[must_use]
     pub fn samples_by_correlation_id(&self) -> bool {
         self.0.samples_by_correlation_id()
+    }
+
+    /// Keeps no traces from now on, until a policy is set.
+    #[cfg(feature = "config")]
+    pub(crate) fn stop_keeping_traces(&self) {
+        self.0.stop_keeping_traces();
+    }
+
+    /// Held while several settings are changed together.
+    #[cfg(feature = "config")]
+    pub(crate) fn updating(&self) -> std::sync::MutexGuard<'_, ()> {
+        self.0.updating().lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Takes out of kept traces what these settings say, from now on.
+    pub fn set_redaction(&self, redaction: &Redaction) {
+        self.0.set_redaction(redaction);
+    }
+
+    /// How often each sampling rule decided, in their order, since the policy was set.
+    #[must_use]
+    pub fn rule_counts(&self) -> Vec<(String, u64)> {
+        self.0.rule_counts()
     }
 
     /// Decides by this policy from now on, also about runs under way, when they end.
@@ -408,6 +442,13 @@ impl TelemetryBuilder {
         self
     }
 
+    /// What is taken out of kept traces before any sink has them. Default: everything that
+    /// [`Redaction::default`] knows.
+    pub fn redaction(mut self, redaction: Redaction) -> Self {
+        self.redaction = redaction;
+        self
+    }
+
     /// Adds a destination of kept traces. Default: none.
     pub fn sink(mut self, sink: impl Sink) -> Self {
         self.sinks.push(Box::new(sink));
@@ -424,6 +465,11 @@ impl TelemetryBuilder {
     pub fn enabled(mut self, enabled: bool) -> Self {
         self.enabled = enabled;
         self
+    }
+
+    #[cfg(feature = "config")]
+    pub(crate) fn objectives(&mut self, objectives: Vec<(Name, Slo)>) {
+        self.objectives = objectives;
     }
 
     /// Starts no threads: nothing happens in the background, and `flush` does all of it on the
@@ -462,8 +508,12 @@ impl TelemetryBuilder {
             measuring: self.measuring,
         };
         let telemetry = Recorder::start(parts, self.by_hand).map(Telemetry).map_err(BuildError::Thread)?;
+        telemetry.set_redaction(&self.redaction);
         if let Some(policy) = self.policy {
             telemetry.set_sampling_policy(policy)?;
+        }
+        for (name, slo) in self.objectives {
+            telemetry.configure_slo(name, slo)?;
         }
         Ok(telemetry)
     }

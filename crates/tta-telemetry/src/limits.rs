@@ -28,6 +28,8 @@ pub struct Limits {
     /// Spans waiting in each sink's queue. A single larger trace is accepted when the queue is
     /// empty. Default 2,048; at least 1.
     pub queue_spans: usize,
+    /// Spans given to a sink at once; a larger trace is given alone. Default 512; at least 1.
+    pub batch_spans: usize,
     /// Bytes waiting in each sink's queue. Default 64 MiB; at least 4 KiB.
     pub queue_bytes: usize,
     /// How long a trace waits for spans that are open when its root has ended. Default 10 s;
@@ -45,6 +47,7 @@ impl Default for Limits {
             events_per_span: 128,
             links_per_span: 128,
             queue_spans: 2_048,
+            batch_spans: 512,
             queue_bytes: 64 * 1024 * 1024,
             decision_wait: Duration::from_secs(10),
         }
@@ -82,6 +85,7 @@ impl Limits {
         check("events_per_span", self.events_per_span.into(), "1 to 10000", 1..=10_000)?;
         check("links_per_span", self.links_per_span.into(), "1 to 10000", 1..=10_000)?;
         check("queue_spans", self.queue_spans as u64, "at least 1", 1..=u64::MAX)?;
+        check("batch_spans", self.batch_spans as u64, "at least 1", 1..=u64::MAX)?;
         check("queue_bytes", self.queue_bytes as u64, "at least 4096", 4_096..=u64::MAX)?;
         if self.decision_wait > Duration::from_secs(3600) {
             let given = format!("{:?}", self.decision_wait);

@@ -73,7 +73,7 @@ fn a_trace_is_written_as_documented() {
     let expected = concat!(
         r#"{"version":1,"trace_id":"4bf92f3577b34da6a3ce929d0e0e4736","root_span_id":"00f067aa0ba902b7","#,
         r#""class":"failed","decision":{"keep":true,"rate":1.0,"reason":"tail_error","sampler":"keep_failed"},"#,
-        r#""incomplete":true,"late":false,"dropped":{"over_span_limit":4,"over_byte_limit":4294967295},"spans":["#,
+        r#""adjusted_count":1.0,"incomplete":true,"late":false,"dropped":{"over_span_limit":4,"over_byte_limit":4294967295},"spans":["#,
         r#"{"span_id":"00f067aa0ba902b7","parent_span_id":null,"name":"import","kind":"workflow","#,
         r#""start_unix_ns":18446744073709551615,"duration_ns":1500,"status":"error","handled":true,"#,
         r#""attributes":{"z":true,"a":-7},"#,

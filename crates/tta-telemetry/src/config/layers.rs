@@ -104,6 +104,7 @@ fn finish(config: Config, mut problems: Vec<ConfigProblem>) -> Result<Config, Co
     if problems.is_empty() {
         let found = contradictions(&config).into_iter();
         problems.extend(found.map(|(path, given, accepted)| ConfigProblem::value("the whole", path, &given, accepted)));
+        config.check_whole(&mut problems);
     }
     if problems.is_empty() { Ok(config) } else { Err(ConfigError { problems }) }
 }

@@ -22,6 +22,7 @@
 //! # Ok::<(), tta_telemetry::config::ConfigError>(())
 //! ```
 
+mod apply;
 mod fields;
 mod layers;
 mod nearest;
@@ -33,10 +34,11 @@ mod types;
 mod value;
 mod variables;
 
+pub use apply::ConfigUpdate;
 pub use layers::ConfigLayers;
 pub use presets::Preset;
 pub use problem::{ConfigError, ConfigProblem};
 pub use types::{
-    Config, LimitsConfig, LogFormat, LogLevel, LoggingConfig, MetricsConfig, SamplingConfig, SamplingHash,
-    SamplingRuleConfig, SloConfig, TracingConfig, WorkflowSampling,
+    Config, LimitsConfig, LogFormat, LogLevel, LoggingConfig, MetricsConfig, SamplingConfig, SamplingRuleConfig,
+    SloConfig, TracingConfig, WorkflowSampling,
 };

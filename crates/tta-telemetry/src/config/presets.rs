@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::types::{
-    Config, LimitsConfig, LogFormat, LogLevel, LoggingConfig, MetricsConfig, SamplingConfig, SamplingHash,
-    TracingConfig,
+    Config, LimitsConfig, LogFormat, LogLevel, LoggingConfig, MetricsConfig, SamplingConfig, TracingConfig,
 };
 use crate::limits::Limits;
+use crate::sampling::SamplingHash;
 
 /// Where a process runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::presets::Preset;
+use crate::sampling::SamplingHash;
 
 /// Everything that an engine can be told. Times are in the unit that the name ends in.
 #[derive(Clone, Debug, PartialEq)]
@@ -77,16 +78,6 @@ pub struct SamplingConfig {
     pub rules: Vec<SamplingRuleConfig>,
     /// Settings of single workflows, by name.
     pub workflows: BTreeMap<String, WorkflowSampling>,
-}
-
-/// What the head decision is made from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum SamplingHash {
-    /// OpenTelemetry's consistent probability sampling.
-    #[default]
-    Otel,
-    /// MD5 of the correlation id, as the original had it.
-    Md5,
 }
 
 /// A rule: what it is called, when it matches, what it does.

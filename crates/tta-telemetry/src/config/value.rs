@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use super::presets::Preset;
-use super::types::{LogFormat, LogLevel, SamplingHash};
+use super::types::{LogFormat, LogLevel};
+use crate::sampling::SamplingHash;
 
 /// What a field accepts.
 #[derive(Clone, Copy, Debug)]

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use arc_swap::ArcSwapOption;
 use crossbeam_queue::ArrayQueue;
 
 use super::late::LateRecords;
@@ -24,6 +25,7 @@ use crate::limits::Limits;
 use crate::measuring::Measuring;
 use crate::metrics::{CounterArray, ShardedCounter};
 use crate::model::{MOST_REASONS, Name, Sampling, SamplingDecision};
+use crate::redaction::Redactor;
 use crate::sampling::TailDecision;
 use crate::sink::SinkWorker;
 
@@ -50,6 +52,7 @@ pub(crate) struct CounterCells {
     pub(crate) late_lost: ShardedCounter,
     pub(crate) missed_errors: ShardedCounter,
     pub(crate) observer_panics: ShardedCounter,
+    pub(crate) redacted: ShardedCounter,
 }
 
 impl CounterCells {
@@ -82,6 +85,8 @@ pub(crate) struct Core {
     pub(crate) ids: IdSource,
     pub(crate) limits: Limits,
     pub(crate) policies: Policies,
+    /// Takes secrets out of kept traces; `None` when that is off.
+    pub(crate) redactor: ArcSwapOption<Redactor>,
     pub(crate) enabled: bool,
     pub(crate) counters: CounterCells,
     pub(crate) measuring: Measuring,
@@ -109,6 +114,7 @@ impl Core {
             late: LateRecords::new(settings.limits.live_bytes),
             limits: settings.limits,
             policies: Policies::simple(settings.sampling),
+            redactor: ArcSwapOption::empty(),
             enabled: settings.enabled,
             counters: CounterCells::default(),
             measuring: settings.measuring,
@@ -145,7 +151,7 @@ impl Core {
 
     /// The decision about a trace as it stands.
     #[inline]
-    pub(crate) fn decide(&self, live: &LiveTrace) -> TailDecision {
+    pub(crate) fn decide(&self, live: &LiveTrace) -> Option<TailDecision> {
         self.policies.decide(live)
     }
 
@@ -203,6 +209,7 @@ impl Core {
             steps_overflowed: self.measuring.steps.overflow(),
             decisions_overflowed: self.decisions.overflow(),
             observer_panics: cells.observer_panics.get(),
+            redacted: cells.redacted.get(),
             measurements_refused: self.measuring.measurements_refused(),
             metric_source_panics: self.measuring.meter.source_panics.get(),
             metric_sources_refused: self.measuring.meter.sources_refused.get(),
@@ -213,22 +220,25 @@ impl Core {
 }
 
 /// Decides about a trace whose last handle is gone, and passes its memory on.
-pub(crate) fn finish(live: Arc<LiveTrace>) -> SamplingDecision {
+/// `None`: that is not yet known, it is for rules to say in the background.
+pub(crate) fn finish(live: Arc<LiveTrace>) -> Option<SamplingDecision> {
     if !live.seen().is_some_and(|seen| live.start_deciding(seen)) {
         // Decided early by another thread, which may still be at it.
         live.wait_for_decision();
-        let decision = live.decision().unwrap_or_else(|| live.core.decide(&live).decision);
+        let decision = live.decision();
         live.clear_decision();
         pool::give(live);
         return decision;
     }
     let decided = live.core.decide(&live);
-    live.core.note_decision(&decided);
-    if !decided.decision.keep {
-        pool::give(live);
-        return decided.decision;
+    if let Some(decided) = decided {
+        live.core.note_decision(&decided);
+        if !decided.decision.keep {
+            pool::give(live);
+            return Some(decided.decision);
+        }
+        live.set_decision(decided);
     }
-    live.set_decision(decided);
     let core = Arc::clone(&live.core);
     if let Err(live) = core.kept.push(live) {
         // Cannot happen while every trace holds its first chunk: the queue has a place for each.
@@ -240,5 +250,5 @@ pub(crate) fn finish(live: Arc<LiveTrace>) -> SamplingDecision {
         // This run was missed when the engine ended; nobody else will send it.
         core.housekeep();
     }
-    decided.decision
+    decided.map(|decided| decided.decision)
 }

@@ -9,11 +9,13 @@ use super::live::LiveTrace;
 use super::log::Extent;
 use super::words::{self, Reader};
 use crate::id::{SpanId, TraceId};
-use crate::model::{Attribute, SpanEvent, SpanLink, SpanRecord, SpanStatus, Trace, TraceClass, TraceCounts};
-use crate::sampling::TailDecision;
+use crate::model::{
+    Attribute, DecisionReason, SamplingDecision, SpanEvent, SpanLink, SpanRecord, SpanStatus, Trace, TraceClass,
+    TraceCounts,
+};
 
-/// Decodes a closed log.
-pub(crate) fn trace(live: &LiveTrace, extent: Extent, decided: TailDecision, incomplete: bool) -> Trace {
+/// Decodes a closed log. What was decided is for the caller to put in.
+pub(crate) fn undecided(live: &LiveTrace, extent: Extent, incomplete: bool) -> Trace {
     let mut parts = Parts::new(&live.core);
     live.log.read(extent, |record| parts.add(record));
     if let Some(root) = live.root_record.lock().as_deref() {
@@ -24,8 +26,8 @@ pub(crate) fn trace(live: &LiveTrace, extent: Extent, decided: TailDecision, inc
         trace_id: live.trace_id(),
         root_span_id,
         spans: parts.finish(root_span_id),
-        decision: decided.decision,
-        adjusted_count: decided.adjusted_count,
+        decision: SamplingDecision { keep: false, rate: 0.0, reason: DecisionReason::RateZero, sampler: "" },
+        adjusted_count: None,
         class: live.class(),
         dropped: TraceCounts {
             over_span_limit: live.over_span_limit.load(Ordering::Relaxed),

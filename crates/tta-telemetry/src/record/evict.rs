@@ -101,16 +101,22 @@ fn decide_early(live: &Arc<LiveTrace>, seen: Seen, reason: Option<DecisionReason
     if !live.start_deciding(seen) {
         return false;
     }
-    let mut decided = live.core.decide(live);
+    let known = live.core.decide(live);
+    // Late records wait until the stage says that there is a decision.
+    let Some(extent) = live.log.close() else { return false };
+    let mut trace = None;
+    let mut decided = known.unwrap_or_else(|| {
+        let whole = trace.insert(decode::undecided(live, extent, true));
+        live.core.policies.decide_whole(live, whole)
+    });
     if let Some(reason) = reason {
         decided.decision.reason = reason;
     }
     live.set_decision(decided);
-    let Some(extent) = live.log.close() else { return false };
     live.core.note_decision(&decided);
     if decided.decision.keep {
-        let trace = decode::trace(live, extent, decided, true);
-        live.core.dispatch(Arc::new(trace));
+        let trace = trace.unwrap_or_else(|| decode::undecided(live, extent, true));
+        live.core.dispatch(decided.of(trace));
     } else {
         // Wait for writers in the middle of a record before the memory goes.
         live.log.read(extent, |_| {});

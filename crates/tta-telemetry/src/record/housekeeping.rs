@@ -36,7 +36,7 @@ impl Core {
         }
         for group in self.late.take() {
             if let Some(trace) = decode::late(self, &group) {
-                self.dispatch(Arc::new(trace));
+                self.dispatch(trace);
             }
         }
         for sink in &self.sinks {
@@ -47,9 +47,15 @@ impl Core {
 
     /// Hands a finished trace that is kept to the sinks. Its memory is still its own.
     pub(super) fn send(&self, live: &LiveTrace) {
-        if let (Some(decided), Some(extent)) = (live.decided(), live.log.close()) {
-            let trace = decode::trace(live, extent, decided, false);
-            self.dispatch(Arc::new(trace));
+        let Some(extent) = live.log.close() else { return };
+        let trace = decode::undecided(live, extent, false);
+        let decided = live.decided().unwrap_or_else(|| {
+            let decided = self.policies.decide_whole(live, &trace);
+            self.note_decision(&decided);
+            decided
+        });
+        if decided.decision.keep {
+            self.dispatch(decided.of(trace));
         }
     }
 
@@ -63,8 +69,15 @@ impl Core {
     }
 
     /// Hands a kept trace to every sink's queue.
-    pub(crate) fn dispatch(&self, trace: Arc<Trace>) {
+    pub(crate) fn dispatch(&self, mut trace: Trace) {
+        if let Some(redactor) = &*self.redactor.load() {
+            let found = redactor.redact(&mut trace).total();
+            if found > 0 {
+                self.counters.redacted.add(found.into());
+            }
+        }
         self.measuring.note_exemplars(&trace);
+        let trace = Arc::new(trace);
         for sink in &self.sinks {
             sink.offer(&trace);
         }

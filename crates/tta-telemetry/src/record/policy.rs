@@ -5,18 +5,19 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use std::sync::Arc;
 
 use super::live::LiveTrace;
 use crate::clock::Clock;
 use crate::metrics::ShardedCounter;
-use crate::model::{DecisionReason, Name, Sampling, SamplingDecision, TraceClass};
+use crate::model::{DecisionReason, Name, Sampling, SamplingDecision, Trace, TraceClass};
+use crate::rules::{RuleAction, RuleSet, SamplingRule};
 use crate::sampling::{
-    FinishedTrace, HeadDecision, HeadSampler, RateBudget, RunStart, SamplingError, SamplingHash, SamplingPolicy,
-    TailDecision, WorkflowPolicy,
+    FinishedTrace, HeadDecision, HeadSampler, Rate, RateBudget, RuleOutcome, RunStart, SamplingError, SamplingHash,
+    SamplingPolicy, TailDecision, TailPolicy, WorkflowPolicy,
 };
 
 /// A choice that needs no look at a policy, as a byte; or that there is a policy.
@@ -53,6 +54,7 @@ struct Sampled {
     /// By their numbers.
     workflows: HashMap<u32, WorkflowPolicy>,
     budget: Option<RateBudget>,
+    rules: RuleSet,
 }
 
 impl Policies {
@@ -84,9 +86,16 @@ impl Policies {
         let budget = has_budget.then(|| RateBudget::new(policy.budget.clone(), now_ns(clock))).transpose()?;
         let at_start = !workflows.is_empty() || policy.hash == SamplingHash::Md5;
         let head = HeadSampler::new(policy.hash, policy.rate);
-        self.policy.store(Some(Arc::new(Sampled { head, policy, workflows, budget })));
+        let rules = RuleSet::new(policy.rules.iter().cloned()).unwrap_or_default();
+        self.policy.store(Some(Arc::new(Sampled { head, policy, workflows, budget, rules })));
         self.mode.store(if at_start { POLICY_AT_START } else { POLICY }, Ordering::Release);
         Ok(())
+    }
+
+    /// Keeps nothing from now on.
+    #[cfg_attr(not(feature = "config"), allow(dead_code))]
+    pub(crate) fn keep_none(&self) {
+        self.mode.store(KEEP_NONE, Ordering::Release);
     }
 
     /// The number of a workflow that the policy has something to say about; 0 is none.
@@ -130,23 +139,40 @@ impl Policies {
         }
     }
 
-    /// The decision about a trace as it stands. One rule for every way a trace can end.
+    /// The decision about a trace as it stands. One rule for every way a trace can end. `None`: a
+    /// rule may have something to say, which takes the whole trace.
     #[inline]
-    pub(crate) fn decide(&self, live: &LiveTrace) -> TailDecision {
+    pub(crate) fn decide(&self, live: &LiveTrace) -> Option<TailDecision> {
         match self.mode.load(Ordering::Acquire) {
-            KEEP_ALL => simple(Sampling::KeepAll, live.class()),
-            KEEP_NONE => simple(Sampling::KeepNone, live.class()),
-            KEEP_FAILED => simple(Sampling::KeepFailed, live.class()),
+            KEEP_ALL => Some(simple(Sampling::KeepAll, live.class())),
+            KEEP_NONE => Some(simple(Sampling::KeepNone, live.class())),
+            KEEP_FAILED => Some(simple(Sampling::KeepFailed, live.class())),
             _ => self.decide_by_policy(live),
         }
     }
 
-    fn decide_by_policy(&self, live: &LiveTrace) -> TailDecision {
+    fn decide_by_policy(&self, live: &LiveTrace) -> Option<TailDecision> {
         match &*self.policy.load() {
             Some(sampled) => sampled.decide(live),
             // There is one whenever the mode says so.
+            None => Some(simple(Sampling::KeepAll, live.class())),
+        }
+    }
+
+    /// The same with the whole trace at hand.
+    pub(crate) fn decide_whole(&self, live: &LiveTrace, trace: &Trace) -> TailDecision {
+        match &*self.policy.load() {
+            Some(sampled) => sampled.decide_whole(live, trace),
+            // The policy was replaced by a simple choice.
             None => simple(Sampling::KeepAll, live.class()),
         }
+    }
+
+    /// The rules, with how often each decided.
+    pub(crate) fn rule_counts(&self) -> Vec<(String, u64)> {
+        let policy = self.policy.load();
+        let rules = policy.iter().flat_map(|sampled| sampled.rules.counts());
+        rules.map(|count| (count.name.to_owned(), count.matched)).collect()
     }
 
     /// Lets time pass: ends the budget's window.
@@ -184,7 +210,25 @@ impl Sampled {
         self.head.decide_at(rate, &start)
     }
 
-    fn decide(&self, live: &LiveTrace) -> TailDecision {
+    /// `None` when it is for the rules to say.
+    fn decide(&self, live: &LiveTrace) -> Option<TailDecision> {
+        let (tail, finished) = self.finished(live);
+        if !self.rules.is_empty() && !tail.keeps_always(&finished) {
+            return None;
+        }
+        Some(tail.decide(&finished, self.budget.as_ref()))
+    }
+
+    fn decide_whole(&self, live: &LiveTrace, trace: &Trace) -> TailDecision {
+        let (tail, mut finished) = self.finished(live);
+        if !tail.keeps_always(&finished) {
+            let slow = Duration::from_secs_f64((tail.slow_threshold_ms / 1e3).clamp(0.0, 1e9));
+            finished.rule = self.rules.decide(trace, Some(slow)).map_or(RuleOutcome::None, outcome);
+        }
+        tail.decide(&finished, self.budget.as_ref())
+    }
+
+    fn finished(&self, live: &LiveTrace) -> (TailPolicy, FinishedTrace) {
         let own = self.own(live);
         let head = self.head_at(live, &own);
         let clock = &live.core.clock;
@@ -192,7 +236,17 @@ impl Sampled {
         let bytes = if self.budget.is_some() { live.log.allocated_bytes() as u64 } else { 0 };
         let finished =
             FinishedTrace { bytes, ..FinishedTrace::new(live.class(), clock.nanos_between(live.started(), end), head) };
-        own.tail.unwrap_or(self.policy.tail).decide(&finished, self.budget.as_ref())
+        (own.tail.unwrap_or(self.policy.tail), finished)
+    }
+}
+
+fn outcome(rule: &SamplingRule) -> RuleOutcome {
+    // Names were checked when the policy was set.
+    let Ok(name) = rule.name().parse() else { return RuleOutcome::None };
+    match rule.action() {
+        RuleAction::Keep => RuleOutcome::Keep(name),
+        RuleAction::Drop => RuleOutcome::Drop(name),
+        RuleAction::Rate(rate) => RuleOutcome::Rate(name, Rate::new(rate).unwrap_or(Rate::ZERO)),
     }
 }
 

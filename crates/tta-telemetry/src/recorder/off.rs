@@ -1,6 +1,6 @@
 //! The engine without its recorder: clock and ids only.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::{Parts, next_engine_id};
@@ -21,6 +21,7 @@ use crate::model::{Name, SpanStatus};
 use crate::money::Usd;
 use crate::pending::PendingRegistry;
 use crate::record::ActiveTrace;
+use crate::redaction::Redaction;
 use crate::sampling::{SamplingError, SamplingPolicy};
 use crate::sink::SinkStatus;
 use crate::slo::{Slo, SloError, SloStatus, SloTracker};
@@ -32,12 +33,13 @@ pub(crate) struct Recorder {
     ids: IdSource,
     health: HealthRegistry,
     pending: Arc<PendingRegistry>,
+    updating: Mutex<()>,
 }
 
 impl Recorder {
     pub(crate) fn off(clock: Clock, ids: IdSource) -> Arc<Self> {
-        let (health, pending) = Default::default();
-        Arc::new(Self { id: next_engine_id(), clock, ids, health, pending })
+        let (health, pending, updating) = Default::default();
+        Arc::new(Self { id: next_engine_id(), clock, ids, health, pending, updating })
     }
 
     pub(crate) fn start(parts: Parts, _by_hand: bool) -> Result<Arc<Self>, std::io::Error> {
@@ -76,6 +78,20 @@ impl Recorder {
     pub(crate) fn samples_by_correlation_id(&self) -> bool {
         false
     }
+
+    pub(crate) fn rule_counts(&self) -> Vec<(String, u64)> {
+        Vec::new()
+    }
+
+    #[cfg_attr(not(feature = "config"), allow(dead_code))]
+    pub(crate) fn stop_keeping_traces(&self) {}
+
+    #[cfg_attr(not(feature = "config"), allow(dead_code))]
+    pub(crate) fn updating(&self) -> &Mutex<()> {
+        &self.updating
+    }
+
+    pub(crate) fn set_redaction(&self, _: &Redaction) {}
 
     pub(crate) fn set_sampling_policy(&self, policy: SamplingPolicy) -> Result<(), SamplingError> {
         policy.check()

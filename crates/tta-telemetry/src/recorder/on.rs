@@ -1,7 +1,7 @@
 //! The recorder and its housekeeping thread.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::{Parts, next_engine_id};
@@ -26,6 +26,7 @@ use crate::money::Usd;
 use crate::pending::PendingRegistry;
 use crate::record::core::{Core, Settings};
 use crate::record::{ActiveTrace, Stop};
+use crate::redaction::{Redaction, Redactor};
 use crate::sampling::{SamplingError, SamplingPolicy};
 use crate::sink::{ExportTimes, Sink, SinkStatus, SinkWorker};
 use crate::slo::{Slo, SloError, SloStatus, SloTracker};
@@ -37,6 +38,8 @@ pub(crate) struct Recorder {
     health: HealthRegistry,
     pending: Arc<PendingRegistry>,
     stop: Arc<Stop>,
+    /// Held while several settings are changed together.
+    updating: Mutex<()>,
 }
 
 impl Recorder {
@@ -55,8 +58,8 @@ impl Recorder {
     }
 
     fn around(core: Arc<Core>) -> Arc<Self> {
-        let (health, pending, stop) = Default::default();
-        Arc::new(Self { id: next_engine_id(), core, health, pending, stop })
+        let (health, pending, stop, updating) = Default::default();
+        Arc::new(Self { id: next_engine_id(), core, health, pending, stop, updating })
     }
 
     pub(crate) fn start(parts: Parts, by_hand: bool) -> Result<Arc<Self>, std::io::Error> {
@@ -126,6 +129,32 @@ impl Recorder {
 
     pub(crate) fn samples_by_correlation_id(&self) -> bool {
         self.core.enabled && self.core.policies.asks_for_correlation_id()
+    }
+
+    pub(crate) fn rule_counts(&self) -> Vec<(String, u64)> {
+        self.core.policies.rule_counts()
+    }
+
+    #[cfg_attr(not(feature = "config"), allow(dead_code))]
+    pub(crate) fn stop_keeping_traces(&self) {
+        self.core.policies.keep_none();
+    }
+
+    #[cfg_attr(not(feature = "config"), allow(dead_code))]
+    pub(crate) fn updating(&self) -> &Mutex<()> {
+        &self.updating
+    }
+
+    pub(crate) fn set_redaction(&self, redaction: &Redaction) {
+        let mut salt = [0; 32];
+        // Only where it matters: whoever seeds the ids counts on their order.
+        if redaction.hashes() {
+            for part in salt.chunks_exact_mut(8) {
+                part.copy_from_slice(&self.core.ids.next_u64().to_le_bytes());
+            }
+        }
+        let redactor = redaction.enabled().then(|| Arc::new(Redactor::new(redaction, salt)));
+        self.core.redactor.store(redactor);
     }
 
     pub(crate) fn set_sampling_policy(&self, policy: SamplingPolicy) -> Result<(), SamplingError> {

@@ -98,6 +98,9 @@ const BEFORE_HARMLESS_TOKEN: &[&str] = &[
 ];
 /// Where `pwd` is the working directory.
 const BEFORE_DIRECTORY: &[&str] = &["env", "environ", "environment", "old", "process", "shell"];
+/// Ids by which runs are found again, of this engine and of OpenTelemetry's conventions; what lets
+/// somebody in is called `session_id`, a cookie or a token.
+const CORRELATION: &[&str] = &["session.id", "session.previous_id"];
 /// As the last word: the value is about the secret.
 const ABOUT: &[&str] = &[
     "age",
@@ -164,7 +167,7 @@ const ABOUT: &[&str] = &[
 /// Whether the value under this key is a secret by its name.
 #[inline]
 pub(super) fn is_secret(key: &str) -> bool {
-    prefilter::could_be_secret(key) && look(key)
+    prefilter::could_be_secret(key) && look(key) && !CORRELATION.contains(&key)
 }
 
 #[inline(never)]
@@ -309,7 +312,6 @@ mod tests {
         "encryptionKey",
         "storage.account_key",
         "session",
-        "session.id",
         "session_id",
         "sessionId",
         "JSESSIONID",
@@ -327,6 +329,8 @@ mod tests {
     ];
     const ORDINARY: &[&str] = &[
         "",
+        "session.id",
+        "session.previous_id",
         "tokens",
         "token_count",
         "tokenCount",

@@ -7,7 +7,8 @@ use super::error::SamplingError;
 use super::head::SamplingHash;
 use super::rate::Rate;
 use super::tail::TailPolicy;
-use crate::model::Name;
+use crate::model::{Name, RuleName};
+use crate::rules::{RuleSet, SamplingRule};
 
 /// Which traces an engine keeps:
 /// [`TelemetryBuilder::sampling_policy`](crate::TelemetryBuilder::sampling_policy).
@@ -31,6 +32,9 @@ pub struct SamplingPolicy {
     pub tail: TailPolicy,
     /// What differs for single workflows, at most 256. Default: nothing.
     pub workflows: BTreeMap<Name, WorkflowPolicy>,
+    /// Rules for finished traces that neither failed nor were cancelled or slow: the first that matches
+    /// decides; at most 100. They are asked in the background, on the whole trace. Default: none.
+    pub rules: Vec<SamplingRule>,
     /// How much is kept per second at most. Default: no limit.
     pub budget: RateBudgetConfig,
 }
@@ -51,6 +55,7 @@ impl Default for SamplingPolicy {
             rate: Rate::new(0.1).unwrap_or(Rate::ZERO),
             tail: TailPolicy::default(),
             workflows: BTreeMap::new(),
+            rules: Vec::new(),
             budget: RateBudgetConfig::default(),
         }
     }
@@ -69,6 +74,15 @@ impl SamplingPolicy {
         self.workflows.values().filter_map(|own| own.tail).try_for_each(|tail| tail.check())?;
         if self.workflows.len() > Self::MOST_WORKFLOWS {
             return Err(SamplingError::new("workflows", &self.workflows.len(), "at most 256"));
+        }
+        for rule in &self.rules {
+            if rule.name().parse::<RuleName>().is_err() {
+                let accepted = "1 to 32 of a-z, 0-9, _, - and .";
+                return Err(SamplingError::new("rules.name", &rule.name(), accepted));
+            }
+        }
+        if let Err(error) = RuleSet::new(self.rules.iter().cloned()) {
+            return Err(SamplingError::new("rules", &error, "at most 100 rules with different names"));
         }
         super::error::first_of(self.budget.problems())
     }

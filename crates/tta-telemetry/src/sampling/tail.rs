@@ -10,7 +10,7 @@ use super::error::SamplingError;
 use super::head::{HeadDecision, Selection};
 use super::rate::Rate;
 use super::threshold::Threshold;
-use crate::model::{DecisionReason, Name, RuleName, SamplingDecision, TraceClass};
+use crate::model::{DecisionReason, Name, RuleName, SamplingDecision, Trace, TraceClass};
 
 /// What the first rule that matched says.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -59,6 +59,14 @@ pub struct TailDecision {
     pub adjusted_count: Option<f64>,
     /// A rule dropped it: it is not among the traces that estimates are about.
     pub is_excluded: bool,
+}
+
+impl TailDecision {
+    /// The trace with this decision about it.
+    #[cfg_attr(not(feature = "record"), allow(dead_code))]
+    pub(crate) fn of(self, trace: Trace) -> Trace {
+        Trace { decision: self.decision, adjusted_count: self.adjusted_count, ..trace }
+    }
 }
 
 /// Which traces are kept whatever chance says. Small and cheap to copy: one for each workflow.
@@ -120,6 +128,12 @@ impl TailPolicy {
             }
             RuleOutcome::None => by_head(trace, budget),
         }
+    }
+
+    /// Whether this trace is kept whatever rules and chance say.
+    #[must_use]
+    pub fn keeps_always(&self, trace: &FinishedTrace) -> bool {
+        self.always(trace).is_some()
     }
 
     /// Why this trace is kept whatever chance says.

@@ -13,9 +13,6 @@ use crate::limits::Limits;
 use crate::metrics::HistogramRecorder;
 use crate::model::Trace;
 
-/// Spans handed to a sink at once.
-const BATCH_SPANS: usize = 512;
-
 /// How long the background waits for a crowded queue.
 const PACE: Duration = Duration::from_millis(250);
 
@@ -68,6 +65,8 @@ struct Shared {
     lost_queue_full: AtomicU64,
     lost_failed: AtomicU64,
     failures: AtomicU64,
+    /// Spans handed to the sink at once.
+    batch_spans: usize,
     times: ExportTimes,
 }
 
@@ -117,6 +116,7 @@ impl SinkWorker {
             lost_queue_full: AtomicU64::new(0),
             lost_failed: AtomicU64::new(0),
             failures: AtomicU64::new(0),
+            batch_spans: limits.batch_spans,
             times,
         }))
     }
@@ -280,7 +280,7 @@ impl Shared {
         loop {
             let batch = {
                 let mut state = self.state();
-                let batch = state.queue.take_batch(BATCH_SPANS);
+                let batch = state.queue.take_batch(self.batch_spans);
                 state.exporting = batch.len();
                 batch
             };

@@ -1,7 +1,8 @@
 //! Which source wins.
 
 use serde_json::json;
-use tta_telemetry::config::{Config, ConfigLayers, Preset, SamplingHash};
+use tta_telemetry::config::{Config, ConfigLayers, Preset};
+use tta_telemetry::sampling::SamplingHash;
 
 const FILE: &str = r#"
 environment = "staging"
@@ -13,7 +14,7 @@ hash = "md5"
 default_rate = 0.9
 slow_threshold_ms = 250
 [[tracing.sampling.rules]]
-name = "big spender"
+name = "big-spender"
 condition = "cost > $1"
 action = "keep"
 [metrics.buckets]
@@ -49,7 +50,7 @@ fn sections_have_entries_by_name() {
     let checkout = config.tracing.sampling.workflows["checkout"];
     assert_eq!((checkout.default_rate, checkout.slow_threshold_ms), (Some(0.9), Some(250.0)));
     assert_eq!(checkout.always_sample_errors, None);
-    assert_eq!(config.tracing.sampling.rules[0].name, "big spender");
+    assert_eq!(config.tracing.sampling.rules[0].name, "big-spender");
     assert_eq!(config.metrics.buckets["fetch"], [0.1, 1.0, 10.0]);
     let slo = &config.slo["available"];
     assert_eq!((slo.primitive.as_str(), slo.target, slo.window_days), ("payments", 0.999, 30.0));

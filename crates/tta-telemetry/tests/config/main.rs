@@ -1,6 +1,8 @@
 //! The configuration: presets, precedence, round trips, and everything that is wrong at once.
+#![cfg(feature = "record")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+mod engine;
 mod layers;
 mod presets;
 mod problems;

@@ -28,7 +28,7 @@ proptest! {
             "service_name": name,
             "tracing": { "sampling": {
                 "default_rate": rate, "slow_threshold_ms": slow,
-                "rules": [{ "name": name, "condition": "span_count > 3", "action": "0.5" }],
+                "rules": [{ "name": "some-rule", "condition": "span_count > 3", "action": "0.5" }],
                 "workflows": { name.as_str(): { "always_sample_slow": false } },
             } },
             "metrics": { "max_label_values": labels, "buckets": { name.as_str(): limits } },

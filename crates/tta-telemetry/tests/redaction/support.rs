@@ -70,6 +70,7 @@ pub(crate) fn trace(attributes: Vec<(Place, Attribute)>) -> Trace {
         root_span_id: id(1),
         spans: vec![span(id(1), None, "run", of(Place::Root)), step],
         decision: SamplingDecision { keep: true, rate: 1.0, reason: DecisionReason::RateOne, sampler: "all" },
+        adjusted_count: None,
         class: TraceClass::Normal,
         dropped: TraceCounts::default(),
         incomplete: false,

@@ -52,6 +52,7 @@ pub(crate) fn trace(class: TraceClass, spans: Vec<SpanRecord>) -> Trace {
         root_span_id: SpanId::new(1).unwrap(),
         spans,
         decision: SamplingDecision { keep: true, rate: 1.0, reason: DecisionReason::RateOne, sampler: "all" },
+        adjusted_count: None,
         class,
         dropped: TraceCounts::default(),
         incomplete: false,

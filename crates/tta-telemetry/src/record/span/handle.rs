@@ -158,5 +158,5 @@ impl Drop for TraceHandle {
 /// Gives up a handle and finishes the trace when it was the last.
 #[inline]
 pub(super) fn release(live: Arc<LiveTrace>) -> Option<SamplingDecision> {
-    live.drop_handle().then(|| crate::record::core::finish(live))
+    if live.drop_handle() { crate::record::core::finish(live) } else { None }
 }

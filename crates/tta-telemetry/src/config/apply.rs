@@ -1,0 +1,205 @@
+//! A configuration, as what the engine is built from, and changing it while the engine runs.
+
+use std::time::Duration;
+
+use super::problem::{ConfigError, ConfigProblem};
+use super::types::{Config, SamplingConfig, SamplingRuleConfig, WorkflowSampling};
+use crate::cardinality::CardinalityLimits;
+use crate::engine::{BuildError, Telemetry, TelemetryBuilder};
+use crate::limits::Limits;
+use crate::model::{Name, RuleName};
+use crate::rules::{RuleAction, SamplingRule};
+use crate::sampling::{Rate, RateBudgetConfig, SamplingPolicy, TailPolicy, WorkflowPolicy};
+use crate::slo::Slo;
+
+/// What a change of a running engine came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[must_use]
+pub struct ConfigUpdate {
+    /// Fields that differ and take effect when the process starts anew; everything else is in effect.
+    pub needs_restart: Vec<&'static str>,
+}
+
+impl Config {
+    /// The sampling policy that this configuration says.
+    fn sampling_policy(&self) -> Result<SamplingPolicy, ConfigProblem> {
+        let sampling = &self.tracing.sampling;
+        let own = |(name, own): (&String, &WorkflowSampling)| {
+            let rate = own.default_rate.and_then(|rate| Rate::new(rate).ok());
+            let usual = tail(sampling);
+            let tail = TailPolicy {
+                always_sample_errors: own.always_sample_errors.unwrap_or(usual.always_sample_errors),
+                always_sample_slow: own.always_sample_slow.unwrap_or(usual.always_sample_slow),
+                slow_threshold_ms: own.slow_threshold_ms.unwrap_or(usual.slow_threshold_ms),
+                ..usual
+            };
+            (Name::from(name.clone()), WorkflowPolicy { rate, tail: Some(tail) })
+        };
+        let above_zero = |limit: f64| (limit > 0.0).then_some(limit);
+        Ok(SamplingPolicy {
+            hash: sampling.hash,
+            rate: Rate::new(sampling.default_rate).unwrap_or(Rate::ZERO),
+            tail: tail(sampling),
+            workflows: sampling.workflows.iter().map(own).collect(),
+            rules: rules(&sampling.rules)?,
+            budget: RateBudgetConfig {
+                max_traces_per_second: above_zero(sampling.max_traces_per_second),
+                max_bytes_per_second: above_zero(sampling.max_bytes_per_second),
+                ..RateBudgetConfig::default()
+            },
+        })
+    }
+
+    fn cardinality(&self) -> CardinalityLimits {
+        let count = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
+        CardinalityLimits {
+            max_label_values: count(self.metrics.max_label_values),
+            max_series_per_metric: count(self.metrics.max_series_per_metric),
+            hash_high_cardinality: self.metrics.hash_high_cardinality,
+        }
+    }
+
+    fn limits(&self) -> Limits {
+        let limits = &self.tracing.limits;
+        let count = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
+        Limits {
+            live_bytes: count(limits.live_bytes),
+            spans_per_trace: limits.spans_per_trace as u32,
+            attributes_per_span: limits.attributes_per_span as u16,
+            attribute_bytes: limits.attribute_bytes as u32,
+            events_per_span: limits.events_per_span as u32,
+            links_per_span: limits.links_per_span as u32,
+            queue_spans: count(self.tracing.max_queue_size),
+            batch_spans: count(self.tracing.batch_size),
+            decision_wait: Duration::from_secs_f64(self.tracing.decision_wait_seconds),
+            ..Limits::default()
+        }
+    }
+
+    /// The objectives, with the primitives they are of.
+    fn slos(&self) -> Result<Vec<(Name, Slo)>, ConfigProblem> {
+        let slo = |(name, slo): (&String, &super::types::SloConfig)| {
+            let window = Duration::from_secs_f64(slo.window_days * 86_400.0);
+            let mut builder = Slo::named(name.clone()).target(slo.target).window(window);
+            if let Some(ms) = slo.latency_threshold_ms {
+                builder = builder.latency_threshold(Duration::from_secs_f64(ms / 1e3));
+            }
+            let built = builder.build().map_err(|error| {
+                ConfigProblem::value("the whole", &format!("slo.{name}"), &error.to_string(), "an objective")
+            })?;
+            Ok((Name::from(slo.primitive.clone()), built))
+        };
+        self.slo.iter().map(slo).collect()
+    }
+
+    /// What only shows when everything is put together.
+    pub(super) fn check_whole(&self, problems: &mut Vec<ConfigProblem>) {
+        problems.extend(self.sampling_policy().err());
+        problems.extend(self.slos().err());
+    }
+}
+
+fn tail(sampling: &SamplingConfig) -> TailPolicy {
+    TailPolicy {
+        always_sample_errors: sampling.always_sample_errors,
+        always_sample_slow: sampling.always_sample_slow,
+        slow_threshold_ms: sampling.slow_threshold_ms,
+        ..TailPolicy::default()
+    }
+}
+
+/// The rules, or the first that does not read.
+fn rules(rules: &[SamplingRuleConfig]) -> Result<Vec<SamplingRule>, ConfigProblem> {
+    let rule = |(place, rule): (usize, &SamplingRuleConfig)| {
+        let wrong = |key: &str, given: &str, accepted: String| {
+            let path = format!("tracing.sampling.rules[{place}].{key}");
+            ConfigProblem::value("the whole", &path, given, accepted)
+        };
+        if let Err(error) = rule.name.parse::<RuleName>() {
+            return Err(wrong("name", &format!("`{}`", error.given), "1 to 32 of a-z, 0-9, _, - and .".to_owned()));
+        }
+        let action = match rule.action.as_str() {
+            "keep" => RuleAction::Keep,
+            "drop" => RuleAction::Drop,
+            rate => match rate.parse().ok().filter(|rate| (0.0..=1.0).contains(rate)) {
+                Some(rate) => RuleAction::Rate(rate),
+                None => {
+                    return Err(wrong("action", &format!("`{rate}`"), "keep, drop or a rate from 0 to 1".to_owned()));
+                }
+            },
+        };
+        SamplingRule::new(&rule.name, action, Some(&rule.condition))
+            .map_err(|error| wrong("condition", &format!("`{}`", rule.condition), format!("a condition: {error}")))
+    };
+    rules.iter().enumerate().map(rule).collect()
+}
+
+impl TelemetryBuilder {
+    /// Builds by a configuration: limits, sampling, labels, buckets, the service's name. Objectives
+    /// are set when the engine is built. What is set on the builder afterwards is stronger.
+    ///
+    /// ```
+    /// use tta_telemetry::Telemetry;
+    /// use tta_telemetry::config::Preset;
+    /// let telemetry = Telemetry::builder().config(&Preset::Production.config())?.build()?;
+    /// assert!(telemetry.is_enabled());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// What in the configuration does not fit together.
+    pub fn config(mut self, config: &Config) -> Result<Self, ConfigError> {
+        let problem = |problem| ConfigError { problems: vec![problem] };
+        let slos = config.slos().map_err(problem)?;
+        self = self
+            .enabled(config.enabled)
+            .limits(config.limits())
+            .cardinality(config.cardinality())
+            .service(config.service_name.clone(), config.service_version.clone());
+        self = if config.tracing.enabled {
+            self.sampling_policy(config.sampling_policy().map_err(problem)?)
+        } else {
+            self.sampling(crate::Sampling::KeepNone)
+        };
+        for (name, limits) in &config.metrics.buckets {
+            self = self.duration_buckets(name.clone(), limits);
+        }
+        self.objectives(slos);
+        Ok(self)
+    }
+}
+
+impl Telemetry {
+    /// Changes what a running engine does to what a configuration says, given the one that was in
+    /// effect. Everything is checked first and nothing is changed when something is wrong; runs and
+    /// primitives that exist see the change at once.
+    ///
+    /// # Errors
+    /// What in the configuration does not fit together.
+    pub fn update(&self, before: &Config, config: &Config) -> Result<ConfigUpdate, ConfigError> {
+        let problem = |problem| ConfigError { problems: vec![problem] };
+        let (policy, slos) = (config.sampling_policy().map_err(problem)?, config.slos().map_err(problem)?);
+        let refused = |path: &str, error: &dyn std::fmt::Display| {
+            problem(ConfigProblem::value("the whole", path, &error.to_string(), "what the field accepts"))
+        };
+        // One after the other, so that two at once leave one of them and never a mixture.
+        let _updating = self.updating();
+        self.set_cardinality_limits(config.cardinality()).map_err(|error| refused("metrics", &error))?;
+        if config.tracing.enabled {
+            self.set_sampling_policy(policy).map_err(|error| refused("tracing.sampling", &error))?;
+        } else {
+            self.stop_keeping_traces();
+        }
+        for (name, slo) in slos {
+            self.configure_slo(name, slo).map_err(|error| refused("slo", &error))?;
+        }
+        Ok(ConfigUpdate { needs_restart: before.needing_restart(config) })
+    }
+}
+
+/// So that `?` works where an engine is built by a configuration.
+impl From<ConfigError> for BuildError {
+    fn from(error: ConfigError) -> Self {
+        BuildError::Config(error.to_string())
+    }
+}

@@ -1,0 +1,332 @@
+//! What each field does to an engine: a field that was ignored would fail one of these.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tta_telemetry::config::{Config, ConfigLayers, Preset};
+use tta_telemetry::{
+    Clock, DecisionReason, IdSource, ManualClock, MemorySink, SpanStatus, Telemetry, Trace, TraceStart,
+};
+
+const LONG: Duration = Duration::from_secs(60);
+
+struct Engine {
+    telemetry: Telemetry,
+    memory: MemorySink,
+    hand: ManualClock,
+    config: Config,
+}
+
+fn engine(toml: &str) -> Engine {
+    let config = ConfigLayers::new().toml("test", toml).build().unwrap();
+    let (clock, hand) = Clock::manual();
+    let memory = MemorySink::with_capacity(100_000);
+    let builder = Telemetry::builder().config(&config).unwrap();
+    let builder = builder.clock(clock).ids(IdSource::seeded(7)).sink(memory.clone()).by_hand();
+    Engine { telemetry: builder.build().unwrap(), memory, hand, config }
+}
+
+impl Engine {
+    fn update(&mut self, patch: serde_json::Value) -> Vec<&'static str> {
+        let config = self.config.patched("patch", &patch).unwrap();
+        let update = self.telemetry.update(&self.config, &config).unwrap();
+        self.config = config;
+        update.needs_restart
+    }
+
+    fn run(&self, workflow: &'static str, status: SpanStatus, ms: u64) {
+        let mut run = self.telemetry.start_trace(workflow);
+        run.set("tenant", "acme");
+        run.set_status(status);
+        self.hand.advance(Duration::from_millis(ms));
+        run.end();
+    }
+
+    fn kept(&self) -> Vec<std::sync::Arc<Trace>> {
+        assert!(self.telemetry.flush_blocking(LONG).complete);
+        self.memory.take()
+    }
+
+    /// How many of a thousand ordinary runs are kept.
+    fn kept_of_a_thousand(&self, workflow: &'static str) -> usize {
+        (0..10)
+            .map(|_| {
+                (0..100).for_each(|_| self.run(workflow, SpanStatus::Ok, 1));
+                self.kept().len()
+            })
+            .sum()
+    }
+
+    fn kept_reasons(&self) -> Vec<String> {
+        self.kept().iter().map(|trace| trace.decision.reason.to_string()).collect()
+    }
+}
+
+#[test]
+fn the_rate_keeps_its_share_with_its_weight() {
+    let engine = engine("tracing.sampling.default_rate = 0.2");
+    let mut weights = 0.0;
+    let mut kept = 0;
+    for _ in 0..20 {
+        (0..100).for_each(|_| engine.run("crawl", SpanStatus::Ok, 1));
+        for trace in engine.kept() {
+            assert_eq!(trace.decision.reason, DecisionReason::ProbabilisticHash);
+            weights += trace.adjusted_count.unwrap();
+            kept += 1;
+        }
+    }
+    assert!((340..460).contains(&kept), "{kept}");
+    assert!((weights - 2_000.0).abs() < 350.0, "{weights}");
+    let families = engine.telemetry.collect_metrics();
+    let value = |name: &str| families.iter().find(|family| family.name == name).unwrap().points[0].value.as_f64();
+    assert_eq!(value("sampling_rate"), 0.2);
+    assert!(value("sampling_estimate_error_ratio") < 0.2);
+}
+
+#[test]
+fn errors_slow_and_cancelled_runs_are_kept_at_rate_zero_and_whole() {
+    let engine = engine("tracing.sampling.default_rate = 0.0\ntracing.sampling.slow_threshold_ms = 250.0\n");
+    let failing = engine.telemetry.start_trace("crawl");
+    failing.span("fetch", "lambda").end();
+    let mut failing = failing;
+    failing.set_status(SpanStatus::Error);
+    failing.end();
+    engine.run("crawl", SpanStatus::Ok, 249);
+    engine.run("crawl", SpanStatus::Ok, 250);
+    engine.run("crawl", SpanStatus::Cancelled, 1);
+    let kept = engine.kept();
+    let reasons: Vec<_> = kept.iter().map(|trace| trace.decision.reason.to_string()).collect();
+    assert_eq!(reasons, ["tail_error", "tail_slow", "cancelled"]);
+    assert_eq!(kept[0].spans.len(), 2);
+    assert!(kept.iter().all(|trace| trace.adjusted_count == Some(1.0)));
+    assert_eq!(engine.telemetry.counters().traces_dropped, 1);
+}
+
+#[test]
+fn what_is_always_kept_can_be_switched_off() {
+    let text = "[tracing.sampling]\ndefault_rate = 0.0\nalways_sample_errors = false\nalways_sample_slow = false\n";
+    let engine = engine(text);
+    engine.run("crawl", SpanStatus::Error, 5_000);
+    assert_eq!(engine.kept_reasons(), [""; 0]);
+}
+
+#[test]
+fn a_workflow_can_have_settings_of_its_own() {
+    let text = "[tracing.sampling]\ndefault_rate = 0.0\n[tracing.sampling.workflows.checkout]\ndefault_rate = 1.0\n\
+                [tracing.sampling.workflows.search]\nslow_threshold_ms = 20\n";
+    let engine = engine(text);
+    engine.run("crawl", SpanStatus::Ok, 30);
+    engine.run("checkout", SpanStatus::Ok, 1);
+    engine.run("search", SpanStatus::Ok, 30);
+    assert_eq!(engine.kept_reasons(), ["sampling_rate_one", "tail_slow"]);
+}
+
+#[test]
+fn the_hash_of_the_original_decides_by_the_correlation_id() {
+    let engine = engine("[tracing.sampling]\nhash = \"md5\"\ndefault_rate = 0.5\n");
+    assert!(engine.telemetry.samples_by_correlation_id());
+    let keeps = |id: &str| {
+        let start = TraceStart { correlation_id: Some(id), ..TraceStart::default() };
+        engine.telemetry.start_trace_with("crawl", &start).end_decided().unwrap().keep
+    };
+    // The first eight digits of the MD5 of "a" are 0cc175b9, of "c" 4a8a08f0, of "d" 8277e091.
+    assert_eq!([keeps("a"), keeps("c"), keeps("d"), keeps("a")], [true, true, false, true]);
+}
+
+#[test]
+fn rules_decide_about_whole_traces_and_are_counted() {
+    let text = r#"
+[tracing.sampling]
+default_rate = 0.0
+[[tracing.sampling.rules]]
+name = "health"
+condition = 'workflow == "health"'
+action = "drop"
+[[tracing.sampling.rules]]
+name = "acme"
+condition = 'root.attr("tenant") == "acme" and duration > 5ms'
+action = "keep"
+[[tracing.sampling.rules]]
+name = "half"
+condition = 'workflow == "half"'
+action = "0.5"
+"#;
+    let engine = engine(text);
+    engine.run("health", SpanStatus::Ok, 10);
+    engine.run("crawl", SpanStatus::Ok, 10);
+    engine.run("crawl", SpanStatus::Ok, 1);
+    engine.run("health", SpanStatus::Error, 1);
+    assert_eq!(engine.kept_reasons(), ["rule:acme", "tail_error"]);
+    let kept: Vec<_> = (0..10)
+        .flat_map(|_| {
+            (0..50).for_each(|_| engine.run("half", SpanStatus::Ok, 1));
+            engine.kept()
+        })
+        .collect();
+    assert!((190..310).contains(&kept.len()), "{}", kept.len());
+    assert!(kept.iter().all(|trace| trace.adjusted_count == Some(2.0)));
+    let counts = engine.telemetry.rule_counts();
+    assert_eq!(counts, [("health".to_owned(), 1), ("acme".to_owned(), 1), ("half".to_owned(), 500)]);
+}
+
+#[test]
+fn a_rule_that_does_not_read_points_at_the_character() {
+    let rule = json!([{ "name": "slow", "condition": "duratoin > 2s", "action": "keep" }]);
+    let patch = json!({ "tracing": { "sampling": { "rules": rule } } });
+    let error = Preset::Development.config().patched("patch", &patch).unwrap_err().to_string();
+    assert!(
+        error.contains("`tracing.sampling.rules[0].condition`") && error.contains("did you mean `duration`"),
+        "{error}"
+    );
+    for (key, value, want) in
+        [("name", "Slow One", "accepted is 1 to 32 of a-z"), ("action", "1.5", "keep, drop or a rate")]
+    {
+        let mut rule = json!({ "name": "slow", "condition": "duration > 2s", "action": "keep" });
+        rule[key] = value.into();
+        let patch = json!({ "tracing": { "sampling": { "rules": [rule] } } });
+        let error = Preset::Development.config().patched("patch", &patch).unwrap_err().to_string();
+        assert!(error.contains(want), "{error}");
+    }
+}
+
+#[test]
+fn a_budget_lowers_what_is_kept_without_changing_what_it_stands_for() {
+    let engine = engine("[tracing.sampling]\ndefault_rate = 1.0\nmax_traces_per_second = 10\n");
+    let (mut kept, mut weights) = (0, 0.0);
+    for second in 0..20 {
+        (0..100).for_each(|_| engine.run("crawl", SpanStatus::Ok, 10));
+        let traces = engine.kept();
+        if second >= 2 {
+            kept += traces.len();
+            weights += traces.iter().filter_map(|trace| trace.adjusted_count).sum::<f64>();
+        }
+    }
+    assert!((90..300).contains(&kept), "{kept}");
+    assert!((weights - 1_800.0).abs() < 600.0, "{weights}");
+}
+
+#[test]
+fn labels_buckets_objectives_and_the_service_are_as_configured() {
+    let text = "service_name = \"shop\"\nservice_version = \"9\"\n[metrics]\nmax_label_values = 3\nmax_series_per_metric = 2\n\
+                hash_high_cardinality = false\nbuckets = { fetch = [0.5, 1.0] }\n\
+                [slo.quick]\nprimitive = \"fetch\"\ntarget = 0.5\nlatency_threshold_ms = 100\nwindow_days = 1\n";
+    let engine = engine(text);
+    for ms in [50, 700] {
+        engine.telemetry.record_execution("fetch", "batch", Duration::from_millis(ms), SpanStatus::Ok, None);
+    }
+    for name in ["a", "b", "c", "d"] {
+        engine.telemetry.record_execution(name, "batch", Duration::ZERO, SpanStatus::Ok, None);
+    }
+    let families = engine.telemetry.collect_metrics();
+    let family = |name: &str| families.iter().find(|family| family.name == name).unwrap();
+    assert!(family("target_info").value(&[("service_name", "shop"), ("service_version", "9")]).is_some());
+    let names: Vec<_> =
+        family("primitive_duration_seconds").points.iter().map(|point| point.labels[1].1.to_string()).collect();
+    assert_eq!(names, ["fetch", "a", "other"]);
+    let fetch = family("primitive_duration_seconds").value(&[("primitive_name", "fetch")]).unwrap();
+    let tta_telemetry::MetricValue::Histogram(fetch) = fetch else { panic!("it is a histogram") };
+    assert_eq!((&*fetch.limits, &*fetch.cumulative), (&[0.5, 1.0][..], &[1, 2][..]));
+    let stats = engine.telemetry.cardinality();
+    assert_eq!((stats.max_label_values, stats.hash_high_cardinality), (3, false));
+    let [status] = &engine.telemetry.slo_statuses()[..] else { panic!("there is one objective") };
+    assert_eq!((status.subject.as_str(), status.compliance, status.slo.target()), ("fetch", 0.5, 0.5));
+    assert_eq!(status.slo.window(), Duration::from_secs(86_400));
+}
+
+#[test]
+fn limits_of_the_recorder_are_as_configured() {
+    let text = "[tracing]\ndecision_wait_seconds = 0\n[tracing.limits]\nspans_per_trace = 3\nattributes_per_span = 1\n\
+                attribute_bytes = 16\nevents_per_span = 1\nlinks_per_span = 1\nlive_bytes = 65536\n";
+    let engine = engine(text);
+    let mut run = engine.telemetry.start_trace("crawl");
+    run.set("long", &*"x".repeat(100));
+    run.set("second", 2);
+    let handle = run.handle();
+    for _ in 0..5 {
+        handle.span(handle.root_span_id(), "fetch", "lambda").end();
+    }
+    let root = handle.root_span_id().unwrap();
+    (0..2).for_each(|_| handle.event(root, "retry", &[]));
+    run.end();
+    // A handle is open: with no time to wait the trace is decided at the next round.
+    let trace = engine.kept().remove(0);
+    let root = trace.root().unwrap();
+    assert_eq!((root.attributes.len(), root.dropped_attributes, root.truncated_attributes), (1, 1, 1));
+    assert!(trace.spans.len() <= 3 && trace.incomplete, "{trace:?}");
+    assert!(engine.telemetry.counters().spans_over_limit > 0);
+    drop(handle);
+}
+
+#[test]
+fn enabled_and_tracing_enabled_switch_off() {
+    assert!(!engine("enabled = false").telemetry.is_enabled());
+    let engine = engine("tracing.enabled = false");
+    engine.run("crawl", SpanStatus::Error, 1);
+    assert_eq!(engine.kept_reasons(), [""; 0]);
+    assert!(engine.telemetry.is_enabled(), "metrics are exact either way");
+}
+
+#[test]
+fn an_update_is_seen_by_the_next_run_and_says_what_needs_a_restart() {
+    let mut engine = engine("tracing.sampling.default_rate = 0.0");
+    engine.run("crawl", SpanStatus::Ok, 1);
+    assert_eq!(engine.kept_reasons(), [""; 0]);
+    assert_eq!(engine.update(json!({ "tracing": { "sampling": { "default_rate": 1.0 } } })), [""; 0]);
+    engine.run("crawl", SpanStatus::Ok, 1);
+    assert_eq!(engine.kept_reasons(), ["sampling_rate_one"]);
+    let restart = engine.update(json!({
+        "service_name": "other", "metrics": { "max_label_values": 7 }, "tracing": { "enabled": false, "max_queue_size": 4_096 }
+    }));
+    assert_eq!(restart, ["service_name", "tracing.max_queue_size"]);
+    assert_eq!(engine.telemetry.cardinality().max_label_values, 7);
+    engine.run("crawl", SpanStatus::Error, 1);
+    assert_eq!(engine.kept_reasons(), [""; 0]);
+    engine.update(json!({ "tracing": { "enabled": true, "sampling": { "default_rate": 0.5 } } }));
+    assert!((400..600).contains(&engine.kept_of_a_thousand("crawl")));
+}
+
+#[test]
+fn two_updates_at_once_leave_one_of_them_whole() {
+    let engine = engine("");
+    let config = |rate: f64, labels: u64| {
+        let patch =
+            json!({ "tracing": { "sampling": { "default_rate": rate } }, "metrics": { "max_label_values": labels } });
+        engine.config.patched("patch", &patch).unwrap()
+    };
+    let (one, other) = (config(0.25, 25), config(0.75, 75));
+    let rate = || {
+        let families = engine.telemetry.collect_metrics();
+        families.iter().find(|family| family.name == "sampling_rate").unwrap().points[0].value.as_f64()
+    };
+    for _ in 0..50 {
+        std::thread::scope(|scope| {
+            for config in [&one, &other] {
+                scope.spawn(|| engine.telemetry.update(&engine.config, config).unwrap());
+            }
+        });
+        let seen = (rate(), engine.telemetry.cardinality().max_label_values);
+        assert!(seen == (0.25, 25) || seen == (0.75, 75), "{seen:?}");
+    }
+}
+
+#[test]
+fn secrets_are_in_no_kept_trace_unless_redaction_is_off() {
+    let secret = "hunter2-hunter2";
+    let with = |redaction: tta_telemetry::Redaction| {
+        let memory = MemorySink::new();
+        let telemetry = Telemetry::builder().redaction(redaction).sink(memory.clone()).by_hand().build().unwrap();
+        let mut run = telemetry.start_trace("login");
+        run.set("password", secret);
+        run.set("error.message", &*format!("login failed: password={secret}"));
+        run.set("session.id", "s-1");
+        run.end();
+        assert!(telemetry.flush_blocking(LONG).complete);
+        (format!("{:?}", memory.traces()), telemetry.counters().redacted)
+    };
+    let (shown, redacted) = with(tta_telemetry::Redaction::default());
+    assert!(!shown.contains(secret) && shown.contains("[REDACTED]") && shown.contains("s-1"), "{shown}");
+    assert_eq!(redacted, 2);
+    let (shown, redacted) = with(tta_telemetry::Redaction::builder().enabled(false).build().unwrap());
+    assert!(shown.contains(secret));
+    assert_eq!(redacted, 0);
+}
