@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tta::telemetry::config::Preset;
+use tta::telemetry::sampling::{Rate, SamplingHash};
 use tta::tracing::logging::{LogFormat, LogLevel};
 
 /// Compose async work from small primitives; see, measure and explain every step of every run.
@@ -39,6 +40,50 @@ pub(crate) enum Command {
     Trace(Trace),
     /// Show, check and explain the configuration
     Config(ConfigArguments),
+    /// Say why traces are kept or dropped, from their ids
+    Sampling(SamplingArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SamplingArguments {
+    #[command(subcommand)]
+    pub(crate) command: SamplingCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SamplingCommand {
+    /// Decide about trace ids, one a line on standard input, at a rate
+    ///
+    /// Answers with a JSON line each: trace_id, decision (sample or drop), reason, rate. A line that
+    /// cannot be decided about is told on standard error. Exit codes: 0, 1 when a line was wrong, 2
+    /// for bad arguments.
+    Decide {
+        /// The share that is kept, 0 to 1
+        #[arg(long, value_name = "RATE", value_parser = rate, allow_negative_numbers = true)]
+        rate: Rate,
+        /// How chance is taken: otel (OpenTelemetry's consistent probability) or md5
+        #[arg(long, value_name = "HASH", default_value = "otel", value_parser = hash)]
+        hash: SamplingHash,
+    },
+    /// Decide about finished traces, one JSON object a line on standard input
+    ///
+    /// Each has trace_id, default_rate, always_sample_errors, always_sample_slow, slow_threshold_ms,
+    /// has_error and duration_ms. Answers with the object and head, tail (sample or drop) and
+    /// tail_reason. Exit codes as of decide.
+    Tail {
+        /// How chance is taken: otel (OpenTelemetry's consistent probability) or md5
+        #[arg(long, value_name = "HASH", default_value = "otel", value_parser = hash)]
+        hash: SamplingHash,
+    },
+}
+
+fn rate(text: &str) -> Result<Rate, String> {
+    let rate = text.parse().ok().and_then(|rate: f64| Rate::new(rate).ok());
+    rate.ok_or_else(|| "accepted is a number from 0 to 1".to_owned())
+}
+
+fn hash(text: &str) -> Result<SamplingHash, String> {
+    text.parse().map_err(|_| "accepted is otel or md5".to_owned())
 }
 
 #[derive(Debug, Args)]
@@ -208,7 +253,7 @@ mod tests {
             let all = [&["tta", "demo"], arguments].concat();
             Arguments::try_parse_from(all).map(|parsed| match parsed.command {
                 Command::Demo(demo) => demo.metrics.map(|address| address.to_string()),
-                Command::Config(_) | Command::Trace(_) => None,
+                Command::Config(_) | Command::Sampling(_) | Command::Trace(_) => None,
             })
         };
         assert_eq!(parse(&[]).unwrap(), None);

@@ -6,6 +6,7 @@ mod args;
 mod config_command;
 mod demo;
 mod output;
+mod sampling_command;
 mod trace_command;
 
 use std::process::ExitCode;
@@ -20,6 +21,7 @@ fn main() -> ExitCode {
     let outcome = match arguments.command {
         Command::Demo(demo) => demo::run(demo),
         Command::Config(arguments) => config_command::run(arguments),
+        Command::Sampling(arguments) => sampling_command::run(&arguments),
         Command::Trace(trace) => trace_command::run(&trace),
     };
     match outcome {

@@ -3,33 +3,34 @@
 //! Owns building, the process default, flushing and shutting down. The recording itself lives in
 //! `record`, or nowhere when that feature is off.
 
+mod builder;
 mod measure;
 
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use thiserror::Error;
 
+pub(crate) use builder::MeasuringSettings;
+pub use builder::TelemetryBuilder;
 pub use measure::CostPlace;
 
-use crate::cardinality::{CardinalityLimits, LabelLimiter};
 use crate::clock::Clock;
 use crate::counters::{ActiveBranches, RecorderCounters};
-use crate::decisions::{Decision, DecisionCells, DecisionCount, DecisionKey, DecisionObserver, Observers};
+use crate::decisions::{Decision, DecisionCells, DecisionCount, DecisionKey};
 use crate::health::{HealthComponent, HealthReport};
 use crate::id::{IdSource, SpanId, TraceId};
-use crate::limits::{LimitError, Limits};
-use crate::metrics::{Metric, MetricError, StepInstruments, StepStatistics, Unit};
-use crate::model::{Name, Sampling};
+use crate::limits::LimitError;
+use crate::metrics::{MetricError, StepInstruments, StepStatistics};
+use crate::model::Name;
 use crate::pending::PendingWork;
 use crate::record::ActiveTrace;
-use crate::recorder::{Parts, Recorder};
+use crate::recorder::Recorder;
 use crate::redaction::Redaction;
 use crate::sampling::{RemoteSampling, SamplingError, SamplingPolicy};
-use crate::sink::{Sink, SinkStatus};
-use crate::slo::{Slo, SloError, SloStateStore};
+use crate::sink::SinkStatus;
+use crate::slo::SloError;
 
 static DEFAULT: OnceLock<Telemetry> = OnceLock::new();
 static DISABLED: OnceLock<Telemetry> = OnceLock::new();
@@ -40,16 +41,6 @@ static DISABLED: OnceLock<Telemetry> = OnceLock::new();
 /// background threads without waiting for them; call [`Telemetry::shutdown`] to lose nothing.
 #[derive(Clone, Debug)]
 pub struct Telemetry(Arc<Recorder>);
-
-/// What the builder says about measuring.
-#[derive(Default)]
-pub(crate) struct MeasuringSettings {
-    /// Limits in seconds, for primitives of a name.
-    pub(crate) buckets: BTreeMap<Name, Vec<f64>>,
-    pub(crate) slo_store: Option<Box<dyn SloStateStore>>,
-    /// Keys and values of `target_info`.
-    pub(crate) resource: Vec<(Name, Name)>,
-}
 
 /// What is known of a run when it starts. See [`Telemetry::start_trace_with`].
 #[derive(Clone, Copy, Debug)]
@@ -70,24 +61,6 @@ impl Default for TraceStart<'_> {
     fn default() -> Self {
         Self { kind: "workflow", parent: None, remote: None, correlation_id: None, is_forced: false }
     }
-}
-
-/// Builds an engine. See [`Telemetry::builder`].
-#[must_use]
-pub struct TelemetryBuilder {
-    clock: Option<Clock>,
-    ids: IdSource,
-    limits: Limits,
-    sampling: Sampling,
-    policy: Option<SamplingPolicy>,
-    redaction: Redaction,
-    objectives: Vec<(Name, Slo)>,
-    sinks: Vec<Box<dyn Sink>>,
-    observers: Observers,
-    cardinality: CardinalityLimits,
-    measuring: MeasuringSettings,
-    enabled: bool,
-    by_hand: bool,
 }
 
 /// Why an engine could not be built.
@@ -137,24 +110,7 @@ pub struct ShutdownReport {
 impl Telemetry {
     /// Starts building an engine.
     pub fn builder() -> TelemetryBuilder {
-        TelemetryBuilder {
-            clock: None,
-            ids: IdSource::random(),
-            limits: Limits::default(),
-            sampling: Sampling::default(),
-            policy: None,
-            redaction: Redaction::default(),
-            objectives: Vec::new(),
-            sinks: Vec::new(),
-            observers: Observers::default(),
-            cardinality: CardinalityLimits::default(),
-            measuring: MeasuringSettings {
-                resource: vec![(Name::from_static("service_name"), Name::from_static("tta"))],
-                ..MeasuringSettings::default()
-            },
-            enabled: true,
-            by_hand: false,
-        }
+        TelemetryBuilder::new()
     }
 
     /// An engine that records nothing and has no threads. Ids still come from it.
@@ -407,114 +363,5 @@ impl Telemetry {
     pub fn shutdown(&self, deadline: Duration) -> impl Future<Output = ShutdownReport> + Send + 'static {
         let recorder = Arc::clone(&self.0);
         crate::blocking::run(move || recorder.shutdown(deadline))
-    }
-}
-
-impl TelemetryBuilder {
-    /// The time source. Default: the system's.
-    pub fn clock(mut self, clock: Clock) -> Self {
-        self.clock = Some(clock);
-        self
-    }
-
-    /// Where ids and random numbers come from. Default: random.
-    pub fn ids(mut self, ids: IdSource) -> Self {
-        self.ids = ids;
-        self
-    }
-
-    /// The engine's bounds. Default: [`Limits::default`].
-    pub fn limits(mut self, limits: Limits) -> Self {
-        self.limits = limits;
-        self
-    }
-
-    /// Which traces are kept. Default: all.
-    pub fn sampling(mut self, sampling: Sampling) -> Self {
-        self.sampling = sampling;
-        self
-    }
-
-    /// Which traces are kept, in full, in place of [`sampling`](Self::sampling): by chance, by how
-    /// they ended, by workflow, and how many at most. Default: none.
-    pub fn sampling_policy(mut self, policy: SamplingPolicy) -> Self {
-        self.policy = Some(policy);
-        self
-    }
-
-    /// What is taken out of kept traces before any sink has them. Default: everything that
-    /// [`Redaction::default`] knows.
-    pub fn redaction(mut self, redaction: Redaction) -> Self {
-        self.redaction = redaction;
-        self
-    }
-
-    /// Adds a destination of kept traces. Default: none.
-    pub fn sink(mut self, sink: impl Sink) -> Self {
-        self.sinks.push(Box::new(sink));
-        self
-    }
-
-    /// Adds someone who is told of every decision that is not routine. Default: none.
-    pub fn observer(mut self, observer: impl DecisionObserver) -> Self {
-        self.observers.add(observer);
-        self
-    }
-
-    /// Whether anything is recorded. Default: true. When off, ids still propagate.
-    pub fn enabled(mut self, enabled: bool) -> Self {
-        self.enabled = enabled;
-        self
-    }
-
-    #[cfg(feature = "config")]
-    pub(crate) fn objectives(&mut self, objectives: Vec<(Name, Slo)>) {
-        self.objectives = objectives;
-    }
-
-    /// Starts no threads: nothing happens in the background, and `flush` does all of it on the
-    /// calling thread. For tests that must be deterministic.
-    pub fn by_hand(mut self) -> Self {
-        self.by_hand = true;
-        self
-    }
-
-    /// Builds the engine and starts its threads.
-    ///
-    /// # Errors
-    /// A limit outside its range, or a thread that the operating system refuses.
-    pub fn build(self) -> Result<Telemetry, BuildError> {
-        self.limits.check()?;
-        let limiter = LabelLimiter::new(self.cardinality)?;
-        for (name, limits) in &self.measuring.buckets {
-            Metric::named("primitive_duration_seconds")
-                .unit(Unit::Seconds)
-                .buckets(limits)
-                .check_buckets()
-                .map_err(|error| BuildError::Buckets(name.clone(), error))?;
-        }
-        let clock = self.clock.unwrap_or_else(Clock::system);
-        if !self.enabled {
-            return Ok(Telemetry(Recorder::off(clock, self.ids)));
-        }
-        let parts = Parts {
-            clock,
-            ids: self.ids,
-            limits: self.limits,
-            sampling: self.sampling,
-            sinks: self.sinks,
-            observers: self.observers,
-            limiter,
-            measuring: self.measuring,
-        };
-        let telemetry = Recorder::start(parts, self.by_hand).map(Telemetry).map_err(BuildError::Thread)?;
-        telemetry.set_redaction(&self.redaction);
-        if let Some(policy) = self.policy {
-            telemetry.set_sampling_policy(policy)?;
-        }
-        for (name, slo) in self.objectives {
-            telemetry.configure_slo(name, slo)?;
-        }
-        Ok(telemetry)
     }
 }

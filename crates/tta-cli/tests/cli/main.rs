@@ -7,6 +7,7 @@ mod graph;
 mod hostile;
 mod json;
 mod logs;
+mod sampling;
 mod support;
 mod text;
 mod traces;

@@ -161,7 +161,6 @@ impl Core {
         let decision = &decided.decision;
         let counts = if decision.keep { &self.counters.kept } else { &self.counters.dropped };
         counts.add(decision.reason.index(), 1);
-        self.policies.weights.note(decided);
     }
 
     /// Asks for memory within the byte bound, making room at the expense of others if need be.

@@ -152,20 +152,24 @@ impl Policies {
     }
 
     fn decide_by_policy(&self, live: &LiveTrace) -> Option<TailDecision> {
-        match &*self.policy.load() {
-            Some(sampled) => sampled.decide(live),
+        let decided = match &*self.policy.load() {
+            Some(sampled) => sampled.decide(live)?,
             // There is one whenever the mode says so.
-            None => Some(simple(Sampling::KeepAll, live.class())),
-        }
+            None => simple(Sampling::KeepAll, live.class()),
+        };
+        self.weights.note(&decided);
+        Some(decided)
     }
 
     /// The same with the whole trace at hand.
     pub(crate) fn decide_whole(&self, live: &LiveTrace, trace: &Trace) -> TailDecision {
-        match &*self.policy.load() {
+        let decided = match &*self.policy.load() {
             Some(sampled) => sampled.decide_whole(live, trace),
             // The policy was replaced by a simple choice.
             None => simple(Sampling::KeepAll, live.class()),
-        }
+        };
+        self.weights.note(&decided);
+        decided
     }
 
     /// The rules, with how often each decided.
@@ -269,7 +273,7 @@ fn simple(sampling: Sampling, class: TraceClass) -> TailDecision {
 }
 
 impl Weights {
-    /// Counts a decision: the traces that kept ones stand for, beside those that there were.
+    /// Counts a decision, once for each trace: the traces that kept ones stand for, beside those that there were.
     #[inline]
     pub(crate) fn note(&self, decided: &TailDecision) {
         if decided.is_excluded {

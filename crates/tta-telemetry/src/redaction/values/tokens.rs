@@ -154,21 +154,51 @@ const FORMS: &[Form] = &[
     form("SG.", 30, true), // SendGrid
 ];
 
+/// Looks at every place where a word begins; a search for each form would cost more to set up than
+/// most texts are long.
 pub(super) fn api_keys(text: &str, parts: &mut Parts) {
-    for form in FORMS {
-        // Of a run of bytes that is no key, no later part is one.
-        let mut looked_at = 0;
-        for (place, _) in text.match_indices(form.prefix) {
-            if place < looked_at || before(text, place).is_ascii_alphanumeric() {
+    let bytes = text.as_bytes();
+    // Of a run of bytes that is no key, no later part is one of the same form.
+    let mut looked_at = [0; FORMS.len()];
+    for (place, first) in bytes.iter().enumerate() {
+        if before(text, place).is_ascii_alphanumeric()
+            || !FIRST.get(usize::from(*first)).is_some_and(|is_first| *is_first)
+        {
+            continue;
+        }
+        let rest = bytes.get(place..).unwrap_or_default();
+        for (form, looked_at) in FORMS.iter().zip(&mut looked_at) {
+            if place < *looked_at || !form.starts_with(*first) || !rest.starts_with(form.prefix.as_bytes()) {
                 continue;
             }
             let start = place + form.prefix.len();
             let end = run_end(text, start, |byte| is_base64url(byte) || form.prefix.ends_with('.') && byte == b'.');
-            looked_at = end;
+            *looked_at = end;
             if end - start >= form.least && (!form.needs_digit || has_digit(text, &(start..end))) {
                 parts.push(place..end);
             }
         }
+    }
+}
+
+/// The bytes that forms begin with.
+static FIRST: [bool; 256] = first_bytes();
+
+// Evaluated when compiled, where an index out of bounds is an error of the build.
+#[allow(clippy::indexing_slicing)]
+const fn first_bytes() -> [bool; 256] {
+    let mut first = [false; 256];
+    let mut at = 0;
+    while at < FORMS.len() {
+        first[FORMS[at].prefix.as_bytes()[0] as usize] = true;
+        at += 1;
+    }
+    first
+}
+
+impl Form {
+    fn starts_with(&self, byte: u8) -> bool {
+        self.prefix.as_bytes().first() == Some(&byte)
     }
 }
 

@@ -1,0 +1,175 @@
+//! Building an engine.
+
+use std::collections::BTreeMap;
+
+use super::{BuildError, Telemetry};
+use crate::cardinality::{CardinalityLimits, LabelLimiter};
+use crate::clock::Clock;
+use crate::decisions::{DecisionObserver, Observers};
+use crate::id::IdSource;
+use crate::limits::Limits;
+use crate::metrics::{Metric, Unit};
+use crate::model::{Name, Sampling};
+use crate::recorder::{Parts, Recorder};
+use crate::redaction::Redaction;
+use crate::sampling::SamplingPolicy;
+use crate::sink::Sink;
+use crate::slo::{Slo, SloStateStore};
+
+/// What the builder says about measuring.
+#[derive(Default)]
+pub(crate) struct MeasuringSettings {
+    /// Limits in seconds, for primitives of a name.
+    pub(crate) buckets: BTreeMap<Name, Vec<f64>>,
+    pub(crate) slo_store: Option<Box<dyn SloStateStore>>,
+    /// Keys and values of `target_info`.
+    pub(crate) resource: Vec<(Name, Name)>,
+}
+
+/// Builds an engine. See [`Telemetry::builder`].
+#[must_use]
+pub struct TelemetryBuilder {
+    pub(super) clock: Option<Clock>,
+    pub(super) ids: IdSource,
+    pub(super) limits: Limits,
+    pub(super) sampling: Sampling,
+    pub(super) policy: Option<SamplingPolicy>,
+    pub(super) redaction: Redaction,
+    pub(super) objectives: Vec<(Name, Slo)>,
+    pub(super) sinks: Vec<Box<dyn Sink>>,
+    pub(super) observers: Observers,
+    pub(super) cardinality: CardinalityLimits,
+    pub(super) measuring: MeasuringSettings,
+    pub(super) enabled: bool,
+    pub(super) by_hand: bool,
+}
+
+impl TelemetryBuilder {
+    pub(super) fn new() -> Self {
+        Self {
+            clock: None,
+            ids: IdSource::random(),
+            limits: Limits::default(),
+            sampling: Sampling::default(),
+            policy: None,
+            redaction: Redaction::default(),
+            objectives: Vec::new(),
+            sinks: Vec::new(),
+            observers: Observers::default(),
+            cardinality: CardinalityLimits::default(),
+            measuring: MeasuringSettings {
+                resource: vec![(Name::from_static("service_name"), Name::from_static("tta"))],
+                ..MeasuringSettings::default()
+            },
+            enabled: true,
+            by_hand: false,
+        }
+    }
+
+    /// The time source. Default: the system's.
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+
+    /// Where ids and random numbers come from. Default: random.
+    pub fn ids(mut self, ids: IdSource) -> Self {
+        self.ids = ids;
+        self
+    }
+
+    /// The engine's bounds. Default: [`Limits::default`].
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Which traces are kept. Default: all.
+    pub fn sampling(mut self, sampling: Sampling) -> Self {
+        self.sampling = sampling;
+        self
+    }
+
+    /// Which traces are kept, in full, in place of [`sampling`](Self::sampling): by chance, by how
+    /// they ended, by workflow, and how many at most. Default: none.
+    pub fn sampling_policy(mut self, policy: SamplingPolicy) -> Self {
+        self.policy = Some(policy);
+        self
+    }
+
+    /// What is taken out of kept traces before any sink has them. Default: everything that
+    /// [`Redaction::default`] knows.
+    pub fn redaction(mut self, redaction: Redaction) -> Self {
+        self.redaction = redaction;
+        self
+    }
+
+    /// Adds a destination of kept traces. Default: none.
+    pub fn sink(mut self, sink: impl Sink) -> Self {
+        self.sinks.push(Box::new(sink));
+        self
+    }
+
+    /// Adds someone who is told of every decision that is not routine. Default: none.
+    pub fn observer(mut self, observer: impl DecisionObserver) -> Self {
+        self.observers.add(observer);
+        self
+    }
+
+    /// Whether anything is recorded. Default: true. When off, ids still propagate.
+    pub fn enabled(mut self, enabled: bool) -> Self {
+        self.enabled = enabled;
+        self
+    }
+
+    #[cfg(feature = "config")]
+    pub(crate) fn objectives(&mut self, objectives: Vec<(Name, Slo)>) {
+        self.objectives = objectives;
+    }
+
+    /// Starts no threads: nothing happens in the background, and `flush` does all of it on the
+    /// calling thread. For tests that must be deterministic.
+    pub fn by_hand(mut self) -> Self {
+        self.by_hand = true;
+        self
+    }
+
+    /// Builds the engine and starts its threads.
+    ///
+    /// # Errors
+    /// A limit outside its range, or a thread that the operating system refuses.
+    pub fn build(self) -> Result<Telemetry, BuildError> {
+        self.limits.check()?;
+        let limiter = LabelLimiter::new(self.cardinality)?;
+        for (name, limits) in &self.measuring.buckets {
+            Metric::named("primitive_duration_seconds")
+                .unit(Unit::Seconds)
+                .buckets(limits)
+                .check_buckets()
+                .map_err(|error| BuildError::Buckets(name.clone(), error))?;
+        }
+        let clock = self.clock.unwrap_or_else(Clock::system);
+        if !self.enabled {
+            return Ok(Telemetry(Recorder::off(clock, self.ids)));
+        }
+        let parts = Parts {
+            clock,
+            ids: self.ids,
+            limits: self.limits,
+            sampling: self.sampling,
+            sinks: self.sinks,
+            observers: self.observers,
+            limiter,
+            measuring: self.measuring,
+        };
+        let telemetry = Recorder::start(parts, self.by_hand).map(Telemetry).map_err(BuildError::Thread)?;
+        telemetry.set_redaction(&self.redaction);
+        if let Some(policy) = self.policy {
+            telemetry.set_sampling_policy(policy)?;
+        }
+        for (name, slo) in self.objectives {
+            telemetry.configure_slo(name, slo)?;
+        }
+        Ok(telemetry)
+    }
+}
