@@ -87,6 +87,8 @@ impl TelemetryBuilder {
     /// Which traces are kept. Default: all.
     pub fn sampling(mut self, sampling: Sampling) -> Self {
         self.sampling = sampling;
+        // The last that was said counts.
+        self.policy = None;
         self
     }
 

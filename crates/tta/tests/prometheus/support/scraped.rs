@@ -1,6 +1,7 @@
 //! An engine whose metrics are served.
 
 use std::time::Duration;
+use tta::telemetry::sampling::{Rate, SamplingPolicy};
 
 use tta::prelude::*;
 use tta::server::{Format, MetricsServer, Page};
@@ -20,7 +21,9 @@ impl Scraped {
 
     pub(crate) async fn with(configure: impl FnOnce(TelemetryBuilder) -> TelemetryBuilder) -> Self {
         let memory = MemorySink::new();
-        let builder = Telemetry::builder().service("tests", "1.2.3").sink(memory.clone());
+        // A policy, so that there are figures of one; it keeps everything.
+        let policy = SamplingPolicy { rate: Rate::ONE, ..SamplingPolicy::default() };
+        let builder = Telemetry::builder().service("tests", "1.2.3").sink(memory.clone()).sampling_policy(policy);
         let telemetry = configure(builder).build().unwrap();
         let server = MetricsServer::builder(&telemetry).bind("127.0.0.1:0".parse().unwrap()).start().await.unwrap();
         Self { telemetry, memory, server }
