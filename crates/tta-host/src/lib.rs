@@ -3,7 +3,7 @@
 //! Owns trace files: the JSON of a trace ([`trace_json`]), a sink that appends it to a file with
 //! rotation ([`TraceFileSink`]), and reading it back ([`read_traces`], [`find_trace`]); the file
 //! that keeps the state of SLOs ([`SloStateFile`]); and the configuration of a process from a file and
-//! its environment ([`ConfigSource`]). Does not decide which traces are kept, and knows
+//! its environment ([`ConfigSource`]); and its CPU time ([`CpuClock`]). Does not decide which traces are kept, and knows
 //! neither HTTP nor primitives.
 //!
 //! ```
@@ -27,6 +27,7 @@
 #![deny(missing_docs)]
 
 mod config_source;
+mod cpu_clock;
 mod siblings;
 mod slo_file;
 mod trace_file;
@@ -34,6 +35,7 @@ pub mod trace_json;
 mod trace_reader;
 
 pub use config_source::{ConfigLoadError, ConfigSource};
+pub use cpu_clock::CpuClock;
 pub use slo_file::{SloFileError, SloStateFile};
 pub use trace_file::{TraceFileBuilder, TraceFileError, TraceFileSink};
 pub use trace_reader::{ReadError, TraceReader, find_trace, find_trace_by_prefix, read_traces, trace_files};

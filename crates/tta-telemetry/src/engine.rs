@@ -28,7 +28,7 @@ use crate::pending::PendingWork;
 use crate::record::ActiveTrace;
 use crate::recorder::Recorder;
 use crate::redaction::Redaction;
-use crate::sampling::{RemoteSampling, SamplingError, SamplingPolicy};
+use crate::sampling::{AdaptiveStats, RemoteSampling, SamplingError, SamplingPolicy};
 use crate::sink::SinkStatus;
 use crate::slo::SloError;
 
@@ -221,6 +221,12 @@ impl Telemetry {
     /// Takes out of kept traces what these settings say, from now on.
     pub fn set_redaction(&self, redaction: &Redaction) {
         self.0.set_redaction(redaction);
+    }
+
+    /// Where an adaptive rate stands; `None` when the rate is not adaptive.
+    #[must_use]
+    pub fn adaptive_stats(&self) -> Option<AdaptiveStats> {
+        self.0.adaptive_stats()
     }
 
     /// How often each sampling rule decided, in their order, since the policy was set.

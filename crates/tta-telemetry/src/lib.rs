@@ -48,6 +48,7 @@ mod measuring;
 mod metrics;
 mod model;
 mod money;
+mod overhead;
 pub mod panic;
 mod pattern;
 mod pending;
@@ -94,6 +95,7 @@ pub use model::{
     SpanRecord, SpanStatus, Trace, TraceClass, TraceCounts, Value, ValueRef,
 };
 pub use money::{MoneyError, Usd};
+pub use overhead::CpuTime;
 pub use pending::PendingWork;
 pub use record::{ActiveTrace, OwnedSpan, Span, TraceHandle};
 pub use redaction::{

@@ -19,6 +19,7 @@ use crate::engine::MeasuringSettings;
 use crate::id::IdSource;
 use crate::limits::Limits;
 use crate::model::Sampling;
+use crate::overhead::CpuTime;
 use crate::sink::Sink;
 
 /// What an engine is built from.
@@ -37,6 +38,8 @@ pub(crate) struct Parts {
     pub(crate) limiter: LabelLimiter,
     #[cfg_attr(not(feature = "record"), allow(dead_code))]
     pub(crate) measuring: MeasuringSettings,
+    #[cfg_attr(not(feature = "record"), allow(dead_code))]
+    pub(crate) cpu_time: Option<Box<dyn CpuTime>>,
 }
 
 /// A number for the next engine. It tells engines apart and means nothing else.

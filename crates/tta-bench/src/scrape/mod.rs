@@ -1,7 +1,5 @@
 //! A scrape: how long reading all metrics takes, what it does to those who record meanwhile, and
 //! what a series costs in memory. Updating metrics has families of its own, in `metrics`.
-//!
-//! Writing the page as text belongs here, as a case that follows `collect`.
 
 mod engine;
 mod memory;
@@ -37,7 +35,11 @@ const CASES: &[Case] = &[
         about: "`Telemetry::collect_metrics()` and freeing what it returned, while nothing else happens.",
         run: timing::collect,
     },
-    // The text of the page goes here: `write`, and `write, gzip`.
+    Case {
+        name: "collect and write",
+        about: "the same, and the page written as Prometheus' text, in pieces of 32 KiB.",
+        run: timing::collect_and_write,
+    },
     Case {
         name: "collect, under load",
         about: "the same while a thread on another core records into these steps without a pause.",

@@ -7,6 +7,7 @@ use crate::placement::Placement;
 use serde::{Deserialize, Serialize};
 use std::hint::black_box;
 use std::sync::atomic::{AtomicBool, Ordering};
+use tta_server::{Format, Page};
 use tta_telemetry::SpanStatus;
 
 /// Scrapes for each burst of the plan.
@@ -71,6 +72,15 @@ pub(super) fn collect(plan: &Plan) -> anyhow::Result<Reading> {
     Ok(scrapes(&engine, plan))
 }
 
+/// The same, and the page written as text.
+pub(super) fn collect_and_write(plan: &Plan) -> anyhow::Result<Reading> {
+    let engine = Engine::with_steps()?;
+    Placement::of_this_process().enter_background();
+    Ok(repeated(&engine, plan, || {
+        Page::new(engine.telemetry.collect_metrics(), Format::Text).for_each(|piece| drop(black_box(piece)));
+    }))
+}
+
 /// The same while another thread records without a pause.
 pub(super) fn collect_under_load(plan: &Plan) -> anyhow::Result<Reading> {
     let engine = Engine::with_steps()?;
@@ -125,13 +135,17 @@ fn beside(
 }
 
 fn scrapes(engine: &Engine, plan: &Plan) -> Reading {
+    repeated(engine, plan, || drop(black_box(engine.telemetry.collect_metrics())))
+}
+
+fn repeated(engine: &Engine, plan: &Plan, scrape: impl Fn()) -> Reading {
     for _ in 0..plan.warm_up_bursts() {
-        drop(black_box(engine.telemetry.collect_metrics()));
+        scrape();
     }
     let mut taken = Vec::new();
     for _ in 0..SCRAPES * plan.bursts {
         let watch = Stopwatch::start();
-        drop(black_box(engine.telemetry.collect_metrics()));
+        scrape();
         taken.push(watch.elapsed_ns());
     }
     taken.sort_unstable();

@@ -9,7 +9,7 @@ use crate::engine::{BuildError, Telemetry, TelemetryBuilder};
 use crate::limits::Limits;
 use crate::model::{Name, RuleName};
 use crate::rules::{RuleAction, SamplingRule};
-use crate::sampling::{Rate, RateBudgetConfig, SamplingPolicy, TailPolicy, WorkflowPolicy};
+use crate::sampling::{AdaptiveConfig, Rate, RateBudgetConfig, SamplingPolicy, TailPolicy, WorkflowPolicy};
 use crate::slo::Slo;
 
 /// What a change of a running engine came to.
@@ -42,6 +42,13 @@ impl Config {
             tail: tail(sampling),
             workflows: sampling.workflows.iter().map(own).collect(),
             rules: rules(&sampling.rules)?,
+            adaptive: sampling.adaptive_enabled.then(|| AdaptiveConfig {
+                default_rate: sampling.default_rate,
+                adaptive_min_rate: sampling.adaptive_min_rate,
+                adaptive_max_rate: sampling.adaptive_max_rate,
+                adaptive_target_overhead: sampling.adaptive_target_overhead,
+                adjustment_interval: Duration::from_secs_f64(sampling.adjustment_interval_seconds),
+            }),
             budget: RateBudgetConfig {
                 max_traces_per_second: above_zero(sampling.max_traces_per_second),
                 max_bytes_per_second: above_zero(sampling.max_bytes_per_second),

@@ -10,6 +10,7 @@ use crate::id::IdSource;
 use crate::limits::Limits;
 use crate::metrics::{Metric, Unit};
 use crate::model::{Name, Sampling};
+use crate::overhead::CpuTime;
 use crate::recorder::{Parts, Recorder};
 use crate::redaction::Redaction;
 use crate::sampling::SamplingPolicy;
@@ -40,6 +41,7 @@ pub struct TelemetryBuilder {
     pub(super) observers: Observers,
     pub(super) cardinality: CardinalityLimits,
     pub(super) measuring: MeasuringSettings,
+    pub(super) cpu_time: Option<Box<dyn CpuTime>>,
     pub(super) enabled: bool,
     pub(super) by_hand: bool,
 }
@@ -61,6 +63,7 @@ impl TelemetryBuilder {
                 resource: vec![(Name::from_static("service_name"), Name::from_static("tta"))],
                 ..MeasuringSettings::default()
             },
+            cpu_time: None,
             enabled: true,
             by_hand: false,
         }
@@ -129,6 +132,13 @@ impl TelemetryBuilder {
         self.objectives = objectives;
     }
 
+    /// Measures what telemetry costs the process (`telemetry_overhead_ratio`), which an adaptive rate
+    /// follows. Default: not measured.
+    pub fn cpu_time(mut self, cpu_time: impl CpuTime) -> Self {
+        self.cpu_time = Some(Box::new(cpu_time));
+        self
+    }
+
     /// Starts no threads: nothing happens in the background, and `flush` does all of it on the
     /// calling thread. For tests that must be deterministic.
     pub fn by_hand(mut self) -> Self {
@@ -163,6 +173,7 @@ impl TelemetryBuilder {
             observers: self.observers,
             limiter,
             measuring: self.measuring,
+            cpu_time: self.cpu_time,
         };
         let telemetry = Recorder::start(parts, self.by_hand).map(Telemetry).map_err(BuildError::Thread)?;
         telemetry.set_redaction(&self.redaction);

@@ -77,6 +77,11 @@ impl Measuring {
         self.slos.advance(self.now_unix_ns());
     }
 
+    /// Executions of steps so far: spans, all but a few.
+    pub(crate) fn spans(&self) -> u64 {
+        self.steps.all().iter().map(|(_, step)| step.finished()).fold(0, u64::wrapping_add)
+    }
+
     /// Keeps what must survive.
     pub(crate) fn close(&self) {
         self.slos.save(self.now_unix_ns());

@@ -17,6 +17,8 @@ pub(crate) struct EngineReading {
     pub(crate) is_up: bool,
     /// The probability with which ordinary traces are kept.
     pub(crate) sampling_rate: f64,
+    /// The share of the CPU time that telemetry took, where that is measured.
+    pub(crate) overhead: Option<f64>,
     /// How far estimates from kept traces are from what was counted, relative.
     pub(crate) estimate_error: Option<f64>,
     pub(crate) counters: RecorderCounters,
@@ -90,6 +92,9 @@ fn write_engine(engine: &EngineReading, out: &mut MetricCollector) {
     out.number(&catalog::SAMPLING_RATE, &[], engine.sampling_rate);
     if let Some(error) = engine.estimate_error {
         out.number(&catalog::ESTIMATE_ERROR, &[], error);
+    }
+    if let Some(overhead) = engine.overhead {
+        out.number(&catalog::OVERHEAD, &[], overhead);
     }
     out.number(&catalog::UP, &[], f64::from(u8::from(engine.is_up)));
     let counters = &engine.counters;

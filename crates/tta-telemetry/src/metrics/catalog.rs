@@ -168,6 +168,8 @@ catalog! {
         "How far the number of runs estimated from kept traces is from the exact one, relative to it.";
     UP = "telemetry_up" Gauge None []:
         "1 while the telemetry engine records, 0 after its shutdown.";
+    OVERHEAD = "telemetry_overhead_ratio" Gauge Ratio []:
+        "Share of the process's CPU time that telemetry took in the last second, where it is measured.";
     LIVE_BYTES = "telemetry_live_bytes" Gauge Bytes []:
         "Memory held for traces that are recorded or wait to be sent.";
     DROPPED = "telemetry_dropped_total" Counter None ["what", "cause"]:

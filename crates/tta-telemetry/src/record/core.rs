@@ -25,6 +25,7 @@ use crate::limits::Limits;
 use crate::measuring::Measuring;
 use crate::metrics::{CounterArray, ShardedCounter};
 use crate::model::{MOST_REASONS, Name, Sampling, SamplingDecision};
+use crate::overhead::Overhead;
 use crate::redaction::Redactor;
 use crate::sampling::TailDecision;
 use crate::sink::SinkWorker;
@@ -76,6 +77,7 @@ pub(crate) struct Settings {
     pub(crate) sinks: Vec<SinkWorker>,
     pub(crate) observers: Observers,
     pub(crate) measuring: Measuring,
+    pub(crate) overhead: Arc<Overhead>,
     pub(crate) enabled: bool,
 }
 
@@ -90,6 +92,7 @@ pub(crate) struct Core {
     pub(crate) enabled: bool,
     pub(crate) counters: CounterCells,
     pub(crate) measuring: Measuring,
+    pub(crate) overhead: Arc<Overhead>,
     pub(crate) decisions: DecisionRegistry,
     pub(crate) observers: Observers,
     pub(crate) late: LateRecords,
@@ -118,6 +121,7 @@ impl Core {
             enabled: settings.enabled,
             counters: CounterCells::default(),
             measuring: settings.measuring,
+            overhead: settings.overhead,
             decisions: DecisionRegistry::default(),
             observers: settings.observers,
             registry: Registry::new(),

@@ -144,6 +144,7 @@ mod tests {
         let clock = Clock::manual().0;
         let core = Core::new(Settings {
             measuring: Measuring::new(clock.clone(), LabelLimiter::default(), MeasuringSettings::default()),
+            overhead: Arc::default(),
             clock,
             ids: IdSource::seeded(1),
             limits: Limits::default(),

@@ -64,6 +64,9 @@ impl Core {
         let _one_at_a_time = self.housekeeping.lock();
         self.clock.re_anchor();
         self.decide_overdue();
+        if let Some(share) = self.overhead.measure(self.measuring.spans()) {
+            self.policies.observe_overhead(share);
+        }
         self.policies.advance(&self.clock);
         self.measuring.housekeep();
     }
@@ -89,10 +92,11 @@ impl Core {
         let due = |last: Ticks| self.clock.elapsed(last) >= SLOW_INTERVAL;
         let mut interval = IDLE_INTERVAL;
         while !stop.wait(interval) {
-            interval = if self.housekeep() { BUSY_INTERVAL } else { IDLE_INTERVAL };
+            let worked = self.overhead.background(|| self.housekeep());
+            interval = if worked { BUSY_INTERVAL } else { IDLE_INTERVAL };
             if due(last_slow.load(Ordering::Relaxed)) {
                 last_slow.store(self.clock.ticks(), Ordering::Relaxed);
-                self.housekeep_slowly();
+                self.overhead.background(|| self.housekeep_slowly());
             }
         }
     }

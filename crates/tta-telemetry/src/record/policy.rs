@@ -16,8 +16,8 @@ use crate::metrics::ShardedCounter;
 use crate::model::{DecisionReason, Name, Sampling, SamplingDecision, Trace, TraceClass};
 use crate::rules::{RuleAction, RuleSet, SamplingRule};
 use crate::sampling::{
-    FinishedTrace, HeadDecision, HeadSampler, Rate, RateBudget, RuleOutcome, RunStart, SamplingError, SamplingHash,
-    SamplingPolicy, TailDecision, TailPolicy, WorkflowPolicy,
+    AdaptiveController, AdaptiveStats, FinishedTrace, HeadDecision, HeadSampler, Rate, RateBudget, RuleOutcome,
+    RunStart, SamplingError, SamplingHash, SamplingPolicy, SharedRate, TailDecision, TailPolicy, WorkflowPolicy,
 };
 
 /// A choice that needs no look at a policy, as a byte; or that there is a policy.
@@ -55,6 +55,7 @@ struct Sampled {
     workflows: HashMap<u32, WorkflowPolicy>,
     budget: Option<RateBudget>,
     rules: RuleSet,
+    adaptive: Option<Mutex<AdaptiveController>>,
 }
 
 impl Policies {
@@ -85,9 +86,12 @@ impl Policies {
         let has_budget = policy.budget.max_traces_per_second.is_some() || policy.budget.max_bytes_per_second.is_some();
         let budget = has_budget.then(|| RateBudget::new(policy.budget.clone(), now_ns(clock))).transpose()?;
         let at_start = !workflows.is_empty() || policy.hash == SamplingHash::Md5;
-        let head = HeadSampler::new(policy.hash, policy.rate);
+        let adaptive = policy.adaptive().map(|config| AdaptiveController::new(config, now_ns(clock))).transpose()?;
+        let name = if adaptive.is_some() { "adaptive" } else { "probabilistic" };
+        let head = HeadSampler::sharing(policy.hash, SharedRate::new(policy.rate), name);
+        let adaptive = adaptive.map(Mutex::new);
         let rules = RuleSet::new(policy.rules.iter().cloned()).unwrap_or_default();
-        self.policy.store(Some(Arc::new(Sampled { head, policy, workflows, budget, rules })));
+        self.policy.store(Some(Arc::new(Sampled { head, policy, workflows, budget, rules, adaptive })));
         self.mode.store(if at_start { POLICY_AT_START } else { POLICY }, Ordering::Release);
         Ok(())
     }
@@ -179,11 +183,31 @@ impl Policies {
         rules.map(|count| (count.name.to_owned(), count.matched)).collect()
     }
 
-    /// Lets time pass: ends the budget's window.
+    /// Lets time pass: ends the budget's window, and the interval after which the rate moves.
     pub(crate) fn advance(&self, clock: &Clock) {
-        if let Some(budget) = self.policy.load().as_ref().and_then(|sampled| sampled.budget.as_ref()) {
+        let policy = self.policy.load();
+        let Some(sampled) = policy.as_ref() else { return };
+        if let Some(budget) = &sampled.budget {
             budget.advance(now_ns(clock));
         }
+        if let Some(adaptive) = &sampled.adaptive {
+            let rate = adaptive.lock().unwrap_or_else(PoisonError::into_inner).advance(now_ns(clock));
+            rate.into_iter().for_each(|rate| sampled.head.rate().set(rate));
+        }
+    }
+
+    /// Tells an adaptive rate what telemetry costs.
+    pub(crate) fn observe_overhead(&self, share: f64) {
+        if let Some(adaptive) = self.policy.load().as_ref().and_then(|sampled| sampled.adaptive.as_ref()) {
+            adaptive.lock().unwrap_or_else(PoisonError::into_inner).observe(share);
+        }
+    }
+
+    /// Where an adaptive rate stands.
+    pub(crate) fn adaptive_stats(&self, decisions: u64, kept: u64) -> Option<AdaptiveStats> {
+        let policy = self.policy.load();
+        let adaptive = policy.as_ref()?.adaptive.as_ref()?;
+        Some(adaptive.lock().unwrap_or_else(PoisonError::into_inner).stats(decisions, kept))
     }
 }
 

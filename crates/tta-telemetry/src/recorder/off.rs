@@ -22,7 +22,7 @@ use crate::money::Usd;
 use crate::pending::PendingRegistry;
 use crate::record::ActiveTrace;
 use crate::redaction::Redaction;
-use crate::sampling::{SamplingError, SamplingPolicy};
+use crate::sampling::{AdaptiveStats, SamplingError, SamplingPolicy};
 use crate::sink::SinkStatus;
 use crate::slo::{Slo, SloError, SloStatus, SloTracker};
 
@@ -77,6 +77,10 @@ impl Recorder {
 
     pub(crate) fn samples_by_correlation_id(&self) -> bool {
         false
+    }
+
+    pub(crate) fn adaptive_stats(&self) -> Option<AdaptiveStats> {
+        None
     }
 
     pub(crate) fn rule_counts(&self) -> Vec<(String, u64)> {

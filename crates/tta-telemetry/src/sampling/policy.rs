@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::adaptive::AdaptiveConfig;
 use super::budget::RateBudgetConfig;
 use super::error::SamplingError;
 use super::head::SamplingHash;
@@ -35,6 +36,10 @@ pub struct SamplingPolicy {
     /// Rules for finished traces that neither failed nor were cancelled or slow: the first that matches
     /// decides; at most 100. They are asked in the background, on the whole trace. Default: none.
     pub rules: Vec<SamplingRule>,
+    /// Lets the rate follow what telemetry costs, from `rate` on; it needs
+    /// [`TelemetryBuilder::cpu_time`](crate::TelemetryBuilder::cpu_time). Its `default_rate` is not
+    /// looked at. Default: the rate stays.
+    pub adaptive: Option<AdaptiveConfig>,
     /// How much is kept per second at most. Default: no limit.
     pub budget: RateBudgetConfig,
 }
@@ -56,6 +61,7 @@ impl Default for SamplingPolicy {
             tail: TailPolicy::default(),
             workflows: BTreeMap::new(),
             rules: Vec::new(),
+            adaptive: None,
             budget: RateBudgetConfig::default(),
         }
     }
@@ -84,6 +90,14 @@ impl SamplingPolicy {
         if let Err(error) = RuleSet::new(self.rules.iter().cloned()) {
             return Err(SamplingError::new("rules", &error, "at most 100 rules with different names"));
         }
+        if let Some(adaptive) = self.adaptive() {
+            super::error::first_of(adaptive.problems())?;
+        }
         super::error::first_of(self.budget.problems())
+    }
+
+    /// What an adaptive rate starts from.
+    pub(crate) fn adaptive(&self) -> Option<AdaptiveConfig> {
+        self.adaptive.clone().map(|adaptive| AdaptiveConfig { default_rate: self.rate.get(), ..adaptive })
     }
 }

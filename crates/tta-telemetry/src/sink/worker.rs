@@ -12,6 +12,7 @@ use crate::deadline::Deadline;
 use crate::limits::Limits;
 use crate::metrics::HistogramRecorder;
 use crate::model::Trace;
+use crate::overhead::Overhead;
 
 /// How long the background waits for a crowded queue.
 const PACE: Duration = Duration::from_millis(250);
@@ -42,11 +43,12 @@ pub struct SinkStatus {
 pub(crate) struct ExportTimes {
     clock: Clock,
     times: HistogramRecorder,
+    overhead: Arc<Overhead>,
 }
 
 impl ExportTimes {
-    pub(crate) fn new(clock: Clock, times: HistogramRecorder) -> Self {
-        Self { clock, times }
+    pub(crate) fn new(clock: Clock, times: HistogramRecorder, overhead: Arc<Overhead>) -> Self {
+        Self { clock, times, overhead }
     }
 }
 
@@ -288,7 +290,7 @@ impl Shared {
                 return;
             }
             let start = self.times.clock.ticks();
-            let result = self.call(|sink| sink.export(&batch));
+            let result = self.times.overhead.background(|| self.call(|sink| sink.export(&batch)));
             self.times.times.record_raw(self.times.clock.nanos_between(start, self.times.clock.ticks()));
             let traces = batch.len() as u64;
             if result {

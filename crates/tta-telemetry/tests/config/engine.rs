@@ -330,3 +330,51 @@ fn secrets_are_in_no_kept_trace_unless_redaction_is_off() {
     assert!(shown.contains(secret));
     assert_eq!(redacted, 0);
 }
+
+/// CPU time that moves when it is asked for: each export seems to take 50 ms of its thread, each second
+/// of the process is one second.
+#[derive(Clone, Default)]
+struct DearExports(std::sync::Arc<std::sync::atomic::AtomicU64>, std::sync::Arc<std::sync::atomic::AtomicU64>);
+
+impl tta_telemetry::CpuTime for DearExports {
+    fn process(&self) -> Option<Duration> {
+        Some(Duration::from_secs(self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed)))
+    }
+
+    fn thread(&self) -> Option<Duration> {
+        Some(Duration::from_millis(50 * self.1.fetch_add(1, std::sync::atomic::Ordering::Relaxed)))
+    }
+}
+
+#[test]
+fn an_adaptive_rate_falls_while_telemetry_is_dear_and_rises_while_it_is_cheap_within_its_bounds() {
+    let text = "[tracing.sampling]\nadaptive_enabled = true\ndefault_rate = 0.5\nadaptive_min_rate = 0.3\n\
+                adaptive_max_rate = 0.6\nadjustment_interval_seconds = 1\n";
+    let config = ConfigLayers::new().toml("test", text).build().unwrap();
+    let (clock, hand) = Clock::manual();
+    let builder = Telemetry::builder().config(&config).unwrap().cpu_time(DearExports::default());
+    let telemetry = builder.clock(clock).sink(MemorySink::new()).by_hand().build().unwrap();
+    let rate = || telemetry.adaptive_stats().unwrap().current_rate;
+    let second = |exports: bool| {
+        if exports {
+            let mut run = telemetry.start_trace("crawl");
+            run.set_status(SpanStatus::Error);
+            run.end();
+        }
+        hand.advance(Duration::from_secs(1));
+        assert!(telemetry.flush_blocking(LONG).complete);
+        rate()
+    };
+    second(true);
+    let falling: Vec<f64> = (0..6).map(|_| second(true)).collect();
+    assert_eq!(falling.last(), Some(&0.3), "{falling:?}");
+    assert!(falling.windows(2).all(|pair| pair[1] <= pair[0]), "{falling:?}");
+    let rising: Vec<f64> = (0..8).map(|_| second(false)).collect();
+    assert_eq!(rising.last(), Some(&0.6), "{rising:?}");
+    let families = telemetry.collect_metrics();
+    let value = |name: &str| families.iter().find(|family| family.name == name).unwrap().points[0].value.as_f64();
+    assert_eq!((value("sampling_rate"), value("telemetry_overhead_ratio")), (0.6, 0.0));
+    let stats = telemetry.adaptive_stats().unwrap();
+    assert_eq!((stats.min_rate, stats.max_rate, stats.target_overhead), (0.3, 0.6, 0.02));
+    assert_eq!((stats.total_decisions, stats.sampled), (7, 7));
+}

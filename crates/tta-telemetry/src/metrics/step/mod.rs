@@ -179,7 +179,8 @@ impl StepInstruments {
         }
     }
 
-    fn finished(&self) -> u64 {
+    /// Executions that have ended.
+    pub(crate) fn finished(&self) -> u64 {
         self.cells.all().map(StepCell::finished).fold(0, u64::wrapping_add)
     }
 

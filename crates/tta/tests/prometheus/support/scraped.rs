@@ -23,7 +23,11 @@ impl Scraped {
         let memory = MemorySink::new();
         // A policy, so that there are figures of one; it keeps everything.
         let policy = SamplingPolicy { rate: Rate::ONE, ..SamplingPolicy::default() };
-        let builder = Telemetry::builder().service("tests", "1.2.3").sink(memory.clone()).sampling_policy(policy);
+        let builder = Telemetry::builder()
+            .service("tests", "1.2.3")
+            .sink(memory.clone())
+            .sampling_policy(policy)
+            .cpu_time(tta::host::CpuClock);
         let telemetry = configure(builder).build().unwrap();
         let server = MetricsServer::builder(&telemetry).bind("127.0.0.1:0".parse().unwrap()).start().await.unwrap();
         Self { telemetry, memory, server }
