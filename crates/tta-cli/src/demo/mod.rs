@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use indicatif::{ProgressBar, ProgressStyle};
-use tta::host::{TraceFileSink, trace_files};
+use tta::host::{CpuClock, TraceFileSink, trace_files};
 use tta::telemetry::{Limits, ShutdownReport, StepStatistics};
 use tta::tracing::log_decisions;
 use tta::tracing::logging::{Logging, LoggingConfig};
@@ -128,7 +128,8 @@ fn find(arguments: &Demo) -> Result<files::Found, Failure> {
 /// An engine that keeps every trace: each file is one run, and the demo is there to show them.
 fn engine(arguments: &Demo, highlights: &Highlights) -> Result<Telemetry, Failure> {
     let limits = Limits { queue_spans: QUEUE_SPANS, queue_bytes: QUEUE_BYTES, ..Limits::default() };
-    let mut builder = Telemetry::builder().limits(limits).sink(highlights.clone()).observer(log_decisions());
+    let mut builder =
+        Telemetry::builder().cpu_time(CpuClock).limits(limits).sink(highlights.clone()).observer(log_decisions());
     if let Some(path) = &arguments.traces {
         // All traces go to the one file that was asked for.
         let sink = TraceFileSink::builder(path).rotate_at_bytes(0);

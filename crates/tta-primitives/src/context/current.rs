@@ -17,7 +17,29 @@ use super::Context;
 
 thread_local! {
     static CONTEXT: Cell<Option<Context>> = const { Cell::new(None) };
-    static POSITION: Cell<Spot> = const { Cell::new(Spot { run: 0, span: 0, step: 0 }) };
+    static POSITION: Here = const { Here { run: Cell::new(0), span: Cell::new(0), step: Cell::new(0) } };
+}
+
+/// A cell for each word: one for all would be copied as a whole, which costs nanoseconds where its
+/// words have just been written one by one.
+struct Here {
+    run: Cell<u64>,
+    span: Cell<u64>,
+    step: Cell<u32>,
+}
+
+impl Here {
+    #[inline]
+    fn get(&self) -> Spot {
+        Spot { run: self.run.get(), span: self.span.get(), step: self.step.get() }
+    }
+
+    #[inline]
+    fn set(&self, spot: Spot) {
+        self.run.set(spot.run);
+        self.span.set(spot.span);
+        self.step.set(spot.step);
+    }
 }
 
 /// A thread's position: the run's key, the span's id and the step's number; zero for none.
@@ -90,13 +112,25 @@ pub(super) fn at_in(run: u64) -> Option<At> {
 /// Where this thread is.
 #[inline]
 pub(super) fn position() -> Spot {
-    POSITION.try_with(Cell::get).unwrap_or_default()
+    POSITION.try_with(Here::get).unwrap_or_default()
 }
 
 /// Moves this thread, from where it was.
 #[inline]
 pub(super) fn move_to(position: Spot) -> Spot {
-    POSITION.try_with(|here| here.replace(position)).unwrap_or_default()
+    let exchanged = POSITION.try_with(|here| {
+        let before = here.get();
+        here.set(position);
+        before
+    });
+    exchanged.unwrap_or_default()
+}
+
+/// Moves this thread, wherever it was.
+#[inline]
+fn stand_at(position: Spot) {
+    // Where a thread is that is ending, nobody asks any more.
+    let _ = POSITION.try_with(|here| here.set(position));
 }
 
 /// Puts this thread into a span until dropped.
@@ -113,7 +147,7 @@ impl Position {
     /// Moves on to another span.
     #[inline]
     pub(crate) fn set(&mut self, run: u64, at: At) {
-        move_to(at.in_run(run));
+        stand_at(at.in_run(run));
     }
 
     #[inline]
@@ -125,7 +159,7 @@ impl Position {
 impl Drop for Position {
     #[inline]
     fn drop(&mut self) {
-        move_to(self.0);
+        stand_at(self.0);
     }
 }
 
