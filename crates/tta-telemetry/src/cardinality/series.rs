@@ -3,7 +3,7 @@
 use std::fmt;
 use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use arc_swap::ArcSwap;
 use hashbrown::{DefaultHashBuilder, HashTable};
@@ -61,10 +61,9 @@ pub struct SeriesSet<T> {
     limiter: LabelLimiter,
     keys: Vec<(Name, Option<Arc<LabelKey>>)>,
     count: Arc<SeriesCount>,
-    /// Read without a lock; replaced as a whole by who adds a series, which happens a bounded
-    /// number of times.
-    known: ArcSwap<Known<T>>,
-    adding: Mutex<()>,
+    /// What is found without a lock: all series but the latest.
+    published: ArcSwap<Known<T>>,
+    all: Mutex<All<T>>,
     other: OnceLock<Arc<T>>,
 }
 
@@ -74,6 +73,14 @@ struct Known<T> {
     /// Places in `series`.
     places: HashTable<usize>,
     series: Vec<(Arc<[Name]>, Arc<T>)>,
+}
+
+/// Every series, and what speaks for publishing the latest of them: copying as many as there are is
+/// worth it once as many look-ups had to come here, or a quarter more were added.
+struct All<T> {
+    known: Known<T>,
+    published: usize,
+    looked_up: usize,
 }
 
 impl<T> Known<T> {
@@ -88,17 +95,35 @@ impl<T> Known<T> {
         self.series.get(*place).map(|(_, value)| value)
     }
 
-    fn with(&self, labels: Arc<[Name]>, value: Arc<T>) -> Self {
-        let mut series = Vec::with_capacity(self.series.len() + 1);
-        series.extend(self.series.iter().map(|(labels, value)| (Arc::clone(labels), Arc::clone(value))));
-        series.push((labels, value));
-        let mut places = self.places.clone();
-        let hasher = self.hasher.clone();
+    fn add(&mut self, labels: Arc<[Name]>, value: Arc<T>) {
+        let place = self.series.len();
+        let hash_of_new = hash(&self.hasher, labels.iter().map(Name::as_str));
+        self.series.push((labels, value));
+        let Self { hasher, places, series } = self;
         let hash_of =
-            |place: usize| series.get(place).map_or(0, |(labels, _)| hash(&hasher, labels.iter().map(Name::as_str)));
-        let place = series.len() - 1;
-        places.insert_unique(hash_of(place), place, |place| hash_of(*place));
-        Self { hasher, places, series }
+            |place: &usize| series.get(*place).map_or(0, |(labels, _)| hash(hasher, labels.iter().map(Name::as_str)));
+        places.insert_unique(hash_of_new, place, hash_of);
+    }
+}
+
+impl<T> Clone for Known<T> {
+    fn clone(&self) -> Self {
+        let of = |(labels, value): &(Arc<[Name]>, Arc<T>)| (Arc::clone(labels), Arc::clone(value));
+        let series = self.series.iter().map(of).collect();
+        Self { hasher: self.hasher.clone(), places: self.places.clone(), series }
+    }
+}
+
+impl<T> All<T> {
+    /// What is to be published now, if anything.
+    fn publishable(&mut self) -> Option<Arc<Known<T>>> {
+        let (now, unpublished) = (self.known.series.len(), self.known.series.len() - self.published);
+        let is_due = unpublished > 0 && (self.looked_up >= now || unpublished * 4 >= now);
+        if !is_due {
+            return None;
+        }
+        (self.published, self.looked_up) = (now, 0);
+        Some(Arc::new(self.known.clone()))
     }
 }
 
@@ -122,8 +147,8 @@ impl<T> SeriesSet<T> {
             limiter: limiter.clone(),
             keys: keys.iter().map(key).collect(),
             count,
-            known: ArcSwap::from_pointee(Known::new()),
-            adding: Mutex::default(),
+            published: ArcSwap::from_pointee(Known::new()),
+            all: Mutex::new(All { known: Known::new(), published: 0, looked_up: 0 }),
             other: OnceLock::new(),
         }
     }
@@ -139,7 +164,7 @@ impl<T> SeriesSet<T> {
             return Err(SeriesError::LabelCount { metric, given, accepted });
         }
         // What is known was let in before, so it need not be limited again.
-        if let Some(known) = self.known.load().get(values.iter().copied()) {
+        if let Some(known) = self.published.load().get(values.iter().copied()) {
             return Ok(Arc::clone(known));
         }
         self.resolve_new(values, make)
@@ -153,31 +178,39 @@ impl<T> SeriesSet<T> {
             None => Name::from(format!("{name}_other")),
         };
         let labels: Vec<Name> = self.keys.iter().zip(values).map(limit).collect();
-        if let Some(known) = self.find(&labels) {
+        let mut all = self.all();
+        if let Some(known) = all.known.get(labels.iter().map(Name::as_str)).map(Arc::clone) {
+            all.looked_up += 1;
+            self.publish(&mut all);
             return Ok(known);
         }
-        if self.known.load().series.len() < limits.max_series_per_metric {
-            let _adding = self.adding.lock().unwrap_or_else(PoisonError::into_inner);
-            // Others may have been quicker.
-            let known = self.known.load_full();
-            if let Some(known) = known.get(labels.iter().map(Name::as_str)) {
-                return Ok(Arc::clone(known));
-            }
-            if known.series.len() < limits.max_series_per_metric {
-                // Made before anything is changed: it may panic.
-                let value = Arc::new(make());
-                self.known.store(Arc::new(known.with(labels.into(), Arc::clone(&value))));
-                self.count.series.store(known.series.len() + 1, Ordering::Relaxed);
-                return Ok(value);
-            }
+        if all.known.series.len() < limits.max_series_per_metric {
+            // Made before anything is changed: it may panic.
+            let value = Arc::new(make());
+            all.known.add(labels.into(), Arc::clone(&value));
+            self.count.series.store(all.known.series.len(), Ordering::Relaxed);
+            self.publish(&mut all);
+            return Ok(value);
         }
+        drop(all);
         self.count.overflow.fetch_add(1, Ordering::Relaxed);
         Ok(Arc::clone(self.other.get_or_init(|| Arc::new(make()))))
     }
 
     /// What is counted under these labels, if they were met before; nothing is limited or made.
     pub(crate) fn find(&self, labels: &[Name]) -> Option<Arc<T>> {
-        self.known.load().get(labels.iter().map(Name::as_str)).map(Arc::clone)
+        let published = self.published.load().get(labels.iter().map(Name::as_str)).map(Arc::clone);
+        published.or_else(|| self.all().known.get(labels.iter().map(Name::as_str)).map(Arc::clone))
+    }
+
+    fn all(&self) -> MutexGuard<'_, All<T>> {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn publish(&self, all: &mut All<T>) {
+        if let Some(known) = all.publishable() {
+            self.published.store(known);
+        }
     }
 
     /// The label keys.
@@ -189,7 +222,7 @@ impl<T> SeriesSet<T> {
     /// takes the rest, if there is any.
     #[must_use]
     pub fn read(&self) -> Vec<(Arc<[Name]>, Arc<T>)> {
-        let mut series = self.known.load().series.clone();
+        let mut series = self.all().known.series.clone();
         if let Some(other) = self.other.get() {
             series.push((self.keys.iter().map(|_| OTHER).collect(), Arc::clone(other)));
         }
@@ -272,6 +305,29 @@ mod tests {
         assert_eq!(read(&set), [""; 0]);
         add(&set, &["a"]);
         assert_eq!(read(&set), ["a 1"]);
+    }
+
+    #[test]
+    fn tens_of_thousands_of_series_are_added_in_time_that_grows_with_their_number() {
+        let limits = CardinalityLimits {
+            max_series_per_metric: 60_000,
+            max_label_values: 60_000,
+            ..CardinalityLimits::default()
+        };
+        let set = SeriesSet::new(&LabelLimiter::new(limits).unwrap(), "calls_total", &["user"]);
+        // The whole is copied each time that a quarter more is there: logarithmically often.
+        let (mut copies, mut before) = (0, 0);
+        for user in 0..50_000 {
+            add(&set, &[&user.to_string()]);
+            let now = set.published.load().series.len();
+            copies += u32::from(now != before);
+            before = now;
+        }
+        assert!((20..60).contains(&copies), "{copies}");
+        // As many more times as it takes to be worth it, and the last one is found without a lock.
+        (0..50_000).for_each(|_| add(&set, &["49999"]));
+        assert_eq!(set.published.load().series.len(), 50_000);
+        assert_eq!(set.read().len(), 50_000);
     }
 
     #[test]
