@@ -92,7 +92,8 @@ impl Build<'_> {
     fn command(&self, package: &Package) -> Result<Command, String> {
         let mut command = process::command("rustup");
         command.args(["run", self.toolchain, "cargo", "test", "--no-fail-fast"]);
-        command.args(["-p", &package.name, "--target", TARGET, "--lib"]);
+        // All features: some tests need one.
+        command.args(["-p", &package.name, "--target", TARGET, "--all-features", "--lib"]);
         for test in test_targets(package)? {
             command.args(["--test", &test]);
         }
