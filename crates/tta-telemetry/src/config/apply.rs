@@ -179,7 +179,8 @@ impl TelemetryBuilder {
 impl Telemetry {
     /// Changes what a running engine does to what a configuration says, given the one that was in
     /// effect. Everything is checked first and nothing is changed when something is wrong; runs and
-    /// primitives that exist see the change at once.
+    /// primitives that exist see the change at once. Buckets, and objectives that are gone, stay as
+    /// they are until a restart.
     ///
     /// # Errors
     /// What in the configuration does not fit together.
@@ -197,10 +198,19 @@ impl Telemetry {
         } else {
             self.stop_keeping_traces();
         }
-        for (name, slo) in slos {
+        // Only those that are new or differ: one that is replaced forgets whom to call back.
+        let known = before.slos().unwrap_or_default();
+        for (name, slo) in slos.into_iter().filter(|slo| !known.contains(slo)) {
             self.configure_slo(name, slo).map_err(|error| refused("slo", &error))?;
         }
-        Ok(ConfigUpdate { needs_restart: before.needing_restart(config) })
+        let mut needs_restart = before.needing_restart(config);
+        if before.metrics.buckets != config.metrics.buckets {
+            needs_restart.push("metrics.buckets");
+        }
+        if !before.slo.keys().all(|name| config.slo.contains_key(name)) {
+            needs_restart.push("slo");
+        }
+        Ok(ConfigUpdate { needs_restart })
     }
 }
 

@@ -53,8 +53,9 @@ impl Measuring {
 
     fn write_costs(&self, out: &mut MetricCollector) {
         for (labels, account) in self.costs.read() {
-            let CostTotals { cost, unpriced, .. } = account.read();
-            let savings = account.read().savings();
+            let totals = account.read();
+            let CostTotals { cost, unpriced, .. } = totals;
+            let savings = totals.savings();
             let dollars = |amount: Usd| MetricValue::Number(in_billionths(amount.nanos()));
             out.add(&catalog::COST, labels.iter().cloned(), dollars(cost));
             out.add(&catalog::COST_SAVINGS, labels.iter().cloned(), dollars(savings));

@@ -286,6 +286,19 @@ fn an_update_is_seen_by_the_next_run_and_says_what_needs_a_restart() {
 }
 
 #[test]
+fn an_update_leaves_objectives_that_do_not_differ_alone_with_whom_they_call() {
+    let mut engine = engine("[slo.a]\nprimitive = \"fetch\"\n[slo.b]\nprimitive = \"fetch\"\n");
+    let tracker = |name| engine.telemetry.slo("fetch", name).unwrap();
+    let before = [tracker("a"), tracker("b")];
+    let patch = json!({ "slo": { "b": { "target": 0.5 } }, "metrics": { "buckets": { "fetch": [1.0] } } });
+    assert_eq!(engine.update(patch), ["metrics.buckets"]);
+    let same =
+        |place: usize, name| std::sync::Arc::ptr_eq(&before[place], &engine.telemetry.slo("fetch", name).unwrap());
+    assert_eq!((same(0, "a"), same(1, "b")), (true, false));
+    assert_eq!(engine.update(json!({ "slo": { "b": null } })), ["slo"]);
+}
+
+#[test]
 fn two_updates_at_once_leave_one_of_them_whole() {
     let engine = engine("");
     let config = |rate: f64, labels: u64| {
