@@ -10,7 +10,7 @@ use crate::document::queries_are_answered;
 use crate::support::{Labels, Prometheus, Scraped, Settings, prometheus_or_skip, run_everything};
 
 /// Gauges that change while nothing runs.
-const RESTLESS: [&str; 2] = ["primitive_requests_per_second", "telemetry_live_bytes"];
+const RESTLESS: [&str; 3] = ["primitive_requests_per_second", "telemetry_live_bytes", "telemetry_overhead_ratio"];
 
 /// Every series of the last scrape, without what Prometheus adds.
 async fn arrived(prometheus: &Prometheus) -> BTreeMap<Labels, f64> {
