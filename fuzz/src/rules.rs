@@ -72,6 +72,7 @@ fn trace(keys: &[&str]) -> Trace {
         truncated_attributes: 0,
         dropped_events: 0,
         dropped_links: 0,
+        received: None,
     };
     Trace {
         trace_id,

@@ -22,6 +22,11 @@
 //!   exponent), a text, or a list of texts. Floats that JSON has no number for are
 //!   `{"float":"NaN"}`, `{"float":"Infinity"}` and `{"float":"-Infinity"}`, so that a text `NaN`
 //!   stays a text. A NaN loses its sign and payload.
+//! - Attributes that came from other processes may also be `null`, a list of any values,
+//!   `{"bytes":"hex digits"}` and `{"map":{"key":true}}`.
+//! - A span that another process recorded has `"received":{"source":0,"status_code":"unset|ok|error",
+//!   "status_message":"...","trace_state":"...","flags":0}`; who recorded it is in the line's
+//!   `"sources":[{"service":"...","resource":{...},"scope":{...}}]`, by number from 0.
 //! - [`to_json`] writes `version` and `trace_id` first and no line break anywhere.
 //!
 //! What [`from_json`] accepts beyond that: fields in any order, unknown fields (skipped), and
@@ -30,6 +35,7 @@
 //! read as the nearest float. A `sampler` that this version does not know is read as `other`.
 
 mod attributes;
+mod received;
 mod wire;
 
 use thiserror::Error;
@@ -115,7 +121,7 @@ pub(crate) fn append_json(trace: &Trace, buffer: &mut Vec<u8>) -> Result<(), Tra
 /// The text is not UTF-8, not JSON, ends too early, has another version, or holds a value of the
 /// wrong type or range.
 pub fn from_json(json: &[u8]) -> Result<Trace, TraceJsonError> {
-    Ok(serde_json::from_slice::<TraceLine<'_>>(json)?.into())
+    Ok(Trace::try_from(serde_json::from_slice::<TraceLine<'_>>(json)?)?)
 }
 
 /// The trace id alone, whatever else the object holds.

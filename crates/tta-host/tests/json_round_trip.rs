@@ -2,12 +2,14 @@
 
 mod support;
 
+use std::sync::Arc;
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 use tta_host::trace_json::{from_json, to_json};
 use tta_telemetry::{
-    Attribute, DecisionReason, Name, SamplingDecision, SpanEvent, SpanId, SpanLink, SpanRecord, SpanStatus, Trace,
-    TraceClass, TraceCounts, TraceId, Value,
+    Attribute, DecisionReason, Name, Received, Resource, SamplingDecision, Scope, Source, SpanEvent, SpanId, SpanLink,
+    SpanRecord, SpanStatus, StatusCode, Trace, TraceClass, TraceCounts, TraceId, Value,
 };
 
 fn text() -> impl Strategy<Value = String> {
@@ -25,7 +27,16 @@ fn name() -> impl Strategy<Value = Name> {
 }
 
 fn value() -> impl Strategy<Value = Value> {
+    plain_value().prop_recursive(3, 12, 4, |inner| {
+        let entry = (name(), inner.clone()).prop_map(|(key, value)| Attribute { key, value });
+        prop_oneof![vec(inner, 0..4).prop_map(Value::from_list), vec(entry, 0..4).prop_map(Value::Map)]
+    })
+}
+
+fn plain_value() -> impl Strategy<Value = Value> {
     prop_oneof![
+        Just(Value::Empty),
+        vec(any::<u8>(), 0..5).prop_map(Value::Bytes),
         any::<bool>().prop_map(Value::Bool),
         any::<i64>().prop_map(Value::I64),
         float().prop_map(Value::F64),
@@ -48,15 +59,20 @@ fn span_id() -> impl Strategy<Value = SpanId> {
 }
 
 fn event() -> impl Strategy<Value = SpanEvent> {
-    (name(), any::<u64>(), attributes()).prop_map(|(name, unix_ns, attributes)| SpanEvent { name, unix_ns, attributes })
+    (name(), any::<u64>(), attributes(), any::<u32>()).prop_map(|(name, unix_ns, attributes, dropped_attributes)| {
+        SpanEvent { name, unix_ns, attributes, dropped_attributes }
+    })
 }
 
 fn link() -> impl Strategy<Value = SpanLink> {
     let trace_id = (1..=u128::MAX).prop_filter_map("zero is no id", TraceId::new);
-    (trace_id, span_id(), attributes()).prop_map(|(trace_id, span_id, attributes)| SpanLink {
-        trace_id,
-        span_id,
+    let lost = (any::<u32>(), name(), any::<u32>());
+    (trace_id, span_id(), attributes(), lost).prop_map(|(trace_id, span_id, attributes, lost)| SpanLink {
         attributes,
+        dropped_attributes: lost.0,
+        trace_state: lost.1.to_string(),
+        flags: lost.2,
+        ..SpanLink::new(trace_id, span_id)
     })
 }
 
@@ -64,14 +80,47 @@ fn status() -> impl Strategy<Value = SpanStatus> {
     prop_oneof![Just(SpanStatus::Ok), Just(SpanStatus::Error), Just(SpanStatus::Cancelled)]
 }
 
+fn source() -> impl Strategy<Value = Arc<Source>> {
+    let part = || (attributes(), any::<u32>(), name());
+    (name(), part(), name(), name(), part()).prop_map(|(service, resource, name, version, scope)| {
+        Arc::new(Source {
+            resource: Arc::new(Resource {
+                service,
+                attributes: resource.0,
+                dropped_attributes: resource.1,
+                schema_url: resource.2.to_string(),
+            }),
+            scope: Scope {
+                name,
+                version,
+                attributes: scope.0,
+                dropped_attributes: scope.1,
+                schema_url: scope.2.to_string(),
+            },
+        })
+    })
+}
+
+fn received() -> impl Strategy<Value = Received> {
+    let code = prop_oneof![Just(StatusCode::Unset), Just(StatusCode::Ok), Just(StatusCode::Error)];
+    (source(), code, name(), name(), any::<u32>()).prop_map(|(source, status_code, message, state, flags)| Received {
+        source,
+        status_code,
+        status_message: message.to_string(),
+        trace_state: state.to_string(),
+        flags,
+    })
+}
+
 fn span() -> impl Strategy<Value = SpanRecord> {
     let ids = (span_id(), proptest::option::of(span_id()));
     let times = (any::<u64>(), any::<u64>());
     let ends = (status(), any::<bool>());
     let counters = (any::<u32>(), any::<u32>(), any::<u32>(), any::<u32>());
-    let around = (vec(event(), 0..3), vec(link(), 0..3));
+    let received = proptest::option::of(received().prop_map(Box::new));
+    let around = (vec(event(), 0..3), vec(link(), 0..3), received);
     (ids, name(), name(), times, ends, attributes(), around, counters).prop_map(
-        |(ids, name, kind, times, ends, attributes, (events, links), counters)| SpanRecord {
+        |(ids, name, kind, times, ends, attributes, (events, links, received), counters)| SpanRecord {
             span_id: ids.0,
             parent_span_id: ids.1,
             name,
@@ -87,6 +136,7 @@ fn span() -> impl Strategy<Value = SpanRecord> {
             truncated_attributes: counters.1,
             dropped_events: counters.2,
             dropped_links: counters.3,
+            received,
         },
     )
 }

@@ -53,6 +53,8 @@ pub mod panic;
 mod pattern;
 mod pending;
 pub mod propagation;
+
+pub mod receive;
 #[cfg(feature = "record")]
 mod record;
 #[cfg(not(feature = "record"))]
@@ -91,8 +93,9 @@ pub use metrics::{
     StepStatistics, Throughput, ThroughputStats, Unit,
 };
 pub use model::{
-    Attribute, DecisionReason, Name, NameRef, RuleName, RuleNameError, Sampling, SamplingDecision, SpanEvent, SpanLink,
-    SpanRecord, SpanStatus, Trace, TraceClass, TraceCounts, Value, ValueRef,
+    Attribute, DecisionReason, Name, NameRef, Received, Resource, RuleName, RuleNameError, Sampling, SamplingDecision,
+    Scope, Source, SpanEvent, SpanLink, SpanRecord, SpanStatus, StatusCode, Trace, TraceClass, TraceCounts, Value,
+    ValueRef,
 };
 pub use money::{MoneyError, Usd};
 pub use overhead::CpuTime;

@@ -113,13 +113,13 @@ fn every_field_of_a_trace_is_what_was_recorded() {
         truncated_attributes: 0,
         dropped_events: 0,
         dropped_links: 0,
+        received: None,
     };
     let parse = SpanRecord {
         attributes: vec![attribute("rows", Value::I64(3))],
         events: vec![SpanEvent {
-            name: "half".into(),
-            unix_ns: START_NS + 10 * MS,
             attributes: vec![attribute("at", Value::Bool(true))],
+            ..SpanEvent::new("half".into(), START_NS + 10 * MS)
         }],
         ..record(span_id, Some(root_span_id), "parse", "lambda", 8, 5, SpanStatus::Cancelled)
     };

@@ -12,6 +12,10 @@ use super::wire::Text;
 
 /// The one key of the object that stands for a float without a JSON number.
 const FLOAT_KEY: &str = "float";
+/// The one key of the object that stands for bytes, in hex digits.
+const BYTES_KEY: &str = "bytes";
+/// The one key of the object that stands for values under keys.
+const MAP_KEY: &str = "map";
 const NAN: &str = "NaN";
 const INFINITY: &str = "Infinity";
 const NEGATIVE_INFINITY: &str = "-Infinity";
@@ -46,8 +50,22 @@ impl Serialize for ValueOut<'_> {
             Value::F64(value) => Float(*value).serialize(serializer),
             Value::Str(text) => serializer.serialize_str(text),
             Value::List(texts) => serializer.collect_seq(texts),
+            Value::Bytes(bytes) => {
+                let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+                tagged(serializer, BYTES_KEY, &hex)
+            }
+            Value::Array(values) => serializer.collect_seq(values.iter().map(ValueOut)),
+            Value::Map(entries) => tagged(serializer, MAP_KEY, &Attributes(Cow::Borrowed(entries))),
+            Value::Empty => serializer.serialize_unit(),
         }
     }
+}
+
+/// An object of one key, which says what its value stands for.
+fn tagged<S: Serializer>(serializer: S, key: &str, value: &impl Serialize) -> Result<S::Ok, S::Error> {
+    let mut map = serializer.serialize_map(Some(1))?;
+    map.serialize_entry(key, value)?;
+    map.end()
 }
 
 impl Serialize for Float {
@@ -58,9 +76,7 @@ impl Serialize for Float {
             f64::NEG_INFINITY => NEGATIVE_INFINITY,
             value => return serializer.serialize_f64(value),
         };
-        let mut map = serializer.serialize_map(Some(1))?;
-        map.serialize_entry(FLOAT_KEY, name)?;
-        map.end()
+        tagged(serializer, FLOAT_KEY, &name)
     }
 }
 
@@ -106,7 +122,7 @@ impl<'de> Visitor<'de> for ValueVisitor {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a boolean, a number, a string or a list of strings")
+        f.write_str("a boolean, a number, a string, null, a list, or an object of `float`, `bytes` or `map`")
     }
 
     fn visit_bool<E: Error>(self, value: bool) -> Result<Value, E> {
@@ -130,17 +146,53 @@ impl<'de> Visitor<'de> for ValueVisitor {
         Ok(Value::Str(Cow::Owned(text.to_owned())))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
-        let mut texts = Vec::new();
-        while let Some(text) = list.next_element()? {
-            texts.push(text);
-        }
-        Ok(Value::List(texts))
+    fn visit_unit<E: Error>(self) -> Result<Value, E> {
+        Ok(Value::Empty)
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Value, A::Error> {
-        FloatVisitor.visit_map(map).map(Value::F64)
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
+        let mut values = Vec::new();
+        while let Some(ValueIn(value)) = list.next_element()? {
+            values.push(value);
+        }
+        Ok(Value::from_list(values))
     }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        let Some(key) = map.next_key::<Text<'de>>()? else {
+            return Err(A::Error::invalid_length(0, &self));
+        };
+        let value = match key.as_str() {
+            FLOAT_KEY => float(map.next_value::<Text<'de>>()?.as_str()).map(Value::F64)?,
+            BYTES_KEY => bytes(map.next_value::<Text<'de>>()?.as_str()).map(Value::Bytes)?,
+            MAP_KEY => Value::Map(map.next_value::<Attributes<'de>>()?.0.into_owned()),
+            other => return Err(A::Error::invalid_value(Unexpected::Str(other), &self)),
+        };
+        if map.next_key::<Text<'de>>()?.is_some() {
+            return Err(A::Error::invalid_length(2, &self));
+        }
+        Ok(value)
+    }
+}
+
+/// A float that JSON has no number for.
+fn float<E: Error>(text: &str) -> Result<f64, E> {
+    match text {
+        NAN => Ok(f64::NAN),
+        INFINITY => Ok(f64::INFINITY),
+        NEGATIVE_INFINITY => Ok(f64::NEG_INFINITY),
+        other => Err(E::invalid_value(Unexpected::Str(other), &FloatVisitor)),
+    }
+}
+
+fn bytes<E: Error>(hex: &str) -> Result<Vec<u8>, E> {
+    let refuse = || E::invalid_value(Unexpected::Str(hex), &"an even number of hex digits");
+    let digit = |digit: u8| char::from(digit).to_digit(16).map(|digit| digit as u8);
+    let pair = |pair: &[u8]| match pair {
+        [high, low] => digit(*high).zip(digit(*low)).map(|(high, low)| high << 4 | low),
+        _ => None,
+    };
+    hex.as_bytes().chunks(2).map(|digits| pair(digits).ok_or_else(refuse)).collect()
 }
 
 struct FloatVisitor;
@@ -176,11 +228,6 @@ impl<'de> Visitor<'de> for FloatVisitor {
         if map.next_key::<Text<'de>>()?.is_some() {
             return Err(A::Error::invalid_length(2, &self));
         }
-        match value.as_str() {
-            NAN => Ok(f64::NAN),
-            INFINITY => Ok(f64::INFINITY),
-            NEGATIVE_INFINITY => Ok(f64::NEG_INFINITY),
-            other => Err(refuse(other)),
-        }
+        float(value.as_str())
     }
 }

@@ -11,12 +11,13 @@ use std::sync::Arc;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tta_telemetry::{
-    DecisionReason, Name, SamplingDecision, SpanEvent, SpanId, SpanLink, SpanRecord, SpanStatus, Trace, TraceClass,
-    TraceCounts, TraceId,
+    DecisionReason, Name, SamplingDecision, Source, SpanEvent, SpanId, SpanLink, SpanRecord, SpanStatus, Trace,
+    TraceClass, TraceCounts, TraceId,
 };
 
 use super::VERSION;
 use super::attributes::{Attributes, Float};
+use super::received::{ReceivedPart, Sources};
 
 /// The samplers whose names are read back; [`SamplingDecision::sampler`] is a literal.
 const SAMPLERS: &[&str] = &["keep_all", "keep_failed", "keep_none", "probabilistic", "adaptive", "tail", "rules"];
@@ -41,6 +42,9 @@ pub(super) struct TraceLine<'a> {
     late: bool,
     #[serde(default)]
     dropped: Dropped,
+    /// Who recorded the spans that came from other processes; those refer to it by number.
+    #[serde(borrow, default, skip_serializing_if = "Sources::is_empty")]
+    sources: Sources<'a>,
     #[serde(borrow)]
     spans: Vec<Span<'a>>,
 }
@@ -60,10 +64,10 @@ impl IdOnly {
 struct Version;
 
 /// A value with a textual form of its own.
-struct Parsed<T>(T);
+pub(super) struct Parsed<T>(pub(super) T);
 
 /// A text that is borrowed where it can be.
-#[derive(Serialize, Deserialize)]
+#[derive(Default, Serialize, Deserialize)]
 pub(super) struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 #[derive(Serialize, Deserialize)]
@@ -120,6 +124,8 @@ struct Span<'a> {
     dropped_events: u32,
     #[serde(default)]
     dropped_links: u32,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    received: Option<ReceivedPart<'a>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -130,6 +136,8 @@ struct Event<'a> {
     unix_ns: u64,
     #[serde(default)]
     attributes: Attributes<'a>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    dropped_attributes: u32,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -139,6 +147,18 @@ struct Link<'a> {
     span_id: Parsed<SpanId>,
     #[serde(default)]
     attributes: Attributes<'a>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    dropped_attributes: u32,
+    #[serde(borrow, default, skip_serializing_if = "Text::is_empty")]
+    trace_state: Text<'a>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    flags: u32,
+}
+
+// By reference, as serde asks for it.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature is serde's")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 impl Serialize for Version {
@@ -174,11 +194,27 @@ impl Text<'_> {
     pub(super) fn as_str(&self) -> &str {
         &self.0
     }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
 }
 
 impl<'a> From<&'a Name> for Text<'a> {
     fn from(name: &'a Name) -> Self {
         Text(Cow::Borrowed(name.as_str()))
+    }
+}
+
+impl<'a> From<&'a str> for Text<'a> {
+    fn from(text: &'a str) -> Self {
+        Text(Cow::Borrowed(text))
+    }
+}
+
+impl From<Text<'_>> for String {
+    fn from(text: Text<'_>) -> Self {
+        text.0.into_owned()
     }
 }
 
@@ -212,6 +248,8 @@ impl<'a> From<&'a Trace> for TraceLine<'a> {
     fn from(trace: &'a Trace) -> Self {
         let SamplingDecision { keep, rate, reason, sampler } = trace.decision;
         let TraceCounts { over_span_limit, over_byte_limit } = trace.dropped;
+        let mut sources = Sources::default();
+        let spans = trace.spans.iter().map(|span| Span::of(span, &mut sources)).collect();
         Self {
             version: Version,
             trace_id: Parsed(trace.trace_id),
@@ -222,32 +260,36 @@ impl<'a> From<&'a Trace> for TraceLine<'a> {
             incomplete: trace.incomplete,
             late: trace.late,
             dropped: Dropped { over_span_limit, over_byte_limit },
-            spans: trace.spans.iter().map(Span::from).collect(),
+            sources,
+            spans,
         }
     }
 }
 
-impl From<TraceLine<'_>> for Trace {
-    fn from(line: TraceLine<'_>) -> Self {
+impl TryFrom<TraceLine<'_>> for Trace {
+    type Error = serde_json::Error;
+
+    fn try_from(line: TraceLine<'_>) -> Result<Self, serde_json::Error> {
+        let sources = line.sources.read();
         let Decision { keep, rate, reason, sampler } = line.decision;
         let sampler = SAMPLERS.iter().find(|known| **known == sampler.as_str()).unwrap_or(&OTHER_SAMPLER);
         let Dropped { over_span_limit, over_byte_limit } = line.dropped;
-        Self {
+        Ok(Self {
             trace_id: line.trace_id.0,
             root_span_id: line.root_span_id.0,
-            spans: line.spans.into_iter().map(SpanRecord::from).collect(),
+            spans: line.spans.into_iter().map(|span| span.read(&sources)).collect::<Result<_, _>>()?,
             decision: SamplingDecision { keep, rate: rate.0, reason: reason.0, sampler },
             adjusted_count: line.adjusted_count.map(|count| count.0),
             class: line.class.into(),
             dropped: TraceCounts { over_span_limit, over_byte_limit },
             incomplete: line.incomplete,
             late: line.late,
-        }
+        })
     }
 }
 
-impl<'a> From<&'a SpanRecord> for Span<'a> {
-    fn from(span: &'a SpanRecord) -> Self {
+impl<'a> Span<'a> {
+    fn of(span: &'a SpanRecord, sources: &mut Sources<'a>) -> Self {
         Self {
             span_id: Parsed(span.span_id),
             parent_span_id: span.parent_span_id.map(Parsed),
@@ -264,13 +306,15 @@ impl<'a> From<&'a SpanRecord> for Span<'a> {
             truncated_attributes: span.truncated_attributes,
             dropped_events: span.dropped_events,
             dropped_links: span.dropped_links,
+            received: span.received.as_deref().map(|received| ReceivedPart::of(received, sources)),
         }
     }
 }
 
-impl From<Span<'_>> for SpanRecord {
-    fn from(span: Span<'_>) -> Self {
-        Self {
+impl Span<'_> {
+    fn read(self, sources: &[Arc<Source>]) -> Result<SpanRecord, serde_json::Error> {
+        let span = self;
+        Ok(SpanRecord {
             span_id: span.span_id.0,
             parent_span_id: span.parent_span_id.map(|parent| parent.0),
             name: span.name.into(),
@@ -286,32 +330,49 @@ impl From<Span<'_>> for SpanRecord {
             truncated_attributes: span.truncated_attributes,
             dropped_events: span.dropped_events,
             dropped_links: span.dropped_links,
-        }
+            received: span.received.map(|part| part.read(sources)).transpose()?.map(Box::new),
+        })
     }
 }
 
 impl<'a> From<&'a SpanEvent> for Event<'a> {
     fn from(event: &'a SpanEvent) -> Self {
         let attributes = Attributes(Cow::Borrowed(&event.attributes));
-        Self { name: (&event.name).into(), unix_ns: event.unix_ns, attributes }
+        let dropped_attributes = event.dropped_attributes;
+        Self { name: (&event.name).into(), unix_ns: event.unix_ns, attributes, dropped_attributes }
     }
 }
 
 impl From<Event<'_>> for SpanEvent {
     fn from(event: Event<'_>) -> Self {
-        Self { name: event.name.into(), unix_ns: event.unix_ns, attributes: event.attributes.0.into_owned() }
+        let Event { name, unix_ns, attributes, dropped_attributes } = event;
+        Self { name: name.into(), unix_ns, attributes: attributes.0.into_owned(), dropped_attributes }
     }
 }
 
 impl<'a> From<&'a SpanLink> for Link<'a> {
     fn from(link: &'a SpanLink) -> Self {
         let attributes = Attributes(Cow::Borrowed(&link.attributes));
-        Self { trace_id: Parsed(link.trace_id), span_id: Parsed(link.span_id), attributes }
+        Self {
+            trace_id: Parsed(link.trace_id),
+            span_id: Parsed(link.span_id),
+            attributes,
+            dropped_attributes: link.dropped_attributes,
+            trace_state: link.trace_state.as_str().into(),
+            flags: link.flags,
+        }
     }
 }
 
 impl From<Link<'_>> for SpanLink {
     fn from(link: Link<'_>) -> Self {
-        Self { trace_id: link.trace_id.0, span_id: link.span_id.0, attributes: link.attributes.0.into_owned() }
+        Self {
+            trace_id: link.trace_id.0,
+            span_id: link.span_id.0,
+            attributes: link.attributes.0.into_owned(),
+            dropped_attributes: link.dropped_attributes,
+            trace_state: link.trace_state.into(),
+            flags: link.flags,
+        }
     }
 }

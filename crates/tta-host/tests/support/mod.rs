@@ -36,6 +36,7 @@ pub(crate) fn span(number: u64, parent: Option<u64>, start_unix_ns: u64) -> Span
         truncated_attributes: 0,
         dropped_events: 0,
         dropped_links: 0,
+        received: None,
     }
 }
 

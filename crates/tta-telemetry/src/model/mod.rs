@@ -5,6 +5,7 @@
 
 mod decision;
 mod name;
+mod received;
 mod rule_name;
 mod span;
 mod trace;
@@ -14,6 +15,7 @@ mod value;
 pub(crate) use decision::MOST_REASONS;
 pub use decision::{DecisionReason, Sampling, SamplingDecision};
 pub use name::{Name, NameRef};
+pub use received::{Received, Resource, Scope, Source, StatusCode};
 pub use rule_name::{RuleName, RuleNameError};
 pub use span::{SpanEvent, SpanLink, SpanRecord, SpanStatus};
 pub use trace::{Trace, TraceClass, TraceCounts};

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{Attribute, Name, Value};
+use super::{Attribute, Name, Received, Value};
 use crate::id::{SpanId, TraceId};
 
 /// How a span ended.
@@ -57,7 +57,8 @@ pub struct SpanRecord {
     pub parent_span_id: Option<SpanId>,
     /// The name of the workflow, step or function; `attempt` for attempts.
     pub name: Name,
-    /// What kind of primitive ran: `sequential`, `lambda`, `attempt`, ...
+    /// What kind of primitive ran: `sequential`, `lambda`, `attempt`, ... Of a received span its
+    /// OpenTelemetry kind: `internal`, `server`, `client`, `producer`, `consumer` or `unspecified`.
     pub kind: Name,
     /// Start, in nanoseconds since the Unix epoch.
     pub start_unix_ns: u64,
@@ -81,6 +82,8 @@ pub struct SpanRecord {
     pub dropped_events: u32,
     /// Links that exceeded the engine's `links_per_span`.
     pub dropped_links: u32,
+    /// What it has beyond our own spans, when another process recorded it.
+    pub received: Option<Box<Received>>,
 }
 
 /// A span of another trace, or of another branch of this one, that a span has to do with.
@@ -92,6 +95,12 @@ pub struct SpanLink {
     pub span_id: SpanId,
     /// Details: why it matters.
     pub attributes: Vec<Attribute>,
+    /// Attributes that a received link has lost.
+    pub dropped_attributes: u32,
+    /// The other trace's W3C `tracestate`, where a received link has one.
+    pub trace_state: String,
+    /// The W3C flags of a received link, as they came.
+    pub flags: u32,
 }
 
 /// Something that happened at one instant inside a span.
@@ -103,6 +112,24 @@ pub struct SpanEvent {
     pub unix_ns: u64,
     /// Details.
     pub attributes: Vec<Attribute>,
+    /// Attributes that a received event has lost.
+    pub dropped_attributes: u32,
+}
+
+impl SpanLink {
+    /// A link without details.
+    #[must_use]
+    pub const fn new(trace_id: TraceId, span_id: SpanId) -> Self {
+        Self { trace_id, span_id, attributes: Vec::new(), dropped_attributes: 0, trace_state: String::new(), flags: 0 }
+    }
+}
+
+impl SpanEvent {
+    /// An event without details.
+    #[must_use]
+    pub const fn new(name: Name, unix_ns: u64) -> Self {
+        Self { name, unix_ns, attributes: Vec::new(), dropped_attributes: 0 }
+    }
 }
 
 impl SpanRecord {

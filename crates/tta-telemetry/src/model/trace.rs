@@ -88,29 +88,25 @@ impl Trace {
     /// Approximate memory this trace holds, for the byte bounds of queues.
     #[must_use]
     pub fn size_bytes(&self) -> usize {
-        let attribute = |attribute: &super::Attribute| {
-            std::mem::size_of::<super::Attribute>()
-                + match &attribute.value {
-                    super::Value::Str(text) => text.len(),
-                    super::Value::List(texts) => texts.iter().map(|text| text.len() + 24).sum(),
-                    _ => 0,
-                }
+        let sizes =
+            |attributes: &[super::Attribute]| attributes.iter().map(super::Attribute::size_bytes).sum::<usize>();
+        // Who recorded a span is shared by many.
+        let received = |received: &super::Received| {
+            std::mem::size_of_val(received) + received.status_message.len() + received.trace_state.len()
         };
         let span = |span: &SpanRecord| {
-            let events = span
-                .events
-                .iter()
-                .map(|event| std::mem::size_of_val(event) + event.attributes.iter().map(attribute).sum::<usize>());
+            let events = span.events.iter().map(|event| std::mem::size_of_val(event) + sizes(&event.attributes));
             let links = span
                 .links
                 .iter()
-                .map(|link| std::mem::size_of_val(link) + link.attributes.iter().map(attribute).sum::<usize>());
+                .map(|link| std::mem::size_of_val(link) + sizes(&link.attributes) + link.trace_state.len());
             // Names count whether they are literals or not: most are short.
             std::mem::size_of::<SpanRecord>()
                 + span.name.len()
-                + span.attributes.iter().map(attribute).sum::<usize>()
+                + sizes(&span.attributes)
                 + events.sum::<usize>()
                 + links.sum::<usize>()
+                + span.received.as_deref().map_or(0, received)
         };
         std::mem::size_of::<Self>() + self.spans.iter().map(span).sum::<usize>()
     }

@@ -20,6 +20,14 @@ pub enum Value {
     Str(Cow<'static, str>),
     /// Several texts, in order (an error chain).
     List(Vec<String>),
+    /// Bytes. Only received attributes are this or one of the following.
+    Bytes(Vec<u8>),
+    /// Several values, not all of them texts, in order.
+    Array(Vec<Value>),
+    /// Values under keys, in order.
+    Map(Vec<Attribute>),
+    /// Nothing: the key is there, and has no value.
+    Empty,
 }
 
 /// One key and its value. Keys are unique within a span; the last one set wins.
@@ -29,6 +37,14 @@ pub struct Attribute {
     pub key: Name,
     /// Its value.
     pub value: Value,
+}
+
+impl Attribute {
+    /// Approximate memory it holds. A key counts as if it were short or a literal: most are.
+    #[must_use]
+    pub fn size_bytes(&self) -> usize {
+        size_of::<Self>() + self.value.held_bytes()
+    }
 }
 
 /// An attribute value as given to the recorder, borrowed until it is copied into the record.
@@ -70,6 +86,29 @@ impl ValueRef<'_> {
 }
 
 impl Value {
+    /// Approximate memory it holds beyond its own size.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        match self {
+            Value::Str(text) => text.len(),
+            Value::List(texts) => texts.iter().map(|text| text.len() + size_of::<String>()).sum(),
+            Value::Bytes(bytes) => bytes.len(),
+            Value::Array(values) => values.iter().map(|value| value.held_bytes() + size_of::<Self>()).sum(),
+            Value::Map(entries) => entries.iter().map(Attribute::size_bytes).sum(),
+            Value::Bool(_) | Value::I64(_) | Value::F64(_) | Value::Empty => 0,
+        }
+    }
+
+    /// Several values, in order: the form for texts alone, or the one for others.
+    #[must_use]
+    pub fn from_list(values: Vec<Self>) -> Self {
+        if !values.iter().all(|value| matches!(value, Value::Str(_))) {
+            return Value::Array(values);
+        }
+        let text = |value| if let Value::Str(text) = value { Some(text.into_owned()) } else { None };
+        Value::List(values.into_iter().filter_map(text).collect())
+    }
+
     /// The text, if this is text.
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {
@@ -106,8 +145,32 @@ impl fmt::Display for Value {
             Value::F64(value) => write!(f, "{value}"),
             Value::Str(text) => f.write_str(text),
             Value::List(texts) => f.write_str(&texts.join(" <- ")),
+            Value::Bytes(bytes) => bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}")),
+            Value::Array(values) => list(f, "[", values.iter().map(|value| (None, value)), "]"),
+            Value::Map(entries) => list(f, "{", entries.iter().map(|entry| (Some(&entry.key), &entry.value)), "}"),
+            Value::Empty => Ok(()),
         }
     }
+}
+
+/// Values, and their keys where they have some, between brackets.
+fn list<'v>(
+    f: &mut fmt::Formatter<'_>,
+    open: &str,
+    values: impl Iterator<Item = (Option<&'v Name>, &'v Value)>,
+    close: &str,
+) -> fmt::Result {
+    f.write_str(open)?;
+    for (index, (key, value)) in values.enumerate() {
+        if index > 0 {
+            f.write_str(", ")?;
+        }
+        if let Some(key) = key {
+            write!(f, "{key}: ")?;
+        }
+        write!(f, "{value}")?;
+    }
+    f.write_str(close)
 }
 
 macro_rules! value_from {

@@ -99,7 +99,7 @@ impl<'a> Parts<'a> {
                 let name = reader.finish_name(part);
                 let mut attributes = Vec::new();
                 reader.attributes(&mut attributes);
-                self.extras(span_id).events.push(SpanEvent { name, unix_ns, attributes });
+                self.extras(span_id).events.push(SpanEvent { attributes, ..SpanEvent::new(name, unix_ns) });
             }
             words::KIND_LINK => {
                 let trace_id = (u128::from(reader.word()) << 64) | u128::from(reader.word());
@@ -107,7 +107,8 @@ impl<'a> Parts<'a> {
                 let mut attributes = Vec::new();
                 reader.attributes(&mut attributes);
                 let links = &mut self.extras(span_id).links;
-                links.extend(ids.map(|(trace_id, span_id)| SpanLink { trace_id, span_id, attributes }));
+                links
+                    .extend(ids.map(|(trace_id, span_id)| SpanLink { attributes, ..SpanLink::new(trace_id, span_id) }));
             }
             words::KIND_HANDLED => self.extras(span_id).handled = true,
             _ => reader.attributes(&mut self.extras(span_id).annotations),
@@ -139,6 +140,7 @@ impl<'a> Parts<'a> {
             truncated_attributes: ((counters >> 32) & 0xffff) as u32,
             dropped_events: 0,
             dropped_links: 0,
+            received: None,
         });
     }
 

@@ -18,6 +18,7 @@ mod keys;
 mod marks;
 mod prefilter;
 mod rule;
+mod sources;
 mod values;
 
 use std::borrow::Cow;
@@ -31,6 +32,7 @@ use crate::model::{Attribute, Name, Trace, Value};
 use hash::Hasher;
 use marks::{Found, MASK};
 use prefilter::Hints;
+use sources::Sources;
 
 /// A text is looked at again until nothing is found. What is put in can complete a pattern of the
 /// user's; a text that is still not done is masked whole.
@@ -90,8 +92,13 @@ impl Redactor {
         if !self.rules.settings.enabled {
             return counts;
         }
+        let mut sources = Sources::default();
         for span in &mut trace.spans {
             self.redact_attributes(&mut span.attributes, &mut counts);
+            if let Some(received) = &mut span.received {
+                self.redact_text_of(&mut received.status_message, &mut counts);
+                sources.redact(self, &mut received.source, &mut counts);
+            }
             for event in &mut span.events {
                 self.redact_event_name(&mut event.name, &mut counts);
                 self.redact_attributes(&mut event.attributes, &mut counts);
@@ -101,6 +108,16 @@ impl Redactor {
             }
         }
         counts
+    }
+
+    fn redact_text_of(&self, text: &mut String, counts: &mut RedactionCounts) {
+        if !text.is_empty()
+            && self.is_suspicious(text)
+            && let Some(redacted) = self.text(text).text
+        {
+            *text = redacted;
+            counts.values = counts.values.saturating_add(1);
+        }
     }
 
     /// What a library logs inside a step is an event whose name is the message.
@@ -168,9 +185,31 @@ impl Redactor {
             Value::List(texts) => texts.iter().any(|text| self.is_suspicious(text)),
             Value::I64(value) => self.rules.settings.secret_values && values::is_card_number(*value),
             Value::F64(value) => self.rules.settings.secret_values && is_card_float(*value),
-            Value::Bool(_) => false,
+            Value::Bytes(bytes) => str::from_utf8(bytes).is_ok_and(|text| self.is_suspicious(text)),
+            Value::Array(_) | Value::Map(_) => return self.nested(&mut attribute.value, counts),
+            Value::Bool(_) | Value::Empty => false,
         };
         if is_suspicious { self.value(attribute, counts) } else { Outcome::Untouched }
+    }
+
+    /// Redacts values inside of others, with the keys they have there. How deep they may lie is for
+    /// those to bound who let them in.
+    #[cold]
+    fn nested(&self, value: &mut Value, counts: &mut RedactionCounts) -> Outcome {
+        let before = counts.total();
+        match value {
+            Value::Map(entries) => self.redact_attributes(entries, counts),
+            Value::Array(values) => {
+                let unnamed = |value| Attribute { key: Name::from_static(""), value };
+                let mut entries = values.drain(..).map(unnamed).collect();
+                self.redact_attributes(&mut entries, counts);
+                values.extend(entries.into_iter().map(|entry| entry.value));
+            }
+            _ => {}
+        }
+        debug_assert!(before <= counts.total());
+        // What was found is counted already.
+        Outcome::Untouched
     }
 
     /// What to do with all values under this key.
@@ -234,6 +273,7 @@ impl Redactor {
                 let all = texts.iter().map(|text| apply(text).unwrap_or_else(|| text.clone())).collect();
                 changed.then_some(Value::List(all))
             }
+            Value::Bytes(bytes) => apply(&String::from_utf8_lossy(bytes)).map(|text| Value::Str(Cow::Owned(text))),
             // Numbers come here only when they are those of cards.
             number => {
                 drop = mode == RedactionMode::Drop;

@@ -217,3 +217,77 @@ fn the_defaults_are_as_documented_and_the_salt_is_not_shown() {
     }
     assert_eq!("x".parse::<RedactionMode>().unwrap_err(), "`x` is not a redaction mode: expected mask, hash or drop");
 }
+
+/// A received span with secrets wherever it has more than our own.
+#[test]
+fn secrets_in_nested_values_and_in_who_recorded_a_span_are_found_once_for_all_its_spans() {
+    use crate::model::{
+        DecisionReason, Received, Resource, SamplingDecision, Scope, Source, SpanRecord, SpanStatus, StatusCode,
+        TraceClass, TraceCounts,
+    };
+    use std::sync::Arc;
+
+    let attribute = |key: &'static str, value| Attribute { key: key.into(), value };
+    let secret = || text("Bearer abcdefghijklmnopqrstuvwx");
+    let nested = Value::Map(vec![
+        attribute("inner", Value::Array(vec![Value::I64(1), secret()])),
+        attribute("password", Value::Bytes(b"hunter2hunter2".to_vec())),
+    ]);
+    let resource = Resource {
+        service: "shop".into(),
+        attributes: vec![attribute("process.command_args", secret()), attribute("service.name", text("shop"))],
+        dropped_attributes: 0,
+        schema_url: String::new(),
+    };
+    let scope = Scope {
+        name: "lib".into(),
+        version: "1".into(),
+        attributes: vec![],
+        dropped_attributes: 0,
+        schema_url: String::new(),
+    };
+    let source = Arc::new(Source { resource: Arc::new(resource), scope });
+    let received = Received {
+        source,
+        status_code: StatusCode::Error,
+        status_message: "refused: Bearer abcdefghijklmnopqrstuvwx".into(),
+        trace_state: String::new(),
+        flags: 0,
+    };
+    let span = SpanRecord {
+        span_id: crate::SpanId::new(1).unwrap(),
+        parent_span_id: None,
+        name: "call".into(),
+        kind: "server".into(),
+        start_unix_ns: 1,
+        duration_ns: 1,
+        status: SpanStatus::Error,
+        handled: false,
+        attributes: vec![attribute("nested", nested)],
+        events: Vec::new(),
+        links: Vec::new(),
+        dropped_attributes: 0,
+        truncated_attributes: 0,
+        dropped_events: 0,
+        dropped_links: 0,
+        received: Some(Box::new(received)),
+    };
+    let mut trace = Trace {
+        trace_id: crate::TraceId::new(1).unwrap(),
+        root_span_id: span.span_id,
+        spans: vec![span.clone(), span],
+        decision: SamplingDecision { keep: true, rate: 1.0, reason: DecisionReason::RateOne, sampler: "keep_all" },
+        adjusted_count: Some(1.0),
+        class: TraceClass::Failed,
+        dropped: TraceCounts::default(),
+        incomplete: false,
+        late: false,
+    };
+    let counts = redactor(Redaction::builder()).redact(&mut trace);
+    let shown = format!("{trace:?}");
+    assert!(!shown.contains("abcdefghijklmnop") && !shown.contains("hunter2"), "{shown}");
+    // Of each span two attributes and the message; of their common source one attribute.
+    assert_eq!(counts.total(), 7);
+    let sources = trace.spans.iter().map(|span| Arc::as_ptr(&span.received.as_ref().unwrap().source));
+    assert_eq!(sources.collect::<std::collections::HashSet<_>>().len(), 1);
+}

@@ -80,6 +80,7 @@ impl Check {
         match value {
             Value::Str(text) => self.text(text),
             Value::List(texts) => matches!(self, Check::Exists) || texts.iter().any(|text| self.text(text)),
+            Value::Array(values) => matches!(self, Check::Exists) || values.iter().any(|value| self.value(value)),
             other => match self {
                 Check::Exists => true,
                 Check::Compare(order, literal) => literal.compared(*order, other),

@@ -116,6 +116,7 @@ mod tests {
             truncated_attributes: 0,
             dropped_events: 0,
             dropped_links: 0,
+            received: None,
         };
         Arc::new(Trace {
             trace_id: TraceId::new(id).unwrap(),

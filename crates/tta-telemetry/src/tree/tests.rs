@@ -24,6 +24,7 @@ fn span(id: u64, parent: u64, name: &'static str, kind: &'static str) -> SpanRec
         truncated_attributes: 0,
         dropped_events: 0,
         dropped_links: 0,
+        received: None,
     }
 }
 
@@ -118,9 +119,8 @@ fn attributes_and_events_stand_below_their_span_and_the_rule_goes_on_to_its_chil
         attribute("steps", Value::List(vec!["a".into(), "b".into()])),
     ];
     root.events = vec![SpanEvent {
-        name: "checkpoint".into(),
-        unix_ns: START_NS,
         attributes: vec![attribute("at", Value::F64(0.5)), attribute("file", text("x.csv"))],
+        ..SpanEvent::new("checkpoint".into(), START_NS)
     }];
     let mut child = span(2, 1, "parse", "lambda");
     child.attributes = vec![attribute("line\nbreak", text("two\nlines"))];
@@ -211,7 +211,7 @@ fn no_line_is_wider_than_eighty_columns() {
         "äöü ist ein Name, der in keine Zeile von achtzig Spalten passt, wie breit sie auch gesetzt wäre";
     let mut root = failed(span(1, 0, LONG, "sequential"), LONG, LONG);
     root.attributes.push(attribute("text", text(LONG)));
-    root.events = vec![SpanEvent { name: LONG.into(), unix_ns: START_NS, attributes: vec![] }];
+    root.events = vec![SpanEvent { attributes: vec![], ..SpanEvent::new(LONG.into(), START_NS) }];
     let trace = trace(vec![root, span(2, 1, LONG, "lambda")]);
     for tree in [TraceTree::new(&trace).attributes(true), TraceTree::new(&trace).attributes(true).timing(false)] {
         let widths: Vec<usize> = tree.to_string().lines().map(|line| line.chars().count()).collect();

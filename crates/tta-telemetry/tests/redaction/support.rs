@@ -54,17 +54,15 @@ pub(crate) fn trace(attributes: Vec<(Place, Attribute)>) -> Trace {
         truncated_attributes: 0,
         dropped_events: 0,
         dropped_links: 0,
+        received: None,
     };
     let mut step = span(id(2), Some(id(1)), "step", of(Place::Step));
-    step.events.push(SpanEvent { name: "event".into(), unix_ns: 1, attributes: of(Place::Event) });
+    step.events.push(SpanEvent { attributes: of(Place::Event), ..SpanEvent::new("event".into(), 1) });
     for attribute in of(Place::EventName) {
-        step.events.push(SpanEvent {
-            name: Name::from(attribute.value.to_string()),
-            unix_ns: 2,
-            attributes: Vec::new(),
-        });
+        step.events
+            .push(SpanEvent { attributes: Vec::new(), ..SpanEvent::new(Name::from(attribute.value.to_string()), 2) });
     }
-    step.links.push(SpanLink { trace_id: TraceId::new(9).unwrap(), span_id: id(9), attributes: of(Place::Link) });
+    step.links.push(SpanLink { attributes: of(Place::Link), ..SpanLink::new(TraceId::new(9).unwrap(), id(9)) });
     Trace {
         trace_id: TraceId::new(1).unwrap(),
         root_span_id: id(1),

@@ -42,6 +42,7 @@ pub(crate) fn span(id: u64, name: &'static str, attributes: &[(&'static str, Val
         truncated_attributes: 0,
         dropped_events: 0,
         dropped_links: 0,
+        received: None,
     }
 }
 

@@ -89,7 +89,7 @@ fn attribute(key: &'static str, value: &str) -> Attribute {
 fn trace() -> Trace {
     let ids = IdSource::seeded(2);
     let (trace_id, span_id) = (ids.trace_id(), ids.span_id());
-    let event = SpanEvent { name: Name::from("log"), unix_ns: 2, attributes: vec![attribute("user", "eve")] };
+    let event = SpanEvent { attributes: vec![attribute("user", "eve")], ..SpanEvent::new(Name::from("log"), 2) };
     let span = SpanRecord {
         span_id,
         parent_span_id: None,
@@ -106,6 +106,7 @@ fn trace() -> Trace {
         truncated_attributes: 0,
         dropped_events: 0,
         dropped_links: 0,
+        received: None,
     };
     Trace {
         trace_id,

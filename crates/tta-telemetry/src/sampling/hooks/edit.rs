@@ -88,7 +88,8 @@ impl<'a> TraceEdit<'a> {
     }
 }
 
-/// Texts within the limit, cut at a character.
+/// Texts within the limit, cut at a character. Values that hold others came within the limits of
+/// what is received, and stay.
 fn cut(value: Value, most_bytes: usize) -> Value {
     let end = |text: &str| text.floor_char_boundary(most_bytes.min(text.len()));
     match value {
