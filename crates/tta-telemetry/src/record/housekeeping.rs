@@ -64,6 +64,7 @@ impl Core {
         let _one_at_a_time = self.housekeeping.lock();
         self.clock.re_anchor();
         self.decide_overdue();
+        self.advance_received(false);
         if let Some(share) = self.overhead.measure(self.measuring.spans()) {
             self.policies.observe_overhead(share);
         }

@@ -37,6 +37,7 @@ mod words;
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
+pub(crate) use policy::ReceivedTrace;
 pub use span::{ActiveTrace, OwnedSpan, Span, TraceHandle};
 
 /// Tells a background thread to stop.

@@ -25,6 +25,7 @@ use crate::model::{Name, Sampling, SpanStatus};
 use crate::money::Usd;
 use crate::overhead::Overhead;
 use crate::pending::PendingRegistry;
+use crate::receive::{Assembly, ReceiveLimits, Receiver, SpanCodec};
 use crate::record::core::{Core, Settings};
 use crate::record::{ActiveTrace, Stop};
 use crate::redaction::{Redaction, Redactor};
@@ -123,6 +124,12 @@ impl Recorder {
 
     pub(crate) fn samples_by_correlation_id(&self) -> bool {
         self.core.enabled && self.core.policies.asks_for_correlation_id()
+    }
+
+    pub(crate) fn receiver(&self, codec: Box<dyn SpanCodec>, limits: ReceiveLimits) -> Receiver {
+        let assembly = Arc::new(Assembly::new(codec, limits, self.core.clock.clone()));
+        self.core.watch_received(Arc::clone(&assembly));
+        Receiver::new(Arc::clone(&self.core), assembly)
     }
 
     pub(crate) fn adaptive_stats(&self) -> Option<AdaptiveStats> {
