@@ -15,6 +15,7 @@ use super::policy::Policies;
 use super::pool::{self, Registry};
 use super::span::ActiveTrace;
 use super::sync::Mutex;
+use super::vitals::Vitals;
 use super::words::Attributes;
 use crate::clock::Clock;
 use crate::counters::RecorderCounters;
@@ -108,6 +109,7 @@ pub(crate) struct Core {
     pub(crate) sinks: Vec<SinkWorker>,
     /// Traces that other processes recorded, of each receiver.
     received: Mutex<Vec<Arc<Assembly>>>,
+    pub(crate) vitals: Vitals,
     pub(crate) closed: AtomicBool,
 }
 
@@ -135,6 +137,7 @@ impl Core {
             housekeeping: Mutex::new(()),
             sinks: settings.sinks,
             received: Mutex::new(Vec::new()),
+            vitals: Vitals::default(),
             closed: AtomicBool::new(false),
         })
     }

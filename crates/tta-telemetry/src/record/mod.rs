@@ -30,6 +30,7 @@ mod policy;
 mod pool;
 mod span;
 mod sync;
+pub(crate) mod vitals;
 // Literals are stored as pointers and read back.
 #[allow(unsafe_code)]
 mod words;

@@ -118,3 +118,26 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn health_tells_of_what_was_cut_short_for_a_minute_and_of_the_end_for_ever() {
+    let lab = Lab::new(SamplingPolicy { rate: Rate::ZERO, ..SamplingPolicy::default() }, small());
+    let status = |component: &str| {
+        let health = lab.telemetry.health().component(component).cloned().unwrap();
+        (health.status.as_str(), health.reason)
+    };
+    lab.after(1);
+    for component in ["receiver", "recorder", "sampler", "clock", "sink:memory"] {
+        assert_eq!(status(component), ("healthy", None), "{component}");
+    }
+    let shop = source("shop");
+    (1..=1_000).for_each(|trace| assert!(lab.send(&shop, root(trace))));
+    lab.after(1);
+    let evicted = lab.receiver.status().evicted;
+    let said = format!("{evicted} spans or whole traces cut short in the last minute");
+    assert_eq!(status("receiver"), ("degraded", Some(said)));
+    lab.after(60);
+    assert_eq!(status("receiver"), ("healthy", None));
+    assert!(lab.telemetry.shutdown_blocking(Duration::from_secs(5)).complete);
+    assert_eq!(status("recorder"), ("unhealthy", Some("the engine has ended".to_owned())));
+}
