@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use http::header::{CONNECTION, HeaderValue};
 use http::{Request, Response, Version};
@@ -28,6 +29,9 @@ const BUFFER_BYTES: usize = 64 * 1024;
 /// Bytes of bodies that a client of HTTP/2 may send before they are read: of one request, and of all.
 const STREAM_WINDOW: u32 = 256 << 10;
 const CONNECTION_WINDOW: u32 = 1 << 20;
+
+/// How long half a head is waited for once the server ends.
+const SETTLING: Duration = Duration::from_millis(250);
 
 /// What is wanted of the connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,6 +139,7 @@ impl Serving {
     async fn http1(&self, io: Box<dyn Io>, origin: Origin) -> Result<(), Ended> {
         let asked = Arc::new(AtomicBool::new(false));
         let leave = self.leave(Arc::clone(&asked));
+        let marks = origin.marks.clone();
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(self.limits.header_timeout)
@@ -149,10 +154,24 @@ impl Serving {
             ended = connection.as_mut() => ended,
             () = leave => {
                 connection.as_mut().graceful_shutdown();
-                connection.await
+                tokio::select! {
+                    biased;
+                    ended = connection => ended,
+                    () = self.nothing_begun(&marks) => return Ok(()),
+                }
             }
         };
         ended.map_err(|error| if error.is_timeout() { Ended::TimedOut } else { Ended::Broken })
+    }
+
+    /// Resolves when the server ends and no request has come whole: half a head would be waited for.
+    async fn nothing_begun(&self, marks: &Marks) {
+        loop {
+            tokio::time::sleep_until(Instant::now() + SETTLING).await;
+            if *self.wish.borrow() == Wish::End && !marks.is_busy() {
+                return;
+            }
+        }
     }
 
     async fn http2(&self, io: Box<dyn Io>, origin: Origin) -> Result<(), Ended> {

@@ -3,7 +3,7 @@
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -26,6 +26,18 @@ pub(crate) struct Marks(Arc<Flags>);
 struct Flags {
     is_stuck: AtomicBool,
     is_refused: AtomicBool,
+    is_sending: AtomicBool,
+    answering: AtomicUsize,
+}
+
+/// A request that is being answered, until its reply has been handed over.
+#[derive(Debug)]
+pub(crate) struct UnderWay(Marks);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.0.answering.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Marks {
@@ -37,6 +49,21 @@ impl Marks {
     /// A request was refused of which more may come.
     pub(crate) fn refused(&self) {
         self.0.is_refused.store(true, Ordering::Relaxed);
+    }
+
+    /// A request begins to be answered.
+    pub(crate) fn begin(&self) -> UnderWay {
+        self.0.answering.fetch_add(1, Ordering::Relaxed);
+        UnderWay(self.clone())
+    }
+
+    /// Whether a request is being answered, or what is there of a reply waits to be taken.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.0.answering.load(Ordering::Relaxed) > 0 || self.0.is_sending.load(Ordering::Relaxed)
+    }
+
+    fn sends(&self, is_sending: bool) {
+        self.0.is_sending.store(is_sending, Ordering::Relaxed);
     }
 
     fn is_refused(&self) -> bool {
@@ -78,6 +105,7 @@ impl Patient {
     }
 
     fn bound(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        self.marks.sends(written.is_pending());
         if written.is_ready() {
             self.giving_up = None;
             return written;
@@ -150,7 +178,9 @@ impl AsyncWrite for Patient {
             ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
         }
         if self.marks.is_refused() {
+            self.marks.sends(true);
             ready!(self.poll_linger(cx));
+            self.marks.sends(false);
         }
         Poll::Ready(Ok(()))
     }

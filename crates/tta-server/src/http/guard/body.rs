@@ -13,7 +13,7 @@ use tokio::time::Sleep;
 
 use super::inflate::Inflate;
 use super::refusal::Refusal;
-use crate::http::patient::Marks;
+use crate::http::patient::{Marks, UnderWay};
 use crate::http::streams;
 
 /// Bytes of a reply that are handed over at once on HTTP/2: by these it is seen that a client takes
@@ -146,6 +146,7 @@ pub(crate) struct ReplyBody {
     pub(super) is_http2: bool,
     /// A request is one until its reply is sent.
     pub(super) _place: Option<OwnedSemaphorePermit>,
+    pub(super) _under_way: UnderWay,
 }
 
 impl http_body::Body for ReplyBody {

@@ -76,6 +76,7 @@ impl Guard {
         request: Request<Incoming>,
         origin: Origin,
     ) -> http::Response<ReplyBody> {
+        let under_way = origin.marks.begin();
         let is_http2 = request.version() == Version::HTTP_2;
         let is_grpc = is_grpc(request.headers());
         let (response, place) = match self.admit(&request, &origin) {
@@ -95,6 +96,7 @@ impl Guard {
             rest: axum::body::Bytes::new(),
             is_http2,
             _place: place,
+            _under_way: under_way,
         })
     }
 
