@@ -30,7 +30,7 @@ const BUFFER_BYTES: usize = 64 * 1024;
 const STREAM_WINDOW: u32 = 256 << 10;
 const CONNECTION_WINDOW: u32 = 1 << 20;
 
-/// How long half a head is waited for once the server ends.
+/// How long half a head, or a word from who never asked, is waited for once a connection is to end.
 const SETTLING: Duration = Duration::from_millis(250);
 
 /// What is wanted of the connections.
@@ -187,20 +187,20 @@ impl Serving {
             .max_send_buf_size(BUFFER_BYTES)
             .serve_connection(TokioIo::new(io), service_fn(self.answers(origin, Arc::clone(&asked))));
         let mut connection = std::pin::pin!(connection);
-        let is_fresh = Arc::clone(&asked);
-        let patience = || if is_fresh.load(Ordering::Relaxed) { limits.idle_timeout } else { limits.header_timeout };
+        let has_asked = Arc::clone(&asked);
+        let after = |asked, fresh| if has_asked.load(Ordering::Relaxed) { asked } else { fresh };
         let is_idle = tokio::select! {
             biased;
             ended = connection.as_mut() => return ended.map_err(|_| Ended::Broken),
             () = self.leave(asked) => false,
-            () = streams.idle(patience) => true,
+            () = streams.idle(|| after(limits.idle_timeout, limits.header_timeout)) => true,
         };
         connection.as_mut().graceful_shutdown();
         // The client is told, and should close once its last reply is there.
         let in_time = tokio::select! {
             biased;
             _ = connection => true,
-            () = streams.idle(|| limits.write_timeout) => false,
+            () = streams.idle(|| after(limits.write_timeout, SETTLING)) => false,
         };
         if is_idle || !in_time { Err(Ended::TimedOut) } else { Ok(()) }
     }

@@ -91,12 +91,12 @@ mod tests {
 
     #[test]
     fn a_bomb_ends_at_the_limit_and_comes_in_small_pieces() {
-        let bomb = gzip(&vec![0; 50_000_000]);
-        assert!(bomb.len() < 60_000);
-        let (plain, longest) = inflate(&[&bomb], 50_000_000).unwrap();
-        assert_eq!(plain.len(), 50_000_000);
+        let bomb = gzip(&vec![0; 10_000_000]);
+        assert!(bomb.len() < 12_000);
+        let (plain, longest) = inflate(&[&bomb], 10_000_000).unwrap();
+        assert_eq!(plain.len(), 10_000_000);
         assert!(longest <= 65_536, "{longest}");
-        assert_eq!(inflate(&[&bomb], 49_999_999), Err(Refusal::InflatesTooLarge { most: 49_999_999 }));
+        assert_eq!(inflate(&[&bomb], 9_999_999), Err(Refusal::InflatesTooLarge { most: 9_999_999 }));
     }
 
     #[test]
@@ -114,8 +114,8 @@ mod tests {
     proptest! {
         #[test]
         fn members_cut_anywhere_come_out_as_they_were(
-            members in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..5_000), 1..4),
-            cut in 1_usize..700,
+            members in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..1_500), 1..4),
+            cut in 1_usize..300,
         ) {
             let packed: Vec<u8> = members.iter().flat_map(|member| gzip(member)).collect();
             let pieces: Vec<&[u8]> = packed.chunks(cut).collect();
