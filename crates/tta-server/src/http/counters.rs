@@ -44,6 +44,8 @@ pub struct ServerCounters {
     pub slow_bodies: u64,
     /// Requests whose reply took too long to be made (503).
     pub slow_replies: u64,
+    /// Requests whose route panicked (500).
+    pub panics: u64,
     /// Requests of a client beyond its rate (429).
     pub over_rate: u64,
     /// Requests that came while too many others were being answered (503).
@@ -87,6 +89,7 @@ cells!(
     broken_bodies,
     slow_bodies,
     slow_replies,
+    panics,
     over_rate,
     over_requests,
     over_memory,

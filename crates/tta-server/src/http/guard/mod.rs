@@ -10,8 +10,10 @@ mod refusal;
 mod reply;
 
 use std::net::IpAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, OnceLock};
+use std::task::Poll;
 
 use axum::Router;
 use axum::body::Body;
@@ -162,16 +164,27 @@ impl Guard {
             })
         };
         // Routes are always ready.
-        let answer = self.router.clone().call(Request::from_parts(head, body));
+        let answer = caught(self.router.clone().call(Request::from_parts(head, body)));
         let answer = tokio::time::timeout_at(now + limits.request_timeout, answer).await;
         let refusal = match (fault.get(), answer) {
             (Some(fault), _) => fault.clone(),
-            (None, Ok(Ok(response))) => return response,
-            (None, Ok(Err(never))) => match never {},
+            (None, Ok(Some(Ok(response)))) => return response,
+            (None, Ok(Some(Err(never)))) => match never {},
+            (None, Ok(None)) => Refusal::Panic,
             (None, Err(_)) => Refusal::SlowReply { most: limits.request_timeout },
         };
         self.refuse(&refusal)
     }
+}
+
+/// `None`: the future panicked, which is to be seen by its client and nobody else.
+async fn caught<F: Future>(future: F) -> Option<F::Output> {
+    let mut future = Box::pin(future);
+    std::future::poll_fn(move |cx| {
+        let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)));
+        polled.map_or(Poll::Ready(None), |polled| polled.map(Some))
+    })
+    .await
 }
 
 fn is_grpc(headers: &HeaderMap) -> bool {

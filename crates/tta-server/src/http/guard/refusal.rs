@@ -25,6 +25,7 @@ pub(super) enum Refusal {
     Truncated,
     SlowBody { most: Duration },
     SlowReply { most: Duration },
+    Panic,
 }
 
 impl Refusal {
@@ -38,6 +39,7 @@ impl Refusal {
             Self::UnknownCoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::NotGzip | Self::Truncated => StatusCode::BAD_REQUEST,
             Self::SlowBody { .. } => StatusCode::REQUEST_TIMEOUT,
+            Self::Panic => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 
@@ -54,6 +56,7 @@ impl Refusal {
             Self::NotGzip | Self::Truncated => &cells.broken_bodies,
             Self::SlowBody { .. } => &cells.slow_bodies,
             Self::SlowReply { .. } => &cells.slow_replies,
+            Self::Panic => &cells.panics,
         }
     }
 
@@ -83,6 +86,7 @@ impl Refusal {
                 "the body could not be read to its end: it broke off, or its framing is wrong".to_owned()
             }
             Self::SlowBody { most } => format!("the body did not arrive within {most:?}"),
+            Self::Panic => "the route panicked, which is a mistake in it".to_owned(),
             Self::SlowReply { most } => format!("the reply could not be made within {most:?}"),
         }
     }

@@ -7,7 +7,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tta_server::{RateLimit, Server, ServerLimits, ServerSettings};
 
-use super::support::{SHORT, get_once, head, problem, routes, send, serve, settings, until};
+use super::support::{SHORT, get_once, head, problem, rest, routes, send, serve, settings, until};
 
 #[tokio::test]
 async fn every_reply_has_the_headers_that_keep_browsers_out_unless_a_route_says_otherwise() {
@@ -91,6 +91,25 @@ async fn a_reply_that_takes_too_long_to_make_is_given_up() {
     let reply = get_once(&server, "/never", &[]).await;
     assert_eq!(problem(&reply), (503, "the reply could not be made within 200ms".to_owned()));
     assert_eq!((server.counters().slow_replies, reply.header("retry-after")), (1, Some("1")));
+}
+
+#[tokio::test]
+async fn a_route_that_panics_fails_its_own_request_only() {
+    let panics = || async {
+        if std::env::args().count() > 0 {
+            panic!("on purpose: {}", "secret")
+        }
+    };
+    let router = routes().route("/panics", get(panics));
+    let server = Server::start(&settings(ServerLimits::default()).check().unwrap(), router).await.unwrap();
+    let mut stream = TcpStream::connect(server.local_addr()).await.unwrap();
+    let both = head("GET", "/panics", &[]) + &head("GET", "/hello", &["connection: close"]);
+    stream.write_all(both.as_bytes()).await.unwrap();
+    let replies = rest(&mut stream).await;
+    let said = replies.text();
+    let want = "{\"title\":\"Internal Server Error\",\"status\":500,\"detail\":\"the route panicked, which is a mistake in it\"}\n";
+    assert!(replies.status == 500 && said.starts_with(want) && said.ends_with("hello"), "{said}");
+    assert_eq!(server.counters().panics, 1);
 }
 
 #[tokio::test]
