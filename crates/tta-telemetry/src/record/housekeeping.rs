@@ -69,6 +69,7 @@ impl Core {
         }
         self.policies.advance(&self.clock);
         self.measuring.housekeep();
+        self.policies.learn_latencies(&self.measuring.steps);
     }
 
     /// Hands a kept trace to every sink's queue.

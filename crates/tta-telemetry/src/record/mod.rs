@@ -17,8 +17,10 @@
 pub(crate) mod core;
 mod decode;
 mod evict;
+mod health;
 mod housekeeping;
 mod late;
+mod latencies;
 // An array that is written before it is read.
 #[allow(unsafe_code)]
 mod inline;

@@ -6,18 +6,18 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
 
+use super::latencies::Latencies;
 use super::live::LiveTrace;
 use crate::clock::Clock;
-use crate::metrics::ShardedCounter;
+use crate::metrics::{ShardedCounter, StepRegistry};
 use crate::model::{DecisionReason, Name, Sampling, SamplingDecision, Trace, TraceClass};
-use crate::rules::{RuleAction, RuleSet, SamplingRule};
+use crate::rules::{Quantile, RuleSet};
 use crate::sampling::{
-    AdaptiveController, AdaptiveStats, FinishedTrace, HeadDecision, HeadSampler, Rate, RateBudget, RuleOutcome,
-    RunStart, SamplingError, SamplingHash, SamplingPolicy, SharedRate, TailDecision, TailPolicy, WorkflowPolicy,
+    AdaptiveController, AdaptiveStats, FinishedTrace, HeadDecision, HeadSampler, RateBudget, RunStart, SamplingError,
+    SamplingHash, SamplingPolicy, SharedRate, TailDecision, TailPolicy, WorkflowPolicy,
 };
 
 /// A choice that needs no look at a policy, as a byte; or that there is a policy.
@@ -55,6 +55,9 @@ struct Sampled {
     workflows: HashMap<u32, WorkflowPolicy>,
     budget: Option<RateBudget>,
     rules: RuleSet,
+    /// That rules name.
+    quantiles: Vec<Quantile>,
+    latencies: ArcSwap<Latencies>,
     adaptive: Option<Mutex<AdaptiveController>>,
 }
 
@@ -91,7 +94,9 @@ impl Policies {
         let head = HeadSampler::sharing(policy.hash, SharedRate::new(policy.rate), name);
         let adaptive = adaptive.map(Mutex::new);
         let rules = RuleSet::new(policy.rules.iter().cloned()).unwrap_or_default();
-        self.policy.store(Some(Arc::new(Sampled { head, policy, workflows, budget, rules, adaptive })));
+        let (quantiles, latencies) = (rules.quantiles(), ArcSwap::default());
+        let sampled = Sampled { head, policy, workflows, budget, rules, quantiles, latencies, adaptive };
+        self.policy.store(Some(Arc::new(sampled)));
         self.mode.store(if at_start { POLICY_AT_START } else { POLICY }, Ordering::Release);
         Ok(())
     }
@@ -132,6 +137,11 @@ impl Policies {
     /// The same for a run that is not recorded.
     pub(crate) fn keeps_all(&self) -> bool {
         self.mode.load(Ordering::Relaxed) == KEEP_ALL
+    }
+
+    /// Whether there is a policy, which leaves something to chance.
+    pub(crate) fn is_by_chance(&self) -> bool {
+        self.mode.load(Ordering::Relaxed) >= POLICY
     }
 
     /// The share of ordinary traces that is kept.
@@ -196,6 +206,14 @@ impl Policies {
         }
     }
 
+    /// Lets rules know how long runs take now, if any of them asks.
+    pub(crate) fn learn_latencies(&self, steps: &StepRegistry) {
+        let policy = self.policy.load();
+        if let Some(sampled) = policy.as_ref().filter(|sampled| !sampled.quantiles.is_empty()) {
+            sampled.latencies.store(Arc::new(Latencies::read(&sampled.quantiles, steps)));
+        }
+    }
+
     /// Tells an adaptive rate what telemetry costs.
     pub(crate) fn observe_overhead(&self, share: f64) {
         if let Some(adaptive) = self.policy.load().as_ref().and_then(|sampled| sampled.adaptive.as_ref()) {
@@ -249,10 +267,8 @@ impl Sampled {
 
     fn decide_whole(&self, live: &LiveTrace, trace: &Trace) -> TailDecision {
         let (tail, mut finished) = self.finished(live);
-        if !tail.keeps_always(&finished) {
-            let slow = Duration::from_secs_f64((tail.slow_threshold_ms / 1e3).clamp(0.0, 1e9));
-            finished.rule = self.rules.decide(trace, Some(slow)).map_or(RuleOutcome::None, outcome);
-        }
+        let latencies = self.latencies.load();
+        tail.ask(&self.rules, trace, &mut finished, &|root, quantile| latencies.of(root, quantile));
         tail.decide(&finished, self.budget.as_ref())
     }
 
@@ -265,16 +281,6 @@ impl Sampled {
         let finished =
             FinishedTrace { bytes, ..FinishedTrace::new(live.class(), clock.nanos_between(live.started(), end), head) };
         (own.tail.unwrap_or(self.policy.tail), finished)
-    }
-}
-
-fn outcome(rule: &SamplingRule) -> RuleOutcome {
-    // Names were checked when the policy was set.
-    let Ok(name) = rule.name().parse() else { return RuleOutcome::None };
-    match rule.action() {
-        RuleAction::Keep => RuleOutcome::Keep(name),
-        RuleAction::Drop => RuleOutcome::Drop(name),
-        RuleAction::Rate(rate) => RuleOutcome::Rate(name, Rate::new(rate).unwrap_or(Rate::ZERO)),
     }
 }
 

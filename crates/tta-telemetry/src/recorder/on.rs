@@ -76,6 +76,7 @@ impl Recorder {
         });
         let recorder = Self::around(core);
         let measuring = &recorder.core.measuring;
+        recorder.health.watch(&(Arc::clone(&recorder.core) as Arc<dyn HealthComponent>));
         recorder.health.watch(&(Arc::clone(measuring.limiter()) as Arc<dyn HealthComponent>));
         if measuring.slos.has_store() {
             recorder.health.watch(&(Arc::clone(&measuring.slos) as Arc<dyn HealthComponent>));
@@ -157,7 +158,9 @@ impl Recorder {
     }
 
     pub(crate) fn set_sampling_policy(&self, policy: SamplingPolicy) -> Result<(), SamplingError> {
-        self.core.policies.set(policy, &self.core.clock)
+        self.core.policies.set(policy, &self.core.clock)?;
+        self.core.policies.learn_latencies(&self.core.measuring.steps);
+        Ok(())
     }
 
     pub(crate) fn instruments(&self, workflow: &Name, name: &Name, kind: &Name) -> Option<Arc<StepInstruments>> {
