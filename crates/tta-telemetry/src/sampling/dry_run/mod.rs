@@ -27,6 +27,8 @@ use tally::Tallies;
 
 /// Ids that are remembered of failed traces that would be lost.
 const MOST_LOST: usize = 10;
+/// No trace stands for more runs; greater weights, and those below 1, count as unknown.
+const MOST_WEIGHT: f64 = 1e18;
 
 /// Decides about stored traces, one by one, as an engine with this policy would have.
 ///
@@ -54,7 +56,9 @@ const MOST_LOST: usize = 10;
 ///
 /// let rules = vec!["crawl: keep when workflow == \"crawl\"".parse()?];
 /// let mut dry_run = DryRun::new(SamplingPolicy { rules, ..SamplingPolicy::default() })?;
-/// sink.take().iter().for_each(|trace| drop(dry_run.add(trace, 1_000)));
+/// for trace in sink.take() {
+///     dry_run.add(&trace, 1_000);
+/// }
 /// # #[cfg(feature = "record")]
 /// assert_eq!((dry_run.report().total.kept, dry_run.report().rules[0].decided), (1, 1));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -117,7 +121,9 @@ impl DryRun {
         }
         let root = trace.root();
         self.names.see(trace);
-        self.latencies.see(root, trace.adjusted_count);
+        // What comes from a file may be anything.
+        let weight = trace.adjusted_count.filter(|weight| (1.0..=MOST_WEIGHT).contains(weight));
+        self.latencies.see(root, weight);
         let own = root.and_then(|root| self.policy.workflows.get(&root.name)).copied().unwrap_or_default();
         let rate = own.rate.unwrap_or(self.policy.rate);
         let head = self.head.decide_at(rate, &start(trace, root));
@@ -137,7 +143,7 @@ impl DryRun {
         }
         let free = tail.decide(&finished, None);
         let decided = match &mut self.load {
-            Some(load) => load.decide(&tail, &finished, root, trace.adjusted_count),
+            Some(load) => load.decide(&tail, &finished, root, weight),
             None => free,
         };
         self.budget_dropped += u64::from(free.decision.keep && !decided.decision.keep);
@@ -146,7 +152,7 @@ impl DryRun {
             DecisionReason::TailNormal => head.reason,
             reason => reason,
         };
-        self.tallies.add(reason, &decided, trace, bytes);
+        self.tallies.add(reason, &decided, weight, bytes);
         if trace.class == TraceClass::Failed && !decided.decision.keep {
             self.lost_errors += 1;
             if self.first_lost.len() < MOST_LOST {

@@ -1,7 +1,7 @@
 //! Sums by what decided.
 
 use super::report::DryRunRow;
-use crate::model::{DecisionReason, MOST_REASONS, Trace};
+use crate::model::{DecisionReason, MOST_REASONS};
 use crate::sampling::estimate::Estimator;
 use crate::sampling::tail::TailDecision;
 
@@ -31,16 +31,16 @@ impl Tallies {
         Self { plain: std::array::from_fn(|_| Tally::default()), rules, total: Tally::default() }
     }
 
-    pub(super) fn add(&mut self, reason: DecisionReason, decided: &TailDecision, trace: &Trace, bytes: u64) {
+    pub(super) fn add(&mut self, reason: DecisionReason, decided: &TailDecision, weight: Option<f64>, bytes: u64) {
         let tally = match &reason {
             DecisionReason::Rule(name) => {
                 self.rules.iter_mut().find(|(rule, _)| *rule == name.as_str()).map(|(_, tally)| tally)
             }
             plain => self.plain.get_mut(plain.index()),
         };
-        let expected = expected(reason, decided, trace.adjusted_count);
+        let expected = expected(reason, decided, weight);
         for tally in tally.into_iter().chain([&mut self.total]) {
-            tally.add(decided.decision.keep, expected, trace.adjusted_count, bytes);
+            tally.add(decided.decision.keep, expected, weight, bytes);
         }
     }
 
