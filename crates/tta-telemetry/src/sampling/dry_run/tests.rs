@@ -1,3 +1,5 @@
+//! Decisions about stored traces, and what is said of them.
+
 use std::time::Duration;
 
 use super::*;
