@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use tta_telemetry::{
-    Attribute, DecisionReason, SamplingDecision, SamplingRule, SpanId, SpanRecord, SpanStatus, Trace, TraceClass,
-    TraceCounts, TraceId, Value,
+    Attribute, DecisionReason, Quantile, RuleContext, SamplingDecision, SamplingRule, SpanId, SpanRecord, SpanStatus,
+    Trace, TraceClass, TraceCounts, TraceId, Value,
 };
 
 /// Reads the input as a rule and panics when an invariant does not hold.
@@ -40,7 +40,9 @@ fn check_rule(rule: &SamplingRule) {
     assert!(keys.windows(2).all(|pair| pair.first() < pair.last()), "{keys:?}");
     for trace in [trace(&keys), trace(&[])] {
         for slow in [None, Some(Duration::from_millis(1))] {
-            assert_eq!(rule.matches(&trace, slow), again.matches(&trace, slow));
+            let latency = |_: &SpanRecord, quantile: Quantile| (quantile.get() > 0.5).then_some(1_000);
+            let context = RuleContext::default().slow(slow).latency(&latency);
+            assert_eq!(rule.matches(&trace, &context), again.matches(&trace, &context));
         }
     }
 }

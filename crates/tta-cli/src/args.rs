@@ -75,6 +75,39 @@ pub(crate) enum SamplingCommand {
         #[arg(long, value_name = "HASH", default_value = "otel", value_parser = hash)]
         hash: SamplingHash,
     },
+    /// Show what a configuration would keep of the traces in a file, before it is put to use
+    ///
+    /// Each trace of FILE is decided about as a program with this configuration would have: failed,
+    /// cancelled and slow ones, rules in their order, settings of workflows, else by its id. Shown
+    /// are traces and bytes by what decides, failed traces that would be lost, rules that match
+    /// nothing, and names in the configuration that no trace has. The environment counts as for
+    /// `tta config check`. Rotated predecessors of FILE are not read.
+    ///
+    /// Exit codes: 0; 1 when failed traces would be lost, or nothing or not all could be read; 2 for
+    /// bad arguments or a configuration that is none. Lines that are no traces are told on standard
+    /// error and passed over.
+    DryRun(DryRunArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DryRunArguments {
+    /// The configuration, in TOML
+    #[arg(long, value_name = "F")]
+    pub(crate) config: PathBuf,
+    /// The traces, as `tta demo --traces FILE` and the trace file sink write them
+    #[arg(long, value_name = "FILE")]
+    pub(crate) traces: PathBuf,
+    /// How to print the result
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(crate) format: ReportForm,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum ReportForm {
+    /// For people, 80 columns wide
+    Text,
+    /// One object
+    Json,
 }
 
 fn rate(text: &str) -> Result<Rate, String> {

@@ -1,5 +1,9 @@
 //! `tta sampling`: why a trace is kept or dropped, for anyone who has its id.
 
+mod dry_run;
+mod dry_run_json;
+mod dry_run_text;
+
 use std::io::{self, BufRead, Write};
 use std::process::ExitCode;
 
@@ -22,6 +26,7 @@ pub(crate) fn run(arguments: &SamplingArguments) -> Result<ExitCode, Failure> {
             each_line(|line| decide(&sampler, line, &ids))?
         }
         SamplingCommand::Tail { hash } => each_line(|line| tail(*hash, line, &ids))?,
+        SamplingCommand::DryRun(arguments) => return dry_run::run(arguments),
     };
     Ok(if wrong == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }

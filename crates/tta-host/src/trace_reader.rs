@@ -29,6 +29,16 @@ const READ_BUFFER_BYTES: usize = 128 * 1024;
 pub struct TraceReader {
     path: PathBuf,
     state: State,
+    line_bytes: u64,
+}
+
+impl TraceReader {
+    /// Bytes of the line that the last item is from, with its line break; 0 before the first item,
+    /// and of a line that is too long.
+    #[must_use]
+    pub fn line_bytes(&self) -> u64 {
+        self.line_bytes
+    }
 }
 
 #[derive(Debug)]
@@ -54,7 +64,7 @@ pub fn read_traces(path: impl Into<PathBuf>) -> TraceReader {
         Ok(lines) => State::Reading(lines),
         Err(error) => State::Failed(error),
     };
-    TraceReader { path, state }
+    TraceReader { path, state, line_bytes: 0 }
 }
 
 /// The files that exist for a path, the current one first, then the rotated ones from young to old.
@@ -82,7 +92,10 @@ impl Iterator for TraceReader {
             let item = match lines.next_line() {
                 Ok(None) => return None,
                 Ok(Some(line)) if line.is_blank() => continue,
-                Ok(Some(line)) => read_line(&self.path, &line),
+                Ok(Some(line)) => {
+                    self.line_bytes = line.bytes.len() as u64 + u64::from(line.has_end);
+                    read_line(&self.path, &line)
+                }
                 Err(source) => return Some(Err(unreadable(&self.path, &lines, source))),
             };
             self.state = State::Reading(lines);

@@ -39,6 +39,10 @@ pub struct RecorderCounters {
     pub late_lost: u64,
     /// Failed spans among `late_dropped`: errors that the decision could not know of.
     pub missed_error_spans: u64,
+    /// Runs whose caller neither set the `random` flag nor sent `rv`: that their trace ids are random
+    /// is presumed, as OpenTelemetry's specification has it. Where they are not, what rules and
+    /// budgets keep of these runs by chance is no fair sample.
+    pub randomness_presumed: u64,
     /// Steps counted under `other` because too many different ones exist.
     pub steps_overflowed: u64,
     /// Primitives whose decisions are counted under `other` because too many different ones exist.

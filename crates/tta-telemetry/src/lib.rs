@@ -104,7 +104,7 @@ pub use record::{ActiveTrace, OwnedSpan, Span, TraceHandle};
 pub use redaction::{
     Redaction, RedactionBuilder, RedactionCounts, RedactionError, RedactionMode, RedactionRule, Redactor,
 };
-pub use rules::{RuleAction, RuleCount, RuleError, RuleSet, RuleSetError, SamplingRule};
+pub use rules::{Quantile, RuleAction, RuleContext, RuleCount, RuleError, RuleSet, RuleSetError, SamplingRule};
 pub use sink::{MemorySink, Sink, SinkError, SinkStatus, TextSink};
 pub use slo::{
     BurnRate, Slo, SloBuilder, SloError, SloSet, SloState, SloStateError, SloStateStore, SloStatus, SloStoreError,

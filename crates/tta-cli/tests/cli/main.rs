@@ -3,6 +3,7 @@
 
 mod arguments;
 mod config;
+mod dry_run;
 mod graph;
 mod hostile;
 mod json;

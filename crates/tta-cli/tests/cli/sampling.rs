@@ -81,6 +81,38 @@ fn lines_that_are_wrong_are_named_and_the_others_answered() {
 }
 
 #[test]
+fn ids_that_are_none_have_a_hash_all_the_same_and_only_an_empty_one_is_left_to_a_draw() {
+    let id = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let long = "f".repeat(65_536);
+    let (upper, two) = (id.to_uppercase(), format!("{id}{id}"));
+    let keys = [id, "", &upper, "abc", &two, "not-hex", " ", "00000000000000000000000000000000", "ä", &long];
+    let input = keys.join("\r\n");
+    let ran = with_input(&["sampling", "decide", "--rate", "0.5", "--hash", "md5"], input.as_bytes());
+    let answers = lines(&ran.out);
+    assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""));
+    assert_eq!(answers.iter().map(|answer| answer["trace_id"].as_str().unwrap()).collect::<Vec<_>>(), keys);
+    for (answer, key) in answers.iter().zip(keys) {
+        let reason = if key.is_empty() { "probabilistic_random" } else { "probabilistic_hash" };
+        assert_eq!(answer["reason"], reason, "{key}");
+    }
+    // The first eight digits of the MD5 of the lower-case id are 5c876080, of "abc" 90015098.
+    assert_eq!((&answers[0]["decision"], &answers[3]["decision"]), (&"sample".into(), &"drop".into()));
+}
+
+#[test]
+fn an_id_that_is_none_is_shown_with_its_ends_and_how_long_it_is() {
+    let input = format!("\n \n{}\n", "a".repeat(64));
+    let ran = with_input(&["sampling", "decide", "--rate", "0.5"], input.as_bytes());
+    let shown: Vec<&str> = ran.err.lines().map(|line| line.split(", accepted").next().unwrap()).collect();
+    let want = [
+        "error: line 1: `trace_id` is ``",
+        "error: line 2: `trace_id` is ` `",
+        "error: line 3: `trace_id` is `aaaaaaaaaaaaaaaa…` (64 characters)",
+    ];
+    assert_eq!((ran.code, ran.out.as_str(), shown), (Some(1), "", want.to_vec()));
+}
+
+#[test]
 fn rates_outside_their_range_are_refused() {
     for rate in ["-0.1", "1.5", "NaN", "many"] {
         let ran = with_input(&["sampling", "decide", "--rate", rate], b"");

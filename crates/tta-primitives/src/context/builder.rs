@@ -120,6 +120,36 @@ impl ContextBuilder {
         set_before.iter().fold(self, |builder, (key, value)| builder.baggage(key, value))
     }
 
+    /// Whether the traces of runs that start with this context are kept because somebody asks for
+    /// them (to look into one request, say), whatever the rate, the rules and a caller's decision.
+    /// They have the reason `forced`, a weight of 1, and services that the run calls are told to
+    /// keep them too. A bound on kept traces per second holds for them as for failed ones, and
+    /// where no sampling policy decides ([`Sampling`](tta_telemetry::Sampling)) nothing is changed.
+    /// Runs that these [cause](Context::caused) are asked for too. Default: false.
+    ///
+    /// Whoever lets requests ask for it lets them fill the store: not for callers one does not trust.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// use tta_primitives::{Context, Result, step};
+    /// use tta_telemetry::{Telemetry, sampling::{Rate, SamplingPolicy}};
+    ///
+    /// async fn double(n: u32) -> Result<u32> {
+    ///     Ok(2 * n)
+    /// }
+    /// let policy = SamplingPolicy { rate: Rate::ZERO, ..SamplingPolicy::default() };
+    /// let telemetry = Telemetry::builder().sampling_policy(policy).build().unwrap();
+    /// let cx = Context::builder().telemetry(telemetry).keep_traces(true).build().unwrap();
+    /// let report = step(double).run_report(21, &cx).await;
+    /// # #[cfg(feature = "record")]
+    /// assert_eq!(report.decision.unwrap().reason.as_str(), "forced");
+    /// # });
+    /// ```
+    pub fn keep_traces(mut self, keep: bool) -> Self {
+        self.identity.keeps_traces = keep;
+        self
+    }
+
     /// Adds a tag. At most 64, of 4,096 bytes each.
     pub fn tag(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.identity.tags.insert(key.into(), value.into());

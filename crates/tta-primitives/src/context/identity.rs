@@ -75,6 +75,8 @@ pub(super) struct Identity {
     pub(super) baggage: Baggage,
     /// The span of another process that called.
     pub(super) remote: Option<TraceContext>,
+    /// Somebody asks for the traces of runs with this context.
+    pub(super) keeps_traces: bool,
     pub(super) tags: BTreeMap<String, String>,
     pub(super) metadata: BTreeMap<String, Value>,
 }

@@ -99,7 +99,7 @@ impl Context {
             parent: remote.map(|remote| (remote.trace_id, remote.span_id)),
             remote: remote.map(RemoteSampling::read),
             correlation_id: key.as_deref(),
-            ..TraceStart::default()
+            is_forced: self.0.common.identity.keeps_traces,
         };
         telemetry.start_trace_with(name.clone(), &start)
     }

@@ -6,6 +6,7 @@ use insta::assert_snapshot;
 use tta_primitives::testing::TestEngine;
 use tta_primitives::{Context, ContextBuilder, Result, with_context, workflow};
 use tta_telemetry::propagation::{Propagated, extract};
+use tta_telemetry::sampling::{Rate, SamplingPolicy};
 use tta_telemetry::{Sampling, Telemetry};
 
 const TRACE_ID: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -38,6 +39,36 @@ fn parts(headers: &HashMap<String, String>) -> (&str, &str, &str) {
     let mut parts = headers["traceparent"].split('-').skip(1);
     let mut next = || parts.next().unwrap();
     (next(), next(), next())
+}
+
+/// One that leaves nothing of ordinary runs.
+fn keeps_nothing(engine: &TestEngine) {
+    let policy = SamplingPolicy { rate: Rate::ZERO, ..SamplingPolicy::default() };
+    engine.telemetry().set_sampling_policy(policy).unwrap();
+}
+
+#[test]
+fn a_trace_that_is_asked_for_is_kept_at_a_rate_of_0_with_weight_1_and_those_that_are_called_are_told() {
+    let engine = TestEngine::new();
+    keeps_nothing(&engine);
+    let headers = sent(&engine, &builder(engine.telemetry()).keep_traces(true).build().unwrap());
+    let traces = engine.traces();
+    assert_eq!(traces.len(), 1);
+    let decision = traces[0].decision;
+    assert_eq!((decision.keep, decision.reason.as_str(), decision.rate), (true, "forced", 1.0));
+    assert_eq!(traces[0].adjusted_count, Some(1.0));
+    assert_eq!((parts(&headers).2, &*headers["tracestate"]), ("03", "ot=th:0"));
+    // Also against what the caller decided; a run that it causes is asked for as well.
+    let cx = builder(engine.telemetry()).keep_traces(true).propagated(incoming("00")).build().unwrap();
+    assert_eq!(parts(&sent(&engine, &cx)).2, "01");
+    sent(&engine, &cx.caused());
+    assert_eq!(
+        engine.traces()[1..].iter().map(|trace| trace.decision.reason.as_str()).collect::<Vec<_>>(),
+        ["forced"; 2]
+    );
+    let cx = builder(engine.telemetry()).keep_traces(false).build().unwrap();
+    assert_eq!(parts(&sent(&engine, &cx)).2, "02");
+    assert_eq!(engine.traces().len(), 3);
 }
 
 #[test]

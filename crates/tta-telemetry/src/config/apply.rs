@@ -21,8 +21,12 @@ pub struct ConfigUpdate {
 }
 
 impl Config {
-    /// The sampling policy that this configuration says.
-    fn sampling_policy(&self) -> Result<SamplingPolicy, ConfigProblem> {
+    /// The sampling policy that this configuration says, whether or not traces are recorded at all
+    /// (`enabled`, `tracing.enabled`).
+    ///
+    /// # Errors
+    /// The first rule that does not read.
+    pub fn sampling_policy(&self) -> Result<SamplingPolicy, ConfigProblem> {
         let sampling = &self.tracing.sampling;
         let own = |(name, own): (&String, &WorkflowSampling)| {
             let rate = own.default_rate.and_then(|rate| Rate::new(rate).ok());

@@ -11,7 +11,6 @@ mod span;
 mod trace;
 mod value;
 
-#[cfg(feature = "record")]
 pub(crate) use decision::MOST_REASONS;
 pub use decision::{DecisionReason, Sampling, SamplingDecision};
 pub use name::{Name, NameRef};

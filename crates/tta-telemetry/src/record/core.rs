@@ -54,6 +54,7 @@ pub(crate) struct CounterCells {
     pub(crate) late_dropped: ShardedCounter,
     pub(crate) late_lost: ShardedCounter,
     pub(crate) missed_errors: ShardedCounter,
+    pub(crate) randomness_presumed: ShardedCounter,
     pub(crate) observer_panics: ShardedCounter,
     pub(crate) redacted: ShardedCounter,
 }
@@ -152,6 +153,9 @@ impl Core {
             self.counters.unrecorded.add(1);
             return ActiveTrace::off();
         };
+        if start.remote.is_some_and(|remote| remote.presumed_random) {
+            self.counters.randomness_presumed.add(1);
+        }
         let root = self.ids.span_id();
         let now = self.clock.ticks();
         let (trace_id, parent) = start.parent.unzip();
@@ -227,6 +231,7 @@ impl Core {
             late_dropped: cells.late_dropped.get() + received.late_dropped,
             late_lost: cells.late_lost.get(),
             missed_error_spans: cells.missed_errors.get() + received.missed_error_spans,
+            randomness_presumed: cells.randomness_presumed.get(),
             steps_overflowed: self.measuring.steps.overflow(),
             decisions_overflowed: self.decisions.overflow(),
             observer_panics: cells.observer_panics.get(),

@@ -70,6 +70,7 @@ impl Core {
         }
         self.policies.advance(&self.clock);
         self.measuring.housekeep();
+        self.policies.learn_latencies(&self.measuring.steps);
         self.vitals.look(self, jump_ns);
     }
 

@@ -19,6 +19,7 @@ mod decode;
 mod evict;
 mod housekeeping;
 mod late;
+mod latencies;
 // An array that is written before it is read.
 #[allow(unsafe_code)]
 mod inline;

@@ -3,38 +3,26 @@
 //! Exchanged as a whole, so that a decision never sees half of a change. The three simple choices
 //! take no look at it: they are one byte.
 
+mod received;
+
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
 
+pub(crate) use received::ReceivedTrace;
+
+use super::latencies::Latencies;
 use super::live::LiveTrace;
 use crate::clock::Clock;
-use crate::id::TraceId;
-use crate::metrics::ShardedCounter;
+use crate::metrics::{ShardedCounter, StepRegistry};
 use crate::model::{DecisionReason, Name, Sampling, SamplingDecision, Trace, TraceClass};
-use crate::rules::{RuleAction, RuleSet, SamplingRule};
+use crate::rules::{Quantile, RuleSet};
 use crate::sampling::{
-    AdaptiveController, AdaptiveStats, FinishedTrace, HeadDecision, HeadSampler, Rate, RateBudget, RemoteSampling,
-    RuleOutcome, RunStart, SamplingError, SamplingHash, SamplingPolicy, SharedRate, TailDecision, TailPolicy,
-    Threshold, WorkflowPolicy,
+    AdaptiveController, AdaptiveStats, FinishedTrace, HeadDecision, HeadSampler, RateBudget, RunStart, SamplingError,
+    SamplingHash, SamplingPolicy, SharedRate, TailDecision, TailPolicy, WorkflowPolicy,
 };
-
-/// What is known of a trace that other processes recorded, when it is decided about.
-#[derive(Debug)]
-pub(crate) struct ReceivedTrace<'a> {
-    pub(crate) trace_id: TraceId,
-    /// What settings of workflows are looked up by.
-    pub(crate) service: Option<&'a Name>,
-    pub(crate) class: TraceClass,
-    pub(crate) duration_ns: u64,
-    pub(crate) bytes: u64,
-    pub(crate) remote: RemoteSampling,
-    /// What its sender kept it by.
-    pub(crate) incoming: Threshold,
-}
 
 /// A choice that needs no look at a policy, as a byte; or that there is a policy.
 const KEEP_ALL: u8 = 0;
@@ -71,6 +59,9 @@ struct Sampled {
     workflows: HashMap<u32, WorkflowPolicy>,
     budget: Option<RateBudget>,
     rules: RuleSet,
+    /// That rules name.
+    quantiles: Vec<Quantile>,
+    latencies: ArcSwap<Latencies>,
     adaptive: Option<Mutex<AdaptiveController>>,
 }
 
@@ -107,7 +98,9 @@ impl Policies {
         let head = HeadSampler::sharing(policy.hash, SharedRate::new(policy.rate), name);
         let adaptive = adaptive.map(Mutex::new);
         let rules = RuleSet::new(policy.rules.iter().cloned()).unwrap_or_default();
-        self.policy.store(Some(Arc::new(Sampled { head, policy, workflows, budget, rules, adaptive })));
+        let (quantiles, latencies) = (rules.quantiles(), ArcSwap::default());
+        let sampled = Sampled { head, policy, workflows, budget, rules, quantiles, latencies, adaptive };
+        self.policy.store(Some(Arc::new(sampled)));
         self.mode.store(if at_start { POLICY_AT_START } else { POLICY }, Ordering::Release);
         Ok(())
     }
@@ -148,6 +141,11 @@ impl Policies {
     /// The same for a run that is not recorded.
     pub(crate) fn keeps_all(&self) -> bool {
         self.mode.load(Ordering::Relaxed) == KEEP_ALL
+    }
+
+    /// Whether there is a policy, which leaves something to chance.
+    pub(crate) fn is_by_chance(&self) -> bool {
+        self.mode.load(Ordering::Relaxed) >= POLICY
     }
 
     /// The share of ordinary traces that is kept.
@@ -192,43 +190,6 @@ impl Policies {
         decided
     }
 
-    /// The decision about a trace that other processes recorded. `None`: a rule may have something to
-    /// say, which takes the whole trace.
-    pub(crate) fn decide_received(&self, trace: &ReceivedTrace<'_>) -> Option<TailDecision> {
-        let decided = match self.mode.load(Ordering::Acquire) {
-            KEEP_ALL => weighted(simple(Sampling::KeepAll, trace.class), trace.incoming),
-            KEEP_NONE => simple(Sampling::KeepNone, trace.class),
-            KEEP_FAILED => weighted(simple(Sampling::KeepFailed, trace.class), trace.incoming),
-            _ => match &*self.policy.load() {
-                Some(sampled) => sampled.decide_received(trace, self.own_number(trace))?,
-                None => weighted(simple(Sampling::KeepAll, trace.class), trace.incoming),
-            },
-        };
-        self.note_received(&decided, trace);
-        Some(decided)
-    }
-
-    /// The same with the whole trace at hand.
-    pub(crate) fn decide_received_whole(&self, trace: &ReceivedTrace<'_>, whole: &Trace) -> TailDecision {
-        let decided = match &*self.policy.load() {
-            Some(sampled) => sampled.decide_received_whole(trace, self.own_number(trace), whole),
-            None => weighted(simple(Sampling::KeepAll, trace.class), trace.incoming),
-        };
-        self.note_received(&decided, trace);
-        decided
-    }
-
-    fn own_number(&self, trace: &ReceivedTrace<'_>) -> u32 {
-        trace.service.map_or(0, |service| self.workflow(service))
-    }
-
-    /// Of traces that were sampled before they came it is not known how many there were.
-    fn note_received(&self, decided: &TailDecision, trace: &ReceivedTrace<'_>) {
-        if trace.incoming == Threshold::ALWAYS {
-            self.weights.note(decided);
-        }
-    }
-
     /// The rules, with how often each decided.
     pub(crate) fn rule_counts(&self) -> Vec<(String, u64)> {
         let policy = self.policy.load();
@@ -246,6 +207,14 @@ impl Policies {
         if let Some(adaptive) = &sampled.adaptive {
             let rate = adaptive.lock().unwrap_or_else(PoisonError::into_inner).advance(now_ns(clock));
             rate.into_iter().for_each(|rate| sampled.head.rate().set(rate));
+        }
+    }
+
+    /// Lets rules know how long runs take now, if any of them asks.
+    pub(crate) fn learn_latencies(&self, steps: &StepRegistry) {
+        let policy = self.policy.load();
+        if let Some(sampled) = policy.as_ref().filter(|sampled| !sampled.quantiles.is_empty()) {
+            sampled.latencies.store(Arc::new(Latencies::read(&sampled.quantiles, steps)));
         }
     }
 
@@ -305,9 +274,8 @@ impl Sampled {
 
     fn decide_whole(&self, live: &LiveTrace, trace: &Trace) -> TailDecision {
         let (tail, mut finished) = self.finished(live);
-        if !tail.keeps_always(&finished) {
-            finished.rule = self.rule(&tail, trace);
-        }
+        let latencies = self.latencies.load();
+        tail.ask(&self.rules, trace, &mut finished, &|root, quantile| latencies.of(root, quantile));
         tail.decide(&finished, self.budget.as_ref())
     }
 
@@ -320,56 +288,6 @@ impl Sampled {
         let finished =
             FinishedTrace { bytes, ..FinishedTrace::new(live.class(), clock.nanos_between(live.started(), end), head) };
         (own.tail.unwrap_or(self.policy.tail), finished)
-    }
-}
-
-impl Sampled {
-    fn decide_received(&self, trace: &ReceivedTrace<'_>, number: u32) -> Option<TailDecision> {
-        let (tail, finished) = self.finished_received(trace, number);
-        if !self.rules.is_empty() && !tail.keeps_always(&finished) {
-            return None;
-        }
-        Some(tail.decide(&finished, self.budget.as_ref()))
-    }
-
-    fn decide_received_whole(&self, trace: &ReceivedTrace<'_>, number: u32, whole: &Trace) -> TailDecision {
-        let (tail, mut finished) = self.finished_received(trace, number);
-        if !tail.keeps_always(&finished) {
-            finished.rule = self.rule(&tail, whole);
-        }
-        tail.decide(&finished, self.budget.as_ref())
-    }
-
-    fn finished_received(&self, trace: &ReceivedTrace<'_>, number: u32) -> (TailPolicy, FinishedTrace) {
-        let own = self.own_of(number);
-        let rate = own.rate.unwrap_or_else(|| self.head.rate().get());
-        let start = RunStart { trace_id: trace.trace_id, remote: trace.remote, correlation_id: None, forced: false };
-        let head = self.head.decide_at(rate, &start);
-        let finished = FinishedTrace::new(trace.class, trace.duration_ns, head);
-        let finished = FinishedTrace { bytes: trace.bytes, incoming: trace.incoming, ..finished };
-        (own.tail.unwrap_or(self.policy.tail), finished)
-    }
-
-    /// What the rules say.
-    fn rule(&self, tail: &TailPolicy, trace: &Trace) -> RuleOutcome {
-        let slow = Duration::from_secs_f64((tail.slow_threshold_ms / 1e3).clamp(0.0, 1e9));
-        self.rules.decide(trace, Some(slow)).map_or(RuleOutcome::None, outcome)
-    }
-}
-
-/// A kept trace stands for as many as were dropped before it came, too.
-fn weighted(decided: TailDecision, incoming: Threshold) -> TailDecision {
-    let adjusted_count = decided.adjusted_count.map(|count| count * incoming.adjusted_count());
-    TailDecision { adjusted_count, ..decided }
-}
-
-fn outcome(rule: &SamplingRule) -> RuleOutcome {
-    // Names were checked when the policy was set.
-    let Ok(name) = rule.name().parse() else { return RuleOutcome::None };
-    match rule.action() {
-        RuleAction::Keep => RuleOutcome::Keep(name),
-        RuleAction::Drop => RuleOutcome::Drop(name),
-        RuleAction::Rate(rate) => RuleOutcome::Rate(name, Rate::new(rate).unwrap_or(Rate::ZERO)),
     }
 }
 

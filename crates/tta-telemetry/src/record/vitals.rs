@@ -154,14 +154,30 @@ fn sampler(core: &Core) -> Health {
     let too_dear = stats
         .zip(core.overhead.last())
         .filter(|(stats, overhead)| stats.current_rate <= stats.min_rate && *overhead > 1.2 * stats.target_overhead);
-    too_dear.map_or_else(Health::healthy, |(stats, overhead)| {
-        Health::degraded(format!(
-            "telemetry takes {:.1} % of the CPU at the least rate of {}, wanted are {:.1} %",
-            overhead * 100.0,
-            stats.min_rate,
-            stats.target_overhead * 100.0
-        ))
-    })
+    too_dear.map_or_else(
+        || presumed_random(core),
+        |(stats, overhead)| {
+            Health::degraded(format!(
+                "telemetry takes {:.1} % of the CPU at the least rate of {}, wanted are {:.1} %",
+                overhead * 100.0,
+                stats.min_rate,
+                stats.target_overhead * 100.0
+            ))
+        },
+    )
+}
+
+/// Healthy; says so when it has to take on trust that trace ids are random. One line for an engine,
+/// however many runs it is about: the warning that OpenTelemetry's specification asks for.
+fn presumed_random(core: &Core) -> Health {
+    let presumed = core.counters.randomness_presumed.get();
+    let reason = (presumed > 0 && core.policies.is_by_chance()).then(|| {
+        format!(
+            "the trace ids of {presumed} runs are presumed random: their callers neither set the `random` flag of \
+             `traceparent` nor sent `rv` in `tracestate`"
+        )
+    });
+    Health { reason, ..Health::healthy() }
 }
 
 #[derive(Clone, Copy, Debug)]

@@ -170,7 +170,9 @@ impl Recorder {
     }
 
     pub(crate) fn set_sampling_policy(&self, policy: SamplingPolicy) -> Result<(), SamplingError> {
-        self.core.policies.set(policy, &self.core.clock)
+        self.core.policies.set(policy, &self.core.clock)?;
+        self.core.policies.learn_latencies(&self.core.measuring.steps);
+        Ok(())
     }
 
     pub(crate) fn instruments(&self, workflow: &Name, name: &Name, kind: &Name) -> Option<Arc<StepInstruments>> {

@@ -4,6 +4,7 @@ use std::fmt;
 
 use regex::Regex;
 
+use super::Quantile;
 use crate::money::Usd;
 
 /// What a rule does with the traces that it matches.
@@ -52,6 +53,8 @@ pub(super) enum Test {
     Handled,
     /// In nanoseconds.
     Duration(Order, u64),
+    /// Of the workflow's latency.
+    Latency(Order, Quantile),
     SpanCount(Order, u64),
     Tokens(Order, u64),
     Cost(Order, Usd),
@@ -185,6 +188,16 @@ impl Condition {
             Condition::Or(all) | Condition::And(all) => all.iter().for_each(|one| one.keys(keys)),
             Condition::Not(inner) => inner.keys(keys),
             Condition::Test(Test::Attribute { key, .. }) => keys.push(key),
+            Condition::Test(_) => {}
+        }
+    }
+
+    /// Adds the quantiles that are named.
+    pub(super) fn quantiles(&self, quantiles: &mut Vec<Quantile>) {
+        match self {
+            Condition::Or(all) | Condition::And(all) => all.iter().for_each(|one| one.quantiles(quantiles)),
+            Condition::Not(inner) => inner.quantiles(quantiles),
+            Condition::Test(Test::Latency(_, quantile)) => quantiles.push(*quantile),
             Condition::Test(_) => {}
         }
     }

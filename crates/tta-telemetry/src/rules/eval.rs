@@ -3,23 +3,27 @@
 use std::cmp::Ordering;
 use std::time::Duration;
 
+use super::RuleContext;
 use super::ast::{Check, Class, Condition, Literal, Order, Test, TextField};
 use crate::model::{SpanRecord, Trace, TraceClass, Value};
 use crate::money::Usd;
 
-pub(super) fn holds(condition: &Condition, trace: &Trace, slow: Option<Duration>) -> bool {
+pub(super) fn holds(condition: &Condition, trace: &Trace, context: &RuleContext<'_>) -> bool {
     match condition {
-        Condition::Or(all) => all.iter().any(|one| holds(one, trace, slow)),
-        Condition::And(all) => all.iter().all(|one| holds(one, trace, slow)),
-        Condition::Not(inner) => !holds(inner, trace, slow),
-        Condition::Test(test) => test_holds(test, trace, slow),
+        Condition::Or(all) => all.iter().any(|one| holds(one, trace, context)),
+        Condition::And(all) => all.iter().all(|one| holds(one, trace, context)),
+        Condition::Not(inner) => !holds(inner, trace, context),
+        Condition::Test(test) => test_holds(test, trace, context),
     }
 }
 
-fn test_holds(test: &Test, trace: &Trace, slow: Option<Duration>) -> bool {
+fn test_holds(test: &Test, trace: &Trace, context: &RuleContext<'_>) -> bool {
     match test {
         Test::Handled => trace.spans.iter().any(|span| span.handled),
         Test::Duration(order, ns) => order.holds(duration_ns(trace).cmp(ns)),
+        Test::Latency(order, quantile) => context
+            .quantile_ns(trace.root(), *quantile)
+            .is_some_and(|threshold_ns| order.holds(duration_ns(trace).cmp(&threshold_ns))),
         Test::SpanCount(order, count) => order.holds((trace.spans.len() as u64).cmp(count)),
         Test::Tokens(order, count) => {
             let keys = ["gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens"];
@@ -28,7 +32,7 @@ fn test_holds(test: &Test, trace: &Trace, slow: Option<Duration>) -> bool {
         Test::Cost(order, usd) => sum(trace, &["cost.usd"])
             .and_then(|total| Usd::from_dollars(total).ok())
             .is_some_and(|total| order.holds(total.cmp(usd))),
-        Test::Class { negated, any_of, .. } => any_of.contains(&class(trace, slow)) != *negated,
+        Test::Class { negated, any_of, .. } => any_of.contains(&class(trace, context.slow_from())) != *negated,
         Test::Text(TextField::Workflow, check) => trace.root().is_some_and(|root| check.text(root.name.as_str())),
         Test::Text(TextField::ErrorType, check) => any_span(trace, false, "error.type", check),
         Test::Attribute { root, key, check } => any_span(trace, *root, key, check),
@@ -41,7 +45,7 @@ fn any_span(trace: &Trace, root: bool, key: &str, check: &Check) -> bool {
 }
 
 /// The root's; without one, from the first start to the last end.
-fn duration_ns(trace: &Trace) -> u64 {
+pub(crate) fn duration_ns(trace: &Trace) -> u64 {
     if let Some(root) = trace.root() {
         return root.duration_ns;
     }

@@ -2,7 +2,7 @@
 
 /// The name that takes the fewest changes of one character, if these are few for its length.
 /// Exchanging two neighbours is one change.
-pub(super) fn nearest(given: &str, known: &[&'static str]) -> Option<&'static str> {
+pub(crate) fn nearest<'k>(given: &str, known: &[&'k str]) -> Option<&'k str> {
     let given: Vec<char> = given.chars().take(MOST_CHARACTERS).flat_map(char::to_lowercase).collect();
     let distances = known.iter().map(|name| (distance(&given, name), *name));
     let (changes, name) = distances.min_by_key(|(changes, _)| *changes)?;

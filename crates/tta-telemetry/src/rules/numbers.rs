@@ -1,5 +1,6 @@
 //! Quantities: exact, or refused.
 
+use super::Quantile;
 use super::ast::Literal;
 use super::lexer::Token;
 use crate::money::Usd;
@@ -41,6 +42,20 @@ pub(super) fn time(token: &Token) -> Option<u64> {
         _ => return None,
     };
     scaled(text, unit)?.try_into().ok()
+}
+
+/// `p` and a percentage, above 0 and below 100.
+pub(super) fn quantile(token: &Token) -> Option<Quantile> {
+    let Token::Word(word) = token else { return None };
+    let percent = word.strip_prefix('p')?;
+    let (whole, fraction) = percent.split_once('.').unwrap_or((percent, "0"));
+    let is_number = [whole, fraction].iter().all(|digits| !digits.is_empty() && is_digits(digits));
+    let millionths = scaled(percent, 10_000).filter(|_| is_number)?;
+    u32::try_from(millionths).ok().and_then(Quantile::new)
+}
+
+fn is_digits(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 pub(super) fn money(token: &Token) -> Option<Usd> {
@@ -96,6 +111,34 @@ mod tests {
         ] {
             assert_eq!(time(&number(text, unit)), want, "{text}{unit}");
         }
+    }
+
+    #[test]
+    fn quantiles_are_percentages_between_both_ends() {
+        for (text, want) in [
+            ("p50", Some(500_000)),
+            ("p99", Some(990_000)),
+            ("p99.9", Some(999_000)),
+            ("p99.90", Some(999_000)),
+            ("p099", Some(990_000)),
+            ("p0.0001", Some(1)),
+            ("p99.9999", Some(999_999)),
+            ("p99.99999", None),
+            ("p0", None),
+            ("p0.0", None),
+            ("p100", None),
+            ("p", None),
+            ("p.5", None),
+            ("p99.", None),
+            ("p9.9.9", None),
+            ("p-1", None),
+            ("P99", None),
+            ("p9_9", None),
+            (&format!("p{}", "9".repeat(60)), None),
+        ] {
+            assert_eq!(quantile(&Token::Word(text.to_owned())), want.and_then(Quantile::new), "{text}");
+        }
+        assert_eq!(quantile(&number("99", "p")), None);
     }
 
     #[test]

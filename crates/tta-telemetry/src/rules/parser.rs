@@ -23,6 +23,8 @@ const SUBJECTS: &[&str] = &[
     "handled",
     "not",
 ];
+/// Those that people usually mean.
+const QUANTILES: &[&str] = &["p50", "p90", "p95", "p99", "p99.9"];
 const ACTIONS: &[&str] = &["keep", "drop", "rate"];
 pub(super) const SAME: &str = "`==` or `!=`";
 pub(super) const ORDER: &str = "a comparison (`==`, `!=`, `<`, `<=`, `>`, `>=`)";
@@ -199,7 +201,7 @@ impl<'t> Parser<'t> {
         };
         match word.as_str() {
             "handled" => Ok(Test::Handled),
-            "duration" => self.order(numbers::TIME, numbers::time).map(|(order, ns)| Test::Duration(order, ns)),
+            "duration" => self.duration(),
             "cost" => self.order(numbers::MONEY, numbers::money).map(|(order, usd)| Test::Cost(order, usd)),
             "span_count" => {
                 self.order(numbers::WHOLE, numbers::whole).map(|(order, count)| Test::SpanCount(order, count))
@@ -226,6 +228,27 @@ impl<'t> Parser<'t> {
 
     pub(super) fn comparison(&mut self) -> Option<Order> {
         Order::ALL.into_iter().find(|order| self.take_sign(order.as_str()))
+    }
+
+    /// Compared with a time, or, but for equality, with a quantile.
+    fn duration(&mut self) -> Parsed<Test> {
+        let Some(order) = self.comparison() else {
+            let found = self.next();
+            return Err(self.refuse(&found, ORDER, &[]));
+        };
+        let found = self.next();
+        match (numbers::time(&found.token), numbers::quantile(&found.token)) {
+            (Some(ns), _) => Ok(Test::Duration(order, ns)),
+            (None, Some(quantile)) if !order.is_same() => Ok(Test::Latency(order, quantile)),
+            (None, Some(_)) => {
+                Err(self.refuse(&found, format!("{}; a quantile goes with `<`, `<=`, `>`, `>=`", numbers::TIME), &[]))
+            }
+            (None, None) if order.is_same() => Err(self.refuse(&found, numbers::TIME, &[])),
+            (None, None) => {
+                let expected = format!("{}, or a quantile from `p0.0001` to `p99.9999`", numbers::TIME);
+                Err(self.refuse(&found, expected, QUANTILES))
+            }
+        }
     }
 
     /// A comparison and a quantity of its own kind.

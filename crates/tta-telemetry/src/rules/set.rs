@@ -1,9 +1,8 @@
 //! Several rules, of which the first that matches decides.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
-use super::{RuleSetError, SamplingRule};
+use super::{Quantile, RuleContext, RuleSetError, SamplingRule};
 use crate::model::Trace;
 
 const MOST_RULES: usize = 100;
@@ -70,10 +69,9 @@ impl RuleSet {
         Self::new(rules?)
     }
 
-    /// The first rule that matches a finished trace, and counts it. `slow` is from which duration
-    /// on the trace is slow.
-    pub fn decide(&self, trace: &Trace, slow: Option<Duration>) -> Option<&SamplingRule> {
-        let found = self.rules.iter().find(|counted| counted.rule.matches(trace, slow))?;
+    /// The first rule that matches a finished trace, and counts it.
+    pub fn decide(&self, trace: &Trace, context: &RuleContext<'_>) -> Option<&SamplingRule> {
+        let found = self.rules.iter().find(|counted| counted.rule.matches(trace, context))?;
         found.matched.fetch_add(1, Ordering::Relaxed);
         Some(&found.rule)
     }
@@ -94,6 +92,15 @@ impl RuleSet {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.rules.is_empty()
+    }
+
+    /// The quantiles of latency that any rule names, each once, the smallest first.
+    #[must_use]
+    pub fn quantiles(&self) -> Vec<Quantile> {
+        let mut quantiles: Vec<Quantile> = self.rules().flat_map(SamplingRule::quantiles).collect();
+        quantiles.sort_unstable();
+        quantiles.dedup();
+        quantiles
     }
 
     /// The attributes that any rule names, each once, in order of the alphabet.

@@ -44,6 +44,7 @@ impl Display for Test {
         match self {
             Test::Handled => f.write_str("handled"),
             Test::Duration(order, ns) => write!(f, "duration {} {}", order.as_str(), time(*ns)),
+            Test::Latency(order, quantile) => write!(f, "duration {} {quantile}", order.as_str()),
             Test::SpanCount(order, count) => write!(f, "span_count {} {count}", order.as_str()),
             Test::Tokens(order, count) => write!(f, "tokens {} {count}", order.as_str()),
             Test::Cost(order, usd) => write!(f, "cost {} {usd}", order.as_str()),

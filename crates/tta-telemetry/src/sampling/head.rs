@@ -231,7 +231,7 @@ impl HeadSampler {
         let rate = self.rate.get();
         if self.hash == SamplingHash::Otel {
             let accepted = "32 lower-case hexadecimal digits, not all zero";
-            let trace_id = key.parse().map_err(|_| SamplingError::new("trace_id", &key, accepted))?;
+            let trace_id = key.parse().map_err(|_| SamplingError::new("trace_id", &quoted(key), accepted))?;
             return Ok(self.decide_at(rate, &RunStart::root(trace_id)));
         }
         let (keep, selection, reason) = if rate <= Rate::ZERO {
@@ -247,6 +247,15 @@ impl HeadSampler {
         let randomness = key.parse().map_or_else(|_| md5_rule::randomness(key), Randomness::of);
         Ok(HeadDecision { keep, selection, reason, rate: rate.get(), randomness, sampler: self.name })
     }
+}
+
+/// A key of any length, for errors: where it begins and ends must be seen, and that it was cut.
+fn quoted(key: &str) -> String {
+    let characters = key.chars().count();
+    if characters <= 36 {
+        return format!("`{key}`");
+    }
+    format!("`{}…` ({characters} characters)", key.chars().take(16).collect::<String>())
 }
 
 /// Apart, so that deciding by threshold stays small.

@@ -141,7 +141,7 @@ fn otel_refuses_what_is_not_a_trace_id_and_says_what_is() {
     let zero = "0".repeat(32);
     for key in ["", "4bf9", long, "4BF92F3577B34DA6A3CE929D0E0E4736", "zbf92f3577b34da6a3ce929d0e0e4736", &zero] {
         let error = otel.decide_key(key, || 0.0).unwrap_err().to_string();
-        let expected = format!("`trace_id` is {key}, accepted is 32 lower-case hexadecimal digits, not all zero");
+        let expected = format!("`trace_id` is `{key}`, accepted is 32 lower-case hexadecimal digits, not all zero");
         assert_eq!(error, expected);
     }
     let decision = otel.decide_key(ID, || 0.0).unwrap();

@@ -23,6 +23,7 @@
 
 mod adaptive;
 mod budget;
+mod dry_run;
 mod error;
 mod estimate;
 mod head;
@@ -37,6 +38,7 @@ mod threshold;
 
 pub use adaptive::{AdaptiveConfig, AdaptiveController, AdaptiveStats};
 pub use budget::{BudgetClass, RateBudget, RateBudgetConfig, RateBudgetStats};
+pub use dry_run::{DryRun, DryRunReport, DryRunRow, DryRunRule, UnknownName};
 pub use error::SamplingError;
 pub use estimate::{Estimate, Estimator};
 pub use head::{HeadDecision, HeadSampler, RunStart, SamplingHash, Selection};

@@ -4,13 +4,15 @@
 //! (their outcome is given), or how much is too much (a [`RateBudget`] is given).
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::budget::{BudgetClass, RateBudget};
 use super::error::SamplingError;
 use super::head::{HeadDecision, Selection};
 use super::rate::Rate;
 use super::threshold::Threshold;
-use crate::model::{DecisionReason, Name, RuleName, SamplingDecision, Trace, TraceClass};
+use crate::model::{DecisionReason, Name, RuleName, SamplingDecision, SpanRecord, Trace, TraceClass};
+use crate::rules::{Quantile, RuleAction, RuleContext, RuleSet, SamplingRule};
 
 /// What the first rule that matched says.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -41,6 +43,20 @@ pub struct FinishedTrace {
     pub bytes: u64,
     /// What another process kept it by before it came here; that of a trace of our own keeps all.
     pub incoming: Threshold,
+}
+
+impl RuleOutcome {
+    /// What a rule does with the traces that it matches. Its name must be a [`RuleName`], which
+    /// [`SamplingPolicy::check`](super::SamplingPolicy::check) sees to; else it is as if none matched.
+    #[must_use]
+    pub fn of(rule: &SamplingRule) -> Self {
+        let Ok(name) = rule.name().parse() else { return RuleOutcome::None };
+        match rule.action() {
+            RuleAction::Keep => RuleOutcome::Keep(name),
+            RuleAction::Drop => RuleOutcome::Drop(name),
+            RuleAction::Rate(rate) => RuleOutcome::Rate(name, Rate::new(rate).unwrap_or(Rate::ZERO)),
+        }
+    }
 }
 
 impl FinishedTrace {
@@ -137,6 +153,28 @@ impl TailPolicy {
             }
             RuleOutcome::None => by_head(trace, budget),
         }
+    }
+
+    /// Asks the rules about a trace, unless it is kept whatever they say. `latency` looks quantiles
+    /// up.
+    #[cfg_attr(not(feature = "record"), allow(dead_code))]
+    pub(crate) fn ask(
+        &self,
+        rules: &RuleSet,
+        whole: &Trace,
+        trace: &mut FinishedTrace,
+        latency: &dyn Fn(&SpanRecord, Quantile) -> Option<u64>,
+    ) {
+        if !self.keeps_always(trace) {
+            let decided = rules.decide(whole, &self.context(latency));
+            trace.rule = decided.map_or(RuleOutcome::None, RuleOutcome::of);
+        }
+    }
+
+    /// What rules are told of this policy.
+    pub(crate) fn context<'c>(&self, latency: &'c dyn Fn(&SpanRecord, Quantile) -> Option<u64>) -> RuleContext<'c> {
+        let slow = Duration::from_secs_f64((self.slow_threshold_ms / 1e3).clamp(0.0, 1e9));
+        RuleContext::default().slow(slow).latency(latency)
     }
 
     /// Whether this trace is kept whatever rules and chance say.

@@ -2,14 +2,49 @@
 
 use std::time::Duration;
 
-use tta_telemetry::{TraceClass, Value};
+use tta_telemetry::{Quantile, RuleContext, SpanRecord, Trace, TraceClass, Value};
 
 use crate::support::{checkout, span, text, trace, when};
+
+/// A condition about a trace whose workflow has a 99th percentile of 800 ms, and no other.
+fn beside_p99(condition: &str, trace: &Trace) -> bool {
+    let latency = |root: &SpanRecord, quantile: Quantile| {
+        (root.name == *"checkout" && quantile.get() == 0.99).then_some(800_000_000)
+    };
+    when(condition).matches(trace, &RuleContext::default().latency(&latency))
+}
+
+#[test]
+fn a_duration_is_compared_with_the_quantile_of_its_workflow() {
+    for (ms, want) in
+        [(799, [false, false, true, true]), (800, [true, false, false, true]), (801, [true, true, false, false])]
+    {
+        let mut root = span(1, "checkout", &[]);
+        root.duration_ns = ms * 1_000_000;
+        let trace = trace(TraceClass::Normal, vec![root]);
+        let found = [">=", ">", "<", "<="].map(|order| beside_p99(&format!("duration {order} p99"), &trace));
+        assert_eq!(found, want, "{ms} ms");
+    }
+}
+
+#[test]
+fn a_quantile_that_nobody_knows_makes_each_test_of_it_false() {
+    let (here, elsewhere) = (checkout(), trace(TraceClass::Normal, vec![span(1, "elsewhere", &[])]));
+    let mut rootless = checkout();
+    rootless.spans.remove(0);
+    for order in [">=", ">", "<", "<="] {
+        let condition = format!("duration {order} p99");
+        assert!(!when(&condition).matches(&here, &RuleContext::default()), "{condition}");
+        assert!(!beside_p99(&condition, &elsewhere) && !beside_p99(&condition, &rootless), "{condition}");
+        assert!(!beside_p99(&format!("duration {order} p50"), &here), "{condition}");
+        assert!(beside_p99(&format!("not duration {order} p50"), &here), "{condition}");
+    }
+}
 
 fn assert_each(want: bool, conditions: &[&str]) {
     let trace = checkout();
     for condition in conditions {
-        assert_eq!(when(condition).matches(&trace, None), want, "{condition}");
+        assert_eq!(when(condition).matches(&trace, &RuleContext::default()), want, "{condition}");
     }
 }
 
@@ -94,10 +129,10 @@ fn without_cost_and_tokens_no_comparison_of_them_holds() {
     for condition in
         ["cost < $1", "cost >= $0", "cost != $1", "tokens < 5", "tokens >= 0", "handled", "error.type exists"]
     {
-        assert!(!when(condition).matches(&bare, None), "{condition}");
+        assert!(!when(condition).matches(&bare, &RuleContext::default()), "{condition}");
     }
     let wrong = trace(TraceClass::Normal, vec![span(1, "wrong", &[("cost.usd", Value::F64(f64::NAN))])]);
-    assert!(!when("cost >= $0 or cost != $1").matches(&wrong, None));
+    assert!(!when("cost >= $0 or cost != $1").matches(&wrong, &RuleContext::default()));
 }
 
 #[test]
@@ -112,8 +147,16 @@ fn the_class_is_slow_from_the_threshold_on_unless_the_run_failed_or_was_cancelle
     ] {
         let trace = trace(class, vec![span(1, "run", &[])]);
         for name in ["failed", "slow", "cancelled", "normal"] {
-            assert_eq!(when(&format!("class == {name}")).matches(&trace, threshold), name == want, "{name}");
-            assert_eq!(when(&format!("class != {name}")).matches(&trace, threshold), name != want, "{name}");
+            assert_eq!(
+                when(&format!("class == {name}")).matches(&trace, &RuleContext::default().slow(threshold)),
+                name == want,
+                "{name}"
+            );
+            assert_eq!(
+                when(&format!("class != {name}")).matches(&trace, &RuleContext::default().slow(threshold)),
+                name != want,
+                "{name}"
+            );
         }
     }
 }
@@ -121,10 +164,10 @@ fn the_class_is_slow_from_the_threshold_on_unless_the_run_failed_or_was_cancelle
 #[test]
 fn without_its_root_a_trace_has_a_duration_and_no_name() {
     let rest = trace(TraceClass::Normal, vec![span(2, "a", &[("k", Value::I64(1))]), span(4, "b", &[])]);
-    assert!(when("duration == 500000000ns").matches(&rest, None));
-    assert!(!when(r#"workflow exists or root.attr("k") exists"#).matches(&rest, None));
+    assert!(when("duration == 500000000ns").matches(&rest, &RuleContext::default()));
+    assert!(!when(r#"workflow exists or root.attr("k") exists"#).matches(&rest, &RuleContext::default()));
     let empty = trace(TraceClass::Normal, Vec::new());
-    assert!(when("duration == 0s and span_count == 0").matches(&empty, None));
+    assert!(when("duration == 0s and span_count == 0").matches(&empty, &RuleContext::default()));
 }
 
 #[test]

@@ -18,6 +18,10 @@ fn a_rule_is_shown_in_its_canonical_form() {
         ("a:keep", "a: keep"),
         (" a.b-C_1 :\n drop when\thandled", "a.b-C_1: drop when handled"),
         ("a: rate 0.10 when duration>=1500ms", "a: rate 0.1 when duration >= 1500ms"),
+        (
+            "a: rate 0.5 when duration>=p99.90 and not duration<p50",
+            "a: rate 0.5 when duration >= p99.9 and not duration < p50",
+        ),
         ("a: keep when duration < 0.5m or duration > 120000ms", "a: keep when duration < 30s or duration > 2m"),
         ("a: keep when cost != $5", "a: keep when cost != $5.00"),
         ("a: keep when ((handled))", "a: keep when handled"),
@@ -63,9 +67,29 @@ fn errors_say_where_what_was_found_and_what_is_accepted() {
         ),
         (
             "a: keep when duration > 2",
-            "found `2`, expected a time with its unit (ns, us, ms, s or m), such as `2s`",
+            "found `2`, expected a time with its unit (ns, us, ms, s or m), such as `2s`, or a quantile from `p0.0001` \
+             to `p99.9999`",
             24,
         ),
+        (
+            "a: keep when duration >= p100",
+            "found `p100`, expected a time with its unit (ns, us, ms, s or m), such as `2s`, or a quantile from \
+             `p0.0001` to `p99.9999`",
+            25,
+        ),
+        (
+            "a: keep when duration >= P99",
+            "found `P99`, expected a time with its unit (ns, us, ms, s or m), such as `2s`, or a quantile from \
+             `p0.0001` to `p99.9999` (did you mean `p99`?)",
+            25,
+        ),
+        (
+            "a: keep when duration == p99",
+            "found `p99`, expected a time with its unit (ns, us, ms, s or m), such as `2s`; a quantile goes with `<`, \
+             `<=`, `>`, `>=`",
+            25,
+        ),
+        ("a: keep when cost > p99", "found `p99`, expected an amount of dollars, such as `$0.05`", 20),
         ("a: keep when cost > 0.05", "found `0.05`, expected an amount of dollars, such as `$0.05`", 20),
         ("a: keep when tokens > 1.5", "found `1.5`, expected a whole number", 22),
         ("a: keep when tokens exists", "found `exists`, expected a comparison (`==`, `!=`, `<`, `<=`, `>`, `>=`)", 20),
@@ -193,6 +217,9 @@ fn test() -> impl Strategy<Value = String> {
         Just("handled".to_owned()),
         (order(), 0..9_999_u32, prop::sample::select(vec!["ns", "us", "ms", "s", "m"]))
             .prop_map(|(order, number, unit)| format!("duration {order} {number}{unit}")),
+        (prop::sample::select(vec!["<", "<=", ">", ">="]), 1..=999_999_u32).prop_map(|(order, millionths)| {
+            format!("duration {order} p{}.{:04}", millionths / 10_000, millionths % 10_000)
+        }),
         (order(), any::<u64>()).prop_map(|(order, number)| format!("tokens {order} {number}")),
         (order(), any::<u32>()).prop_map(|(order, number)| format!("span_count{order}{number}")),
         (order(), 0..1_000_u32, 0..1_000_u32).prop_map(|(order, a, b)| format!("cost {order} ${a}.{b:09}")),

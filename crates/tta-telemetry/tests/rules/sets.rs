@@ -1,6 +1,6 @@
 //! Several rules: which decides, and what is refused about them.
 
-use tta_telemetry::{RuleAction, RuleSet, TraceClass};
+use tta_telemetry::{RuleAction, RuleContext, RuleSet, TraceClass};
 
 use crate::support::{checkout, rule, span, trace};
 
@@ -16,7 +16,7 @@ fn the_first_rule_that_matches_decides_and_is_counted() {
     let other = trace(TraceClass::Normal, vec![span(1, "other", &[])]);
     let decided: Vec<_> = [checkout(), checkout(), health, other]
         .iter()
-        .map(|trace| set.decide(trace, None).map(|rule| (rule.name(), rule.action())))
+        .map(|trace| set.decide(trace, &RuleContext::default()).map(|rule| (rule.name(), rule.action())))
         .collect();
     let dear = Some(("dear", RuleAction::Keep));
     assert_eq!(decided, [dear, dear, Some(("health", RuleAction::Drop)), None]);

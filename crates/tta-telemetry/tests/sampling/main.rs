@@ -5,3 +5,5 @@
 mod conformance;
 mod coverage;
 mod hooks;
+mod latency;
+mod presumed;

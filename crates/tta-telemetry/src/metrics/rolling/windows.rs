@@ -66,6 +66,10 @@ pub(in crate::metrics) struct WindowsRead {
 }
 
 impl WindowsRead {
+    pub(in crate::metrics) fn into_five_minutes(self) -> Histogram {
+        self.five_minutes
+    }
+
     /// Adds what another series saw.
     pub(in crate::metrics) fn merge(&mut self, other: &Self) {
         self.minute.merge(&other.minute);

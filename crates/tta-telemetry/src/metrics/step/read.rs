@@ -136,6 +136,13 @@ impl StepInstruments {
         }
     }
 
+    /// How long executions took that ended in the last 5 to 6 minutes.
+    #[cfg_attr(not(feature = "record"), allow(dead_code))]
+    pub(crate) fn last_five_minutes(&self) -> Histogram {
+        let (windows, _) = self.rolled();
+        windows.durations.read(self.totals().values).into_five_minutes()
+    }
+
     /// The durations as the value of a metric, which counts as many as the outcomes do.
     pub(super) fn histogram_value(&self, read: &StepRead) -> MetricValue {
         let totals = &read.totals;
