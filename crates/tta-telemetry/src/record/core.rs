@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use arc_swap::ArcSwapOption;
 use crossbeam_queue::ArrayQueue;
 
+use super::by_rule::ByRule;
+use super::hooks::{self, Hooks};
 use super::late::LateRecords;
 use super::live::{FIRST_CHUNK_BYTES, LiveTrace};
 use super::policy::Policies;
@@ -20,14 +22,14 @@ use crate::clock::Clock;
 use crate::counters::RecorderCounters;
 use crate::decisions::{DecisionRegistry, Observers};
 use crate::engine::TraceStart;
-use crate::id::IdSource;
+use crate::id::{IdSource, TraceId};
 use crate::limits::Limits;
 use crate::measuring::Measuring;
 use crate::metrics::{CounterArray, ShardedCounter};
-use crate::model::{MOST_REASONS, Name, Sampling, SamplingDecision};
+use crate::model::{DecisionReason, MOST_REASONS, Name, Sampling, SamplingDecision};
 use crate::overhead::Overhead;
 use crate::redaction::Redactor;
-use crate::sampling::TailDecision;
+use crate::sampling::{RemoteSampling, RunStart, TailDecision};
 use crate::sink::SinkWorker;
 
 /// Idle traces kept for any thread; more are freed.
@@ -54,6 +56,10 @@ pub(crate) struct CounterCells {
     pub(crate) missed_errors: ShardedCounter,
     pub(crate) observer_panics: ShardedCounter,
     pub(crate) redacted: ShardedCounter,
+    pub(crate) sampler_panics: ShardedCounter,
+    pub(crate) processor_panics: ShardedCounter,
+    pub(crate) edits_refused: ShardedCounter,
+    pub(crate) by_rule: ByRule,
 }
 
 impl CounterCells {
@@ -76,6 +82,7 @@ pub(crate) struct Settings {
     pub(crate) sampling: Sampling,
     pub(crate) sinks: Vec<SinkWorker>,
     pub(crate) observers: Observers,
+    pub(crate) hooks: Option<Arc<Hooks>>,
     pub(crate) measuring: Measuring,
     pub(crate) overhead: Arc<Overhead>,
     pub(crate) enabled: bool,
@@ -95,6 +102,8 @@ pub(crate) struct Core {
     pub(crate) overhead: Arc<Overhead>,
     pub(crate) decisions: DecisionRegistry,
     pub(crate) observers: Observers,
+    /// The program's own samplers and processors; `None` without any.
+    pub(crate) hooks: Option<Arc<Hooks>>,
     pub(crate) late: LateRecords,
     pub(crate) registry: Registry,
     pub(crate) shared_pool: ArrayQueue<Arc<LiveTrace>>,
@@ -124,6 +133,7 @@ impl Core {
             overhead: settings.overhead,
             decisions: DecisionRegistry::default(),
             observers: settings.observers,
+            hooks: settings.hooks,
             registry: Registry::new(),
             shared_pool: ArrayQueue::new(SHARED_POOL.min(most_traces)),
             kept: ArrayQueue::new(most_traces),
@@ -141,6 +151,11 @@ impl Core {
         if !self.enabled {
             return ActiveTrace::off();
         }
+        if self.hooks.is_some() && hooks::is_inside() {
+            // A hook would be asked about what it does.
+            self.counters.unrecorded.add(1);
+            return ActiveTrace::off();
+        }
         let Some(live) = pool::take(self) else {
             self.counters.unrecorded.add(1);
             return ActiveTrace::off();
@@ -149,8 +164,30 @@ impl Core {
         let now = self.clock.ticks();
         let (trace_id, parent) = start.parent.unzip();
         let workflow = self.policies.workflow(&name);
-        live.begin(trace_id.unwrap_or_else(|| self.ids.trace_id()), root, now, start, workflow);
+        let trace_id = trace_id.unwrap_or_else(|| self.ids.trace_id());
+        if let Some(hooks) = &self.hooks {
+            self.begin_hooked(hooks, &live, &name, (trace_id, start));
+        }
+        live.begin(trace_id, root, now, start, workflow);
         ActiveTrace::new(live, name, start.kind, (root, parent), now)
+    }
+
+    /// Out of the way of engines without hooks.
+    #[cold]
+    fn begin_hooked(
+        &self,
+        hooks: &Hooks,
+        live: &LiveTrace,
+        workflow: &Name,
+        (trace_id, start): (TraceId, &TraceStart<'_>),
+    ) {
+        let start = RunStart {
+            trace_id,
+            remote: start.remote.unwrap_or_else(|| RemoteSampling::root(trace_id)),
+            correlation_id: start.correlation_id,
+            forced: start.is_forced,
+        };
+        live.set_hooked(hooks.begin(workflow, &start, self.policies.is_policy(), &self.counters));
     }
 
     /// The decision about a trace as it stands.
@@ -165,11 +202,16 @@ impl Core {
         let decision = &decided.decision;
         let counts = if decision.keep { &self.counters.kept } else { &self.counters.dropped };
         counts.add(decision.reason.index(), 1);
+        if let DecisionReason::Rule(name) = decision.reason {
+            self.counters.by_rule.note(name, decision.keep);
+        }
     }
 
     /// Asks for memory within the byte bound, making room at the expense of others if need be.
     pub(crate) fn reserve(&self, bytes: usize, on_behalf_of: Option<usize>) -> bool {
-        self.try_reserve(bytes) || (self.make_room(bytes, on_behalf_of) && self.try_reserve(bytes))
+        self.try_reserve(bytes)
+            // Making room may call hooks, and may be what calls this one.
+            || (!hooks::is_inside() && self.make_room(bytes, on_behalf_of) && self.try_reserve(bytes))
     }
 
     fn try_reserve(&self, bytes: usize) -> bool {
@@ -213,6 +255,9 @@ impl Core {
             decisions_overflowed: self.decisions.overflow(),
             observer_panics: cells.observer_panics.get(),
             redacted: cells.redacted.get(),
+            sampler_panics: cells.sampler_panics.get(),
+            processor_panics: cells.processor_panics.get(),
+            processor_edits_refused: cells.edits_refused.get(),
             measurements_refused: self.measuring.measurements_refused(),
             metric_source_panics: self.measuring.meter.source_panics.get(),
             metric_sources_refused: self.measuring.meter.sources_refused.get(),
@@ -249,7 +294,7 @@ pub(crate) fn finish(live: Arc<LiveTrace>) -> Option<SamplingDecision> {
         live.clear_decision();
         pool::give(live);
     }
-    if core.closed.load(Ordering::SeqCst) {
+    if core.closed.load(Ordering::SeqCst) && !hooks::is_inside() {
         // This run was missed when the engine ended; nobody else will send it.
         core.housekeep();
     }

@@ -116,7 +116,7 @@ fn decide_early(live: &Arc<LiveTrace>, seen: Seen, reason: Option<DecisionReason
     live.core.note_decision(&decided);
     if decided.decision.keep {
         let trace = trace.unwrap_or_else(|| decode::undecided(live, extent, true));
-        live.core.dispatch(decided.of(trace));
+        live.core.dispatch(decided.of(trace), live.hooked().as_ref());
     } else {
         // Wait for writers in the middle of a record before the memory goes.
         live.log.read(extent, |_| {});
@@ -151,6 +151,7 @@ mod tests {
             sampling: Sampling::KeepNone,
             sinks: Vec::new(),
             observers: crate::decisions::Observers::default(),
+            hooks: None,
             enabled: true,
         });
         let start = || core.start_trace("run".into(), &crate::engine::TraceStart::default());

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::core::Core;
 use super::decode;
+use super::hooks::HookedRun;
 use super::live::LiveTrace;
 use super::pool;
 use crate::clock::Ticks;
@@ -36,7 +37,8 @@ impl Core {
         }
         for group in self.late.take() {
             if let Some(trace) = decode::late(self, &group) {
-                self.dispatch(trace);
+                let run = group.first().and_then(|record| record.hooked.as_ref());
+                self.dispatch(trace, run);
             }
         }
         for sink in &self.sinks {
@@ -55,7 +57,7 @@ impl Core {
             decided
         });
         if decided.decision.keep {
-            self.dispatch(decided.of(trace));
+            self.dispatch(decided.of(trace), live.hooked().as_ref());
         }
     }
 
@@ -71,8 +73,12 @@ impl Core {
         self.measuring.housekeep();
     }
 
-    /// Hands a kept trace to every sink's queue.
-    pub(crate) fn dispatch(&self, mut trace: Trace) {
+    /// Hands a kept trace to every sink's queue, processed and without secrets.
+    pub(crate) fn dispatch(&self, mut trace: Trace, run: Option<&HookedRun>) {
+        // First, so that nothing they add escapes the redactor.
+        if let Some(hooks) = &self.hooks {
+            hooks.process(run, &mut trace, &self.limits, &self.counters);
+        }
         if let Some(redactor) = &*self.redactor.load() {
             let found = redactor.redact(&mut trace).total();
             if found > 0 {

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 
+use super::hooks::SAMPLER;
 use super::live::LiveTrace;
 use crate::clock::Clock;
 use crate::metrics::ShardedCounter;
@@ -129,6 +130,11 @@ impl Policies {
         self.policy.load().as_ref().map(|sampled| sampled.head(live))
     }
 
+    /// Whether there is more to it than a simple choice.
+    pub(crate) fn is_policy(&self) -> bool {
+        self.mode.load(Ordering::Relaxed) >= POLICY
+    }
+
     /// The same for a run that is not recorded.
     pub(crate) fn keeps_all(&self) -> bool {
         self.mode.load(Ordering::Relaxed) == KEEP_ALL
@@ -144,7 +150,7 @@ impl Policies {
     }
 
     /// The decision about a trace as it stands. One rule for every way a trace can end. `None`: a
-    /// rule may have something to say, which takes the whole trace.
+    /// sampler or rule may have something to say, which takes the whole trace.
     #[inline]
     pub(crate) fn decide(&self, live: &LiveTrace) -> Option<TailDecision> {
         match self.mode.load(Ordering::Acquire) {
@@ -227,7 +233,8 @@ impl Sampled {
     }
 
     fn head_at(&self, live: &LiveTrace, own: &WorkflowPolicy) -> HeadDecision {
-        let rate = own.rate.unwrap_or_else(|| self.head.rate().get());
+        let asked = live.asked_rate();
+        let rate = asked.or(own.rate).unwrap_or_else(|| self.head.rate().get());
         let id = live.correlation_id();
         let start = RunStart {
             trace_id: live.trace_id(),
@@ -235,13 +242,14 @@ impl Sampled {
             correlation_id: id.as_deref(),
             forced: live.is_forced(),
         };
-        self.head.decide_at(rate, &start)
+        let head = self.head.decide_at(rate, &start);
+        if asked.is_some() { HeadDecision { sampler: SAMPLER, ..head } } else { head }
     }
 
-    /// `None` when it is for the rules to say.
+    /// `None` when it is for samplers or rules to say.
     fn decide(&self, live: &LiveTrace) -> Option<TailDecision> {
         let (tail, finished) = self.finished(live);
-        if !self.rules.is_empty() && !tail.keeps_always(&finished) {
+        if (live.has_samplers() || !self.rules.is_empty()) && !tail.keeps_always(&finished) {
             return None;
         }
         Some(tail.decide(&finished, self.budget.as_ref()))
@@ -249,10 +257,17 @@ impl Sampled {
 
     fn decide_whole(&self, live: &LiveTrace, trace: &Trace) -> TailDecision {
         let (tail, mut finished) = self.finished(live);
-        if !tail.keeps_always(&finished) {
-            let slow = Duration::from_secs_f64((tail.slow_threshold_ms / 1e3).clamp(0.0, 1e9));
-            finished.rule = self.rules.decide(trace, Some(slow)).map_or(RuleOutcome::None, outcome);
+        if tail.keeps_always(&finished) {
+            return tail.decide(&finished, self.budget.as_ref());
         }
+        finished.rule = live.ask_samplers(&finished, trace);
+        if finished.rule != RuleOutcome::None {
+            let mut decided = tail.decide(&finished, self.budget.as_ref());
+            decided.decision.sampler = SAMPLER;
+            return decided;
+        }
+        let slow = Duration::from_secs_f64((tail.slow_threshold_ms / 1e3).clamp(0.0, 1e9));
+        finished.rule = self.rules.decide(trace, Some(slow)).map_or(RuleOutcome::None, outcome);
         tail.decide(&finished, self.budget.as_ref())
     }
 

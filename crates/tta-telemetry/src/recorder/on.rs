@@ -26,6 +26,7 @@ use crate::money::Usd;
 use crate::overhead::Overhead;
 use crate::pending::PendingRegistry;
 use crate::record::core::{Core, Settings};
+use crate::record::hooks::{self, Hooks};
 use crate::record::{ActiveTrace, Stop};
 use crate::redaction::{Redaction, Redactor};
 use crate::sampling::{AdaptiveStats, SamplingError, SamplingPolicy};
@@ -70,6 +71,7 @@ impl Recorder {
             sampling: parts.sampling,
             sinks,
             observers: parts.observers,
+            hooks: Hooks::new(parts.hooks).map(Arc::new),
             measuring,
             overhead,
             enabled: true,
@@ -77,6 +79,10 @@ impl Recorder {
         let recorder = Self::around(core);
         let measuring = &recorder.core.measuring;
         recorder.health.watch(&(Arc::clone(measuring.limiter()) as Arc<dyn HealthComponent>));
+        if let Some(hooks) = &recorder.core.hooks {
+            recorder.core.counters.sampler_panics.add(hooks.nameless());
+            recorder.health.watch(&(Arc::clone(hooks) as Arc<dyn HealthComponent>));
+        }
         if measuring.slos.has_store() {
             recorder.health.watch(&(Arc::clone(&measuring.slos) as Arc<dyn HealthComponent>));
         }
@@ -239,6 +245,7 @@ impl Recorder {
             kept: core.counters.kept.read(),
             dropped: core.counters.dropped.read(),
             counters: core.read_counters(),
+            rules: core.counters.by_rule.read(),
             decisions: core.decisions.read(),
             sinks: self.sinks(),
             health: self.health.report(),
@@ -293,6 +300,10 @@ impl Recorder {
     }
 
     pub(crate) fn flush(&self, deadline: Duration) -> ShutdownReport {
+        if hooks::is_inside() {
+            // It would wait for the one who called the hook.
+            return ShutdownReport { sinks: self.sinks(), ..ShutdownReport::default() };
+        }
         let deadline = Deadline::after(deadline);
         self.core.housekeep_slowly();
         self.core.housekeep();
@@ -306,6 +317,9 @@ impl Recorder {
     }
 
     pub(crate) fn shutdown(&self, deadline: Duration) -> ShutdownReport {
+        if hooks::is_inside() {
+            return ShutdownReport { sinks: self.sinks(), ..ShutdownReport::default() };
+        }
         let end = Deadline::after(deadline);
         // First, while what it does is still recorded.
         let unfinished = self.pending.wait(deadline);
@@ -334,6 +348,7 @@ fn bare(clock: Clock, ids: IdSource, enabled: bool) -> Settings {
         sampling: Sampling::KeepNone,
         sinks: Vec::new(),
         observers: Observers::default(),
+        hooks: None,
         enabled,
     }
 }

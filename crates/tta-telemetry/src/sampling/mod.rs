@@ -41,6 +41,7 @@ pub use error::SamplingError;
 pub use estimate::{Estimate, Estimator};
 pub use head::{HeadDecision, HeadSampler, RunStart, SamplingHash, Selection};
 pub use hooks::{FinishedRun, IsolatedProcessor, IsolatedSampler, Sampler, TraceEdit, TraceProcessor, Verdict};
+pub(crate) use hooks::{HookList, HookSet, Panicked};
 pub use otel_state::OtelState;
 pub use parent::{RemoteParent, RemoteSampling};
 pub use policy::{SamplingPolicy, WorkflowPolicy};
