@@ -109,6 +109,8 @@ pub(crate) struct Core {
     pub(crate) shared_pool: ArrayQueue<Arc<LiveTrace>>,
     /// Traces to be decoded; each holds at least a first chunk, so the byte bound bounds it.
     pub(crate) kept: ArrayQueue<Arc<LiveTrace>>,
+    /// Traces whose last handle went inside a hook, while they were decided.
+    pub(crate) orphans: Mutex<Vec<Arc<LiveTrace>>>,
     allocated: AtomicUsize,
     pub(crate) evicting: Mutex<()>,
     /// Held during a round of housekeeping: whoever flushes waits for one under way.
@@ -137,6 +139,7 @@ impl Core {
             registry: Registry::new(),
             shared_pool: ArrayQueue::new(SHARED_POOL.min(most_traces)),
             kept: ArrayQueue::new(most_traces),
+            orphans: Mutex::new(Vec::new()),
             allocated: AtomicUsize::new(0),
             evicting: Mutex::new(()),
             housekeeping: Mutex::new(()),
@@ -271,6 +274,12 @@ impl Core {
 /// `None`: that is not yet known, it is for rules to say in the background.
 pub(crate) fn finish(live: Arc<LiveTrace>) -> Option<SamplingDecision> {
     if !live.seen().is_some_and(|seen| live.start_deciding(seen)) {
+        if hooks::is_inside() && live.is_deciding() {
+            // It may be this thread that decides, further up: its memory is for housekeeping to take.
+            let core = Arc::clone(&live.core);
+            core.orphans.lock().push(live);
+            return None;
+        }
         // Decided early by another thread, which may still be at it.
         live.wait_for_decision();
         let decision = live.decision();

@@ -90,6 +90,7 @@ impl Core {
     /// Breaks the cycle between the engine and its traces once nothing is left to decide.
     pub(crate) fn forget_traces(&self) {
         while self.shared_pool.pop().is_some() {}
+        self.orphans.lock().clear();
         self.registry.clear();
         pool::forget_ended();
     }

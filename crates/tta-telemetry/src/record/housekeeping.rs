@@ -35,6 +35,11 @@ impl Core {
             pool::give_to_shared(live);
             self.sinks.iter().for_each(SinkWorker::pace);
         }
+        for live in std::mem::take(&mut *self.orphans.lock()) {
+            live.wait_for_decision();
+            live.clear_decision();
+            pool::give_to_shared(live);
+        }
         for group in self.late.take() {
             if let Some(trace) = decode::late(self, &group) {
                 let run = group.first().and_then(|record| record.hooked.as_ref());

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 use super::core::Core;
-use super::hooks::{HookedRun, Hooks};
+use super::hooks::{self, HookedRun, Hooks};
 use super::late::LateRecord;
 use super::log::{Count, Extent, FIRST_CHUNK_WORDS, Memory, Refused, SpanLog};
 use super::sync::{Mutex, wait_a_moment};
@@ -310,6 +310,11 @@ impl LiveTrace {
     /// A record that came after the decision follows it.
     fn late(&self, head: &[u64], tail: &[u64]) {
         while self.stage() == DECIDING {
+            if hooks::is_inside() {
+                // It may be this thread that decides, further up.
+                self.core.counters.late_lost.add(1);
+                return;
+            }
             wait_a_moment();
         }
         let decision = *self.decision.lock();
@@ -383,6 +388,10 @@ impl LiveTrace {
         while self.stage() != DECIDED {
             wait_a_moment();
         }
+    }
+
+    pub(crate) fn is_deciding(&self) -> bool {
+        self.stage() == DECIDING
     }
 
     pub(crate) fn set_decision(&self, decided: TailDecision) {
