@@ -8,9 +8,12 @@ mod isolate;
 mod list;
 
 pub use edit::TraceEdit;
+#[cfg(feature = "record")]
 pub(crate) use isolate::Panicked;
 pub use isolate::{IsolatedProcessor, IsolatedSampler};
-pub(crate) use list::{HookList, HookSet};
+pub(crate) use list::HookList;
+#[cfg(feature = "record")]
+pub(crate) use list::HookSet;
 
 use super::head::RunStart;
 use super::rate::Rate;

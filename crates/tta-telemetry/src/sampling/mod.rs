@@ -40,8 +40,10 @@ pub use budget::{BudgetClass, RateBudget, RateBudgetConfig, RateBudgetStats};
 pub use error::SamplingError;
 pub use estimate::{Estimate, Estimator};
 pub use head::{HeadDecision, HeadSampler, RunStart, SamplingHash, Selection};
+pub(crate) use hooks::HookList;
 pub use hooks::{FinishedRun, IsolatedProcessor, IsolatedSampler, Sampler, TraceEdit, TraceProcessor, Verdict};
-pub(crate) use hooks::{HookList, HookSet, Panicked};
+#[cfg(feature = "record")]
+pub(crate) use hooks::{HookSet, Panicked};
 pub use otel_state::OtelState;
 pub use parent::{RemoteParent, RemoteSampling};
 pub use policy::{SamplingPolicy, WorkflowPolicy};

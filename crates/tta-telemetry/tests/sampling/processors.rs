@@ -130,7 +130,7 @@ fn early_and_late_parts_of_a_trace_go_through_the_processors_of_its_workflow() {
 }
 
 #[test]
-fn exemplars_and_new_policies_leave_processors_alone() {
+fn a_new_policy_and_new_redaction_keep_the_processors() {
     let log = Log::default();
     let engine = engine(|builder| builder.processor(Does { log: Arc::clone(&log), ..does("all", |_| {}) }));
     engine.telemetry.set_sampling_policy(policy(1.0)).unwrap();
@@ -171,6 +171,37 @@ fn what_a_processor_does_with_its_own_engine_neither_comes_back_to_it_nor_hangs(
     assert_eq!(engine.telemetry.counters().runs_unrecorded, 1);
     engine.run("crawl");
     assert_eq!(engine.kept().len(), 1, "the engine goes on");
+}
+
+/// Ends the last handle of the trace that it is given.
+struct Ends(Arc<Mutex<Option<tta_telemetry::TraceHandle>>>);
+
+impl TraceProcessor for Ends {
+    fn name(&self) -> &str {
+        "ends"
+    }
+
+    fn process(&self, _: &mut TraceEdit<'_>) {
+        drop(self.0.lock().unwrap().take());
+    }
+}
+
+#[test]
+fn the_last_handle_of_a_trace_may_end_while_that_trace_is_processed() {
+    let place = Arc::new(Mutex::new(None));
+    let engine = engine(|builder| builder.processor(Ends(Arc::clone(&place))));
+    let run = engine.telemetry.start_trace("crawl");
+    *place.lock().unwrap() = Some(run.handle());
+    run.end();
+    engine.hand.advance(Duration::from_secs(11));
+    assert_eq!(engine.kept().len(), 1);
+    assert!(place.lock().unwrap().is_none());
+    engine.run("crawl");
+    assert_eq!(engine.kept().len(), 1);
+    let counters = engine.telemetry.counters();
+    assert_eq!((counters.traces_kept, counters.traces_incomplete), (2, 1));
+    assert!(engine.telemetry.shutdown_blocking(Duration::from_secs(60)).complete);
+    assert_eq!(engine.telemetry.counters().live_bytes, 0, "its memory came back");
 }
 
 #[test]
