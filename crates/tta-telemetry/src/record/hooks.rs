@@ -5,8 +5,10 @@
 
 use std::cell::Cell;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::core::CounterCells;
+use super::live::LiveTrace;
 use crate::health::{Health, HealthComponent};
 use crate::limits::Limits;
 use crate::model::{Name, Trace};
@@ -131,6 +133,39 @@ impl Hooks {
     /// Samplers that did not even say what their name is.
     pub(crate) fn nameless(&self) -> u64 {
         self.all.samplers().filter(|sampler| sampler.name().is_none()).count() as u64
+    }
+}
+
+/// What a trace and its hooks have to do with each other.
+impl LiveTrace {
+    /// What hooks have to know of this run; `None` where there are none.
+    #[inline]
+    pub(crate) fn hooked(&self) -> Option<HookedRun> {
+        if self.core.hooks.is_none() { None } else { self.hooked.lock().clone() }
+    }
+
+    /// Comes before [`begin`](Self::begin), so that whoever sees the run sees this.
+    pub(crate) fn set_hooked(&self, run: HookedRun) {
+        *self.hooked.lock() = Some(run);
+    }
+
+    /// The rate that a sampler of the program wants for this run.
+    #[inline]
+    pub(crate) fn asked_rate(&self) -> Option<Rate> {
+        if self.core.hooks.is_none() { None } else { self.hooked.lock().as_ref()?.rate }
+    }
+
+    /// Whether samplers of the program have to be asked about this trace.
+    #[inline]
+    pub(crate) fn has_samplers(&self) -> bool {
+        let samples = |hooks: &Arc<Hooks>| self.hooked.lock().as_ref().is_some_and(|run| hooks.samples(run));
+        self.core.hooks.as_ref().is_some_and(samples)
+    }
+
+    /// What samplers of the program say about this trace.
+    pub(crate) fn ask_samplers(&self, finished: &FinishedTrace, trace: &Trace) -> RuleOutcome {
+        let (Some(hooks), Some(run)) = (&self.core.hooks, self.hooked()) else { return RuleOutcome::None };
+        hooks.tail(&run, finished, trace, &self.core.counters)
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 use super::core::Core;
-use super::hooks::{self, HookedRun, Hooks};
+use super::hooks::{self, HookedRun};
 use super::late::LateRecord;
 use super::log::{Count, Extent, FIRST_CHUNK_WORDS, Memory, Refused, SpanLog};
 use super::sync::{Mutex, wait_a_moment};
@@ -16,10 +16,8 @@ use super::words::{self, Attributes};
 use crate::clock::Ticks;
 use crate::engine::TraceStart;
 use crate::id::{SpanId, TraceId};
-use crate::model::{SamplingDecision, SpanStatus, Trace, TraceClass};
-use crate::sampling::{
-    FinishedTrace, Randomness, Rate, RemoteParent, RemoteSampling, RuleOutcome, TailDecision, Threshold,
-};
+use crate::model::{SamplingDecision, SpanStatus, TraceClass};
+use crate::sampling::{Randomness, RemoteParent, RemoteSampling, TailDecision, Threshold};
 
 const FREE: u32 = 0;
 const LIVE: u32 = 1;
@@ -121,7 +119,7 @@ pub(crate) struct LiveTrace {
     root_status: AtomicU8,
     head: HeadCells,
     /// Of the run before this one until it is set; only looked at where there are hooks, which set it.
-    hooked: Mutex<Option<HookedRun>>,
+    pub(super) hooked: Mutex<Option<HookedRun>>,
     /// A span failed: at the byte bound this trace is evicted last.
     saw_error: AtomicBool,
     /// A detached span failed after or beside the root: the run counts as failed.
@@ -414,36 +412,6 @@ impl LiveTrace {
     /// What the caller in another process decided.
     pub(crate) fn remote_sampling(&self) -> RemoteSampling {
         self.head.remote(self.trace_id())
-    }
-
-    /// What hooks have to know of this run; `None` where there are none.
-    #[inline]
-    pub(crate) fn hooked(&self) -> Option<HookedRun> {
-        if self.core.hooks.is_none() { None } else { self.hooked.lock().clone() }
-    }
-
-    /// Comes before [`begin`](Self::begin), so that whoever sees the run sees this.
-    pub(crate) fn set_hooked(&self, run: HookedRun) {
-        *self.hooked.lock() = Some(run);
-    }
-
-    /// The rate that a sampler of the program wants for this run.
-    #[inline]
-    pub(crate) fn asked_rate(&self) -> Option<Rate> {
-        if self.core.hooks.is_none() { None } else { self.hooked.lock().as_ref()?.rate }
-    }
-
-    /// Whether samplers of the program have to be asked about this trace.
-    #[inline]
-    pub(crate) fn has_samplers(&self) -> bool {
-        let samples = |hooks: &Arc<Hooks>| self.hooked.lock().as_ref().is_some_and(|run| hooks.samples(run));
-        self.core.hooks.as_ref().is_some_and(samples)
-    }
-
-    /// What samplers of the program say about this trace.
-    pub(crate) fn ask_samplers(&self, finished: &FinishedTrace, trace: &Trace) -> RuleOutcome {
-        let (Some(hooks), Some(run)) = (&self.core.hooks, self.hooked()) else { return RuleOutcome::None };
-        hooks.tail(&run, finished, trace, &self.core.counters)
     }
 
     pub(crate) fn is_forced(&self) -> bool {
