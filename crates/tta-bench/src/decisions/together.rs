@@ -28,7 +28,7 @@ pub(super) fn policy(plan: &Plan) -> anyhow::Result<Measurement> {
 
 pub(super) fn rules(plan: &Plan) -> anyhow::Result<Measurement> {
     let rule = |number: u32| {
-        let condition = format!("step.kind == \"none-{number}\" or cost > {}", number + 1);
+        let condition = format!("attr(\"step.kind\") == \"none-{number}\" or cost > ${}", number + 1);
         SamplingRule::new(&format!("rule-{number}"), RuleAction::Keep, Some(&condition))
     };
     let rules = (0..10).map(rule).collect::<Result<Vec<_>, _>>()?;
