@@ -1,6 +1,7 @@
 //! Everything that can be measured, by name. A job is a case together with who runs it.
 
 use crate::case::SpanCase;
+use crate::decisions::DECISIONS;
 use crate::library_spans::LIBRARY_SPANS;
 use crate::measurement::{Measurement, Plan};
 use crate::metrics::{COUNTERS, HISTOGRAMS};
@@ -11,7 +12,8 @@ use crate::row::{Family, Row};
 use crate::steps::STEPS;
 
 /// The tables besides those of the span comparison, in the order of the report.
-pub(crate) const FAMILIES: &[&Family] = &[&LIBRARY_SPANS, &PROPAGATION, &STEPS, &POLICIES, &COUNTERS, &HISTOGRAMS];
+pub(crate) const FAMILIES: &[&Family] =
+    &[&LIBRARY_SPANS, &PROPAGATION, &STEPS, &POLICIES, &DECISIONS, &COUNTERS, &HISTOGRAMS];
 
 /// One thing that can be measured in a process of its own.
 #[derive(Clone, Copy)]

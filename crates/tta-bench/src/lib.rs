@@ -11,7 +11,7 @@
 //! `tracing`'s macros make the spans, in a module of [`peers`] and name it in
 //! [`peers::IMPLEMENTATIONS`]. To add a way of running steps, of carrying headers on or of leaving
 //! a library's span unrecorded: add a row to [`steps`], [`policies`], [`propagation`] or
-//! [`library_spans`]. To add a library of metrics: implement the trait in `metrics::load` and add
+//! [`library_spans`], and of deciding which traces are kept: to [`decisions`]. To add a library of metrics: implement the trait in `metrics::load` and add
 //! its rows to [`metrics`]. What goes over the network, and what a scrape costs, have their own
 //! cases and figures, in `redis` and `scrape`.
 #![forbid(unsafe_code)]
@@ -38,6 +38,7 @@ mod targets;
 mod workload;
 
 pub mod case;
+pub mod decisions;
 pub mod expectation;
 pub mod library_spans;
 pub mod metrics;

@@ -34,6 +34,10 @@ const fn caller(what: &'static str, of: &'static str, at_most: f64) -> Target {
     above(what, of, &[], at_most)
 }
 
+const fn cpu(what: &'static str, of: &'static str, at_most: f64) -> Target {
+    Target { what, of, minus: &[], plus: &[], value: Value::Timed(|m| m.cpu_ns), at_most }
+}
+
 const fn above(what: &'static str, of: &'static str, minus: &'static [&'static str], at_most: f64) -> Target {
     increase(what, of, minus, &[], at_most)
 }
@@ -69,14 +73,7 @@ const TARGETS: &[Target] = &[
     caller("span, 1 per trace, dropped: ns", "spans/one-thread/dropped/1/tta", 60.0),
     caller("span, 10 per trace, dropped: ns", "spans/one-thread/dropped/10/tta", 40.0),
     caller("span, 100 per trace, dropped: ns", "spans/one-thread/dropped/100/tta", 40.0),
-    Target {
-        what: "span, 100 per trace, dropped: CPU ns",
-        of: "spans/one-thread/dropped/100/tta",
-        minus: &[],
-        plus: &[],
-        value: Value::Timed(|m| m.cpu_ns),
-        at_most: 80.0,
-    },
+    cpu("span, 100 per trace, dropped: CPU ns", "spans/one-thread/dropped/100/tta", 80.0),
     caller("step, compiled out: ns", "steps/chain, compiled out", 20.0),
     above("step, off above compiled out: ns", "steps/chain, off", &["steps/chain, compiled out"], 2.0),
     above("step, recorded above off: ns", "steps/chain, recorded", &["steps/chain, off"], 80.0),
@@ -118,6 +115,13 @@ const TARGETS: &[Target] = &[
     caller("timeout, late by: ns", "policies/timeout, late by", 10_000_000.0),
     caller("propagation, both headers: ns", "propagation/fixed, tta", 200.0),
     allocations("propagation, both headers: allocations", "propagation/fixed, tta", &[], 1.0),
+    caller("sampling, head and tail: ns", "decisions/head and tail, ordinary", 20.0),
+    caller("sampling, head and tail, failed: ns", "decisions/head and tail, failed", 20.0),
+    cpu("record and decide, a span: CPU ns", "decisions/record and decide", 1_000.0),
+    cpu("record and decide with 10 rules, a span: CPU ns", "decisions/record and decide, 10 rules", 1_000.0),
+    cpu("record and decide with own hooks, a span: CPU ns", "decisions/record and decide, own hooks", 1_000.0),
+    caller("redaction, an ordinary attribute: ns", "decisions/redaction, ordinary attribute", 30.0),
+    caller("configuration, one atomic load: ns", "decisions/configuration, read", 2.0),
     caller("counter: ns", COUNTER, 2.0),
     caller("counter, 2 threads: ns", COUNTER_2, 2.0),
     per_cent("counter, 2 threads above 1: %", COUNTER_2, COUNTER, 10.0),

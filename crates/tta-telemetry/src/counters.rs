@@ -51,6 +51,12 @@ pub struct RecorderCounters {
     pub observer_panics: u64,
     /// Attributes and names of events in which secrets were found, in kept traces.
     pub redacted: u64,
+    /// Samplers of the program that panicked instead of answering.
+    pub sampler_panics: u64,
+    /// Processors of the program that panicked.
+    pub processor_panics: u64,
+    /// Attributes that processors set and for which there was no span or no room.
+    pub processor_edits_refused: u64,
     /// Values that instruments refused: not numbers, infinite, negative or too large.
     pub measurements_refused: u64,
     /// Sources of metrics that panicked when they were asked.

@@ -4,6 +4,7 @@
 //! `record`, or nowhere when that feature is off.
 
 mod builder;
+mod hooks;
 mod measure;
 
 use std::future::Future;
@@ -83,6 +84,12 @@ pub enum BuildError {
     /// The duration buckets of a primitive are not limits.
     #[error("duration buckets of `{0}`")]
     Buckets(Name, #[source] MetricError),
+    /// More samplers and processors of the program's own than 64.
+    #[error("{given} samplers and processors, accepted are at most 64")]
+    TooManyHooks {
+        /// How many there are.
+        given: usize,
+    },
     /// The operating system refused a background thread.
     #[error("cannot start a background thread of the telemetry engine")]
     Thread(#[source] std::io::Error),

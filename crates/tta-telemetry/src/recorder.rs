@@ -20,6 +20,7 @@ use crate::id::IdSource;
 use crate::limits::Limits;
 use crate::model::Sampling;
 use crate::overhead::CpuTime;
+use crate::sampling::HookList;
 use crate::sink::Sink;
 
 /// What an engine is built from.
@@ -34,6 +35,8 @@ pub(crate) struct Parts {
     pub(crate) sinks: Vec<Box<dyn Sink>>,
     #[cfg_attr(not(feature = "record"), allow(dead_code))]
     pub(crate) observers: Observers,
+    #[cfg_attr(not(feature = "record"), allow(dead_code))]
+    pub(crate) hooks: HookList,
     #[cfg_attr(not(feature = "record"), allow(dead_code))]
     pub(crate) limiter: LabelLimiter,
     #[cfg_attr(not(feature = "record"), allow(dead_code))]

@@ -10,9 +10,10 @@ use std::thread;
 use std::time::Duration;
 
 use common::LONG;
+use tta_telemetry::sampling::{IsolatedSampler, Rate, RunStart, Sampler, TraceEdit, TraceProcessor};
 use tta_telemetry::{
-    Clock, IdSource, MemorySink, Name, RecorderCounters, Sampling, ShutdownReport, Span, SpanId, SpanStatus, Telemetry,
-    TextSink, TraceHandle, TraceId, ValueRef,
+    Clock, IdSource, MemorySink, Name, RecorderCounters, RuleName, Sampling, ShutdownReport, Span, SpanId, SpanStatus,
+    Telemetry, TextSink, TraceHandle, TraceId, ValueRef,
 };
 
 /// Every way in which an engine can be off, with the sink that must stay empty.
@@ -115,6 +116,44 @@ fn an_async_shutdown_of_an_engine_that_is_off_completes() {
         };
         assert!(report.complete);
     }
+}
+
+/// Panics when it is asked anything but its name.
+struct Never;
+
+impl Sampler for Never {
+    fn name(&self) -> RuleName {
+        "never".parse().unwrap()
+    }
+
+    fn head(&self, _: &Name, _: &RunStart<'_>) -> Option<Rate> {
+        panic!("asked")
+    }
+}
+
+impl TraceProcessor for Never {
+    fn name(&self) -> &str {
+        "never"
+    }
+
+    fn process(&self, _: &mut TraceEdit<'_>) {
+        panic!("asked")
+    }
+}
+
+#[test]
+fn an_engine_that_is_off_takes_hooks_and_asks_none() {
+    let sampler = IsolatedSampler::new(Never);
+    let with_hooks = || {
+        let builder = Telemetry::builder().sampler(sampler.clone()).workflow_sampler("run", Never);
+        builder.processor(Never).workflow_processor("run", Never).enabled(false)
+    };
+    let telemetry = with_hooks().build().unwrap();
+    use_everything(&telemetry);
+    assert!(telemetry.shutdown_blocking(Duration::ZERO).complete);
+    assert_eq!((sampler.panics(), telemetry.counters()), (0, RecorderCounters::default()));
+    let too_many = (0..61).fold(with_hooks(), |builder, _| builder.processor(Never)).build().unwrap_err();
+    assert_eq!(too_many.to_string(), "65 samplers and processors, accepted are at most 64");
 }
 
 #[test]

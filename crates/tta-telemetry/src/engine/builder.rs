@@ -13,7 +13,7 @@ use crate::model::{Name, Sampling};
 use crate::overhead::CpuTime;
 use crate::recorder::{Parts, Recorder};
 use crate::redaction::Redaction;
-use crate::sampling::SamplingPolicy;
+use crate::sampling::{HookList, SamplingPolicy};
 use crate::sink::Sink;
 use crate::slo::{Slo, SloStateStore};
 
@@ -35,6 +35,7 @@ pub struct TelemetryBuilder {
     pub(super) limits: Limits,
     pub(super) sampling: Sampling,
     pub(super) policy: Option<SamplingPolicy>,
+    pub(super) hooks: HookList,
     pub(super) redaction: Redaction,
     pub(super) objectives: Vec<(Name, Slo)>,
     pub(super) sinks: Vec<Box<dyn Sink>>,
@@ -54,6 +55,7 @@ impl TelemetryBuilder {
             limits: Limits::default(),
             sampling: Sampling::default(),
             policy: None,
+            hooks: HookList::default(),
             redaction: Redaction::default(),
             objectives: Vec::new(),
             sinks: Vec::new(),
@@ -149,9 +151,11 @@ impl TelemetryBuilder {
     /// Builds the engine and starts its threads.
     ///
     /// # Errors
-    /// A limit outside its range, or a thread that the operating system refuses.
-    pub fn build(self) -> Result<Telemetry, BuildError> {
+    /// A limit outside its range, too many hooks, or a thread that the operating system refuses.
+    pub fn build(mut self) -> Result<Telemetry, BuildError> {
         self.limits.check()?;
+        self.check_hooks()?;
+        let policy = self.take_policy();
         let limiter = LabelLimiter::new(self.cardinality)?;
         for (name, limits) in &self.measuring.buckets {
             Metric::named("primitive_duration_seconds")
@@ -171,13 +175,14 @@ impl TelemetryBuilder {
             sampling: self.sampling,
             sinks: self.sinks,
             observers: self.observers,
+            hooks: self.hooks,
             limiter,
             measuring: self.measuring,
             cpu_time: self.cpu_time,
         };
         let telemetry = Recorder::start(parts, self.by_hand).map(Telemetry).map_err(BuildError::Thread)?;
         telemetry.set_redaction(&self.redaction);
-        if let Some(policy) = self.policy {
+        if let Some(policy) = policy {
             telemetry.set_sampling_policy(policy)?;
         }
         for (name, slo) in self.objectives {

@@ -10,6 +10,7 @@ use crate::metrics::catalog::{self, BuiltIn};
 use crate::metrics::{MetricCollector, MetricFamily, MetricValue, in_billionths, write_steps};
 use crate::model::{DecisionReason, MOST_REASONS, Name};
 use crate::money::Usd;
+use crate::record::RuleDecisions;
 use crate::sink::SinkStatus;
 
 /// What the engine knows beside what is measured here.
@@ -25,6 +26,8 @@ pub(crate) struct EngineReading {
     /// Traces kept and dropped, by reason.
     pub(crate) kept: [u64; MOST_REASONS],
     pub(crate) dropped: [u64; MOST_REASONS],
+    /// What rules and samplers decided, by name.
+    pub(crate) rules: RuleDecisions,
     pub(crate) decisions: Vec<DecisionCount>,
     pub(crate) sinks: Vec<SinkStatus>,
     pub(crate) health: HealthReport,
@@ -81,14 +84,16 @@ fn info(metric: &BuiltIn, labels: Vec<(Name, Name)>) -> MetricFamily {
 }
 
 fn write_engine(engine: &EngineReading, out: &mut MetricCollector) {
+    for (reason, counts) in &engine.rules.named {
+        write_decisions(&Name::from(reason.clone()), *counts, out);
+    }
     for (index, label) in DecisionReason::LABELS.into_iter().enumerate() {
         let name = Name::from_static(label);
-        for (decision, counts) in [("sample", &engine.kept), ("drop", &engine.dropped)] {
-            let count = counts.get(index).copied().unwrap_or(0);
-            if count > 0 {
-                out.count(&catalog::SAMPLING_DECISIONS, &[&Name::from_static(decision), &name], count);
-            }
-        }
+        let of = |counts: &[u64; MOST_REASONS]| counts.get(index).copied().unwrap_or(0);
+        // Rules share a place there; they are told apart above.
+        let is_rule = index == DecisionReason::RULE_INDEX;
+        let counts = if is_rule { engine.rules.others } else { [of(&engine.kept), of(&engine.dropped)] };
+        write_decisions(&name, counts, out);
     }
     out.number(&catalog::SAMPLING_RATE, &[], engine.sampling_rate);
     if let Some(error) = engine.estimate_error {
@@ -125,8 +130,17 @@ fn write_engine(engine: &EngineReading, out: &mut MetricCollector) {
     }
 }
 
+/// Traces that were kept and dropped for one reason.
+fn write_decisions(reason: &Name, [kept, dropped]: [u64; 2], out: &mut MetricCollector) {
+    for (decision, count) in [("sample", kept), ("drop", dropped)] {
+        if count > 0 {
+            out.count(&catalog::SAMPLING_DECISIONS, &[&Name::from_static(decision), reason], count);
+        }
+    }
+}
+
 /// What was dropped, why, and how often.
-fn dropped(counters: &RecorderCounters) -> [(&'static str, &'static str, u64); 22] {
+fn dropped(counters: &RecorderCounters) -> [(&'static str, &'static str, u64); 25] {
     [
         ("runs", "no_memory", counters.runs_unrecorded),
         ("spans", "span_limit", counters.spans_over_limit),
@@ -148,6 +162,9 @@ fn dropped(counters: &RecorderCounters) -> [(&'static str, &'static str, u64); 2
         ("step_labels", "series_limit", counters.steps_overflowed),
         ("decision_labels", "series_limit", counters.decisions_overflowed),
         ("decisions_told", "observer_panicked", counters.observer_panics),
+        ("sampler_answers", "panicked", counters.sampler_panics),
+        ("processor_calls", "panicked", counters.processor_panics),
+        ("attributes", "processor_edit_refused", counters.processor_edits_refused),
         ("measurements", "refused", counters.measurements_refused),
         ("metric_sources", "panicked_or_too_many", counters.metric_source_panics + counters.metric_sources_refused),
     ]

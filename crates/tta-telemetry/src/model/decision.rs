@@ -85,6 +85,9 @@ impl DecisionReason {
         "rule",
     ];
 
+    /// The index that all rules share.
+    pub(crate) const RULE_INDEX: usize = 12;
+
     /// Those without a name of their own, each at its index.
     const PLAIN: [Self; 12] = [
         DecisionReason::RateZero,
@@ -116,7 +119,7 @@ impl DecisionReason {
             DecisionReason::ParentSampled => 9,
             DecisionReason::ParentNotSampled => 10,
             DecisionReason::Forced => 11,
-            DecisionReason::Rule(_) => 12,
+            DecisionReason::Rule(_) => Self::RULE_INDEX,
         }
     }
 

@@ -2,9 +2,10 @@
 
 use super::assembly::Assembly;
 use super::pending::Pending;
-use crate::model::{DecisionReason, SamplingDecision, Trace};
+use crate::model::{DecisionReason, Name, SamplingDecision, Trace};
 use crate::record::ReceivedTrace;
 use crate::record::core::Core;
+use crate::record::hooks::HookedRun;
 use crate::sampling::TailDecision;
 use crate::sink::SinkWorker;
 
@@ -19,7 +20,7 @@ const UNDECIDED: TailDecision = TailDecision {
 pub(super) fn decide(core: &Core, assembly: &Assembly, traces: Vec<Pending>) {
     for pending in traces {
         match pending.decided {
-            Some(decided) => send(core, assembly, &pending, decided),
+            Some(decided) => send_late(core, assembly, &pending, decided),
             None => decide_one(core, assembly, &pending),
         }
     }
@@ -29,20 +30,26 @@ fn decide_one(core: &Core, assembly: &Assembly, pending: &Pending) {
     let counters = &assembly.counters;
     counters.traces.add(1);
     counters.rootless.add(u64::from(!pending.has_root()));
+    let service = pending.service().cloned().unwrap_or(Name::from_static(""));
+    let start = ReceivedTrace::start(pending.trace_id, pending.remote());
+    let hooked = core.hooks.as_deref().map(|hooks| (hooks, hooks.begin(&service, &start, true, &core.counters)));
+    let run = hooked.as_ref().map(|(_, run)| run);
     let seen = ReceivedTrace {
         trace_id: pending.trace_id,
-        service: pending.service(),
+        service: Some(&service),
         class: pending.class(),
         duration_ns: pending.duration_ns(),
         bytes: pending.held_bytes() as u64,
         remote: pending.remote(),
         incoming: pending.threshold(),
+        hooked: hooked.as_ref().map(|(hooks, run)| (*hooks, run)),
+        cells: &core.counters,
     };
     if let Some(decided) = core.policies.decide_received(&seen) {
         core.note_decision(&decided);
         assembly.remember(pending.trace_id, decided);
         if decided.decision.keep {
-            send(core, assembly, pending, decided);
+            send(core, assembly, pending, decided, run);
         }
         return;
     }
@@ -54,23 +61,31 @@ fn decide_one(core: &Core, assembly: &Assembly, pending: &Pending) {
     core.note_decision(&decided);
     assembly.remember(pending.trace_id, decided);
     if decided.decision.keep {
-        dispatch(core, decided.of(trace));
+        dispatch(core, decided.of(trace), run);
     }
 }
 
-fn send(core: &Core, assembly: &Assembly, pending: &Pending, decided: TailDecision) {
+fn send_late(core: &Core, assembly: &Assembly, pending: &Pending, decided: TailDecision) {
+    let service = pending.service().cloned().unwrap_or(Name::from_static(""));
+    let start = ReceivedTrace::start(pending.trace_id, pending.remote());
+    // Decided about already; processors see it nevertheless.
+    let run = core.hooks.as_deref().map(|hooks| hooks.begin(&service, &start, false, &core.counters));
+    send(core, assembly, pending, decided, run.as_ref());
+}
+
+fn send(core: &Core, assembly: &Assembly, pending: &Pending, decided: TailDecision, run: Option<&HookedRun>) {
     let (trace, lost) = pending.decode(&*assembly.codec, decided);
     assembly.counters.duplicates.add(lost.duplicates);
     assembly.counters.undecodable.add(lost.undecodable);
     // A trace of which nothing could be read is no trace.
     if !trace.spans.is_empty() {
-        dispatch(core, trace);
+        dispatch(core, trace, run);
     }
 }
 
 /// At the pace of sinks that keep up: senders are many, and can wait.
-fn dispatch(core: &Core, trace: Trace) {
-    core.dispatch(trace);
+fn dispatch(core: &Core, trace: Trace, run: Option<&HookedRun>) {
+    core.dispatch(trace, run);
     core.sinks.iter().for_each(SinkWorker::pace);
 }
 

@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use arc_swap::ArcSwapOption;
 use crossbeam_queue::ArrayQueue;
 
+use super::by_rule::ByRule;
+use super::hooks::{self, Hooks};
 use super::late::LateRecords;
 use super::live::{FIRST_CHUNK_BYTES, LiveTrace};
 use super::policy::Policies;
@@ -21,15 +23,15 @@ use crate::clock::Clock;
 use crate::counters::RecorderCounters;
 use crate::decisions::{DecisionRegistry, Observers};
 use crate::engine::TraceStart;
-use crate::id::IdSource;
+use crate::id::{IdSource, TraceId};
 use crate::limits::Limits;
 use crate::measuring::Measuring;
 use crate::metrics::{CounterArray, ShardedCounter};
-use crate::model::{MOST_REASONS, Name, Sampling, SamplingDecision};
+use crate::model::{DecisionReason, MOST_REASONS, Name, Sampling, SamplingDecision};
 use crate::overhead::Overhead;
 use crate::receive::{Assembly, ReceiverStatus};
 use crate::redaction::Redactor;
-use crate::sampling::TailDecision;
+use crate::sampling::{RemoteSampling, RunStart, TailDecision};
 use crate::sink::SinkWorker;
 
 /// Idle traces kept for any thread; more are freed.
@@ -57,6 +59,10 @@ pub(crate) struct CounterCells {
     pub(crate) randomness_presumed: ShardedCounter,
     pub(crate) observer_panics: ShardedCounter,
     pub(crate) redacted: ShardedCounter,
+    pub(crate) sampler_panics: ShardedCounter,
+    pub(crate) processor_panics: ShardedCounter,
+    pub(crate) edits_refused: ShardedCounter,
+    pub(crate) by_rule: ByRule,
 }
 
 impl CounterCells {
@@ -79,6 +85,7 @@ pub(crate) struct Settings {
     pub(crate) sampling: Sampling,
     pub(crate) sinks: Vec<SinkWorker>,
     pub(crate) observers: Observers,
+    pub(crate) hooks: Option<Arc<Hooks>>,
     pub(crate) measuring: Measuring,
     pub(crate) overhead: Arc<Overhead>,
     pub(crate) enabled: bool,
@@ -98,11 +105,15 @@ pub(crate) struct Core {
     pub(crate) overhead: Arc<Overhead>,
     pub(crate) decisions: DecisionRegistry,
     pub(crate) observers: Observers,
+    /// The program's own samplers and processors; `None` without any.
+    pub(crate) hooks: Option<Arc<Hooks>>,
     pub(crate) late: LateRecords,
     pub(crate) registry: Registry,
     pub(crate) shared_pool: ArrayQueue<Arc<LiveTrace>>,
     /// Traces to be decoded; each holds at least a first chunk, so the byte bound bounds it.
     pub(crate) kept: ArrayQueue<Arc<LiveTrace>>,
+    /// Traces whose last handle went inside a hook, while they were decided.
+    pub(crate) orphans: Mutex<Vec<Arc<LiveTrace>>>,
     allocated: AtomicUsize,
     pub(crate) evicting: Mutex<()>,
     /// Held during a round of housekeeping: whoever flushes waits for one under way.
@@ -130,9 +141,11 @@ impl Core {
             overhead: settings.overhead,
             decisions: DecisionRegistry::default(),
             observers: settings.observers,
+            hooks: settings.hooks,
             registry: Registry::new(),
             shared_pool: ArrayQueue::new(SHARED_POOL.min(most_traces)),
             kept: ArrayQueue::new(most_traces),
+            orphans: Mutex::new(Vec::new()),
             allocated: AtomicUsize::new(0),
             evicting: Mutex::new(()),
             housekeeping: Mutex::new(()),
@@ -149,6 +162,11 @@ impl Core {
         if !self.enabled {
             return ActiveTrace::off();
         }
+        if self.hooks.is_some() && hooks::is_inside() {
+            // A hook would be asked about what it does.
+            self.counters.unrecorded.add(1);
+            return ActiveTrace::off();
+        }
         let Some(live) = pool::take(self) else {
             self.counters.unrecorded.add(1);
             return ActiveTrace::off();
@@ -160,8 +178,30 @@ impl Core {
         let now = self.clock.ticks();
         let (trace_id, parent) = start.parent.unzip();
         let workflow = self.policies.workflow(&name);
-        live.begin(trace_id.unwrap_or_else(|| self.ids.trace_id()), root, now, start, workflow);
+        let trace_id = trace_id.unwrap_or_else(|| self.ids.trace_id());
+        if let Some(hooks) = &self.hooks {
+            self.begin_hooked(hooks, &live, &name, (trace_id, start));
+        }
+        live.begin(trace_id, root, now, start, workflow);
         ActiveTrace::new(live, name, start.kind, (root, parent), now)
+    }
+
+    /// Out of the way of engines without hooks.
+    #[cold]
+    fn begin_hooked(
+        &self,
+        hooks: &Hooks,
+        live: &LiveTrace,
+        workflow: &Name,
+        (trace_id, start): (TraceId, &TraceStart<'_>),
+    ) {
+        let start = RunStart {
+            trace_id,
+            remote: start.remote.unwrap_or_else(|| RemoteSampling::root(trace_id)),
+            correlation_id: start.correlation_id,
+            forced: start.is_forced,
+        };
+        live.set_hooked(hooks.begin(workflow, &start, self.policies.is_policy(), &self.counters));
     }
 
     /// The decision about a trace as it stands.
@@ -176,11 +216,16 @@ impl Core {
         let decision = &decided.decision;
         let counts = if decision.keep { &self.counters.kept } else { &self.counters.dropped };
         counts.add(decision.reason.index(), 1);
+        if let DecisionReason::Rule(name) = decision.reason {
+            self.counters.by_rule.note(name, decision.keep);
+        }
     }
 
     /// Asks for memory within the byte bound, making room at the expense of others if need be.
     pub(crate) fn reserve(&self, bytes: usize, on_behalf_of: Option<usize>) -> bool {
-        self.try_reserve(bytes) || (self.make_room(bytes, on_behalf_of) && self.try_reserve(bytes))
+        self.try_reserve(bytes)
+            // Making room may call hooks, and may be what calls this one.
+            || (!hooks::is_inside() && self.make_room(bytes, on_behalf_of) && self.try_reserve(bytes))
     }
 
     fn try_reserve(&self, bytes: usize) -> bool {
@@ -236,6 +281,9 @@ impl Core {
             decisions_overflowed: self.decisions.overflow(),
             observer_panics: cells.observer_panics.get(),
             redacted: cells.redacted.get(),
+            sampler_panics: cells.sampler_panics.get(),
+            processor_panics: cells.processor_panics.get(),
+            processor_edits_refused: cells.edits_refused.get(),
             measurements_refused: self.measuring.measurements_refused(),
             metric_source_panics: self.measuring.meter.source_panics.get(),
             metric_sources_refused: self.measuring.meter.sources_refused.get(),
@@ -250,6 +298,12 @@ impl Core {
 /// `None`: that is not yet known, it is for rules to say in the background.
 pub(crate) fn finish(live: Arc<LiveTrace>) -> Option<SamplingDecision> {
     if !live.seen().is_some_and(|seen| live.start_deciding(seen)) {
+        if hooks::is_inside() && live.is_deciding() {
+            // It may be this thread that decides, further up: its memory is for housekeeping to take.
+            let core = Arc::clone(&live.core);
+            core.orphans.lock().push(live);
+            return None;
+        }
         // Decided early by another thread, which may still be at it.
         live.wait_for_decision();
         let decision = live.decision();
@@ -273,7 +327,7 @@ pub(crate) fn finish(live: Arc<LiveTrace>) -> Option<SamplingDecision> {
         live.clear_decision();
         pool::give(live);
     }
-    if core.closed.load(Ordering::SeqCst) {
+    if core.closed.load(Ordering::SeqCst) && !hooks::is_inside() {
         // This run was missed when the engine ended; nobody else will send it.
         core.housekeep();
     }

@@ -91,6 +91,7 @@ impl Core {
     /// Breaks the cycle between the engine and its traces once nothing is left to decide.
     pub(crate) fn forget_traces(&self) {
         while self.shared_pool.pop().is_some() {}
+        self.orphans.lock().clear();
         self.registry.clear();
         pool::forget_ended();
     }
@@ -117,7 +118,7 @@ fn decide_early(live: &Arc<LiveTrace>, seen: Seen, reason: Option<DecisionReason
     live.core.note_decision(&decided);
     if decided.decision.keep {
         let trace = trace.unwrap_or_else(|| decode::undecided(live, extent, true));
-        live.core.dispatch(decided.of(trace));
+        live.core.dispatch(decided.of(trace), live.hooked().as_ref());
     } else {
         // Wait for writers in the middle of a record before the memory goes.
         live.log.read(extent, |_| {});
@@ -152,6 +153,7 @@ mod tests {
             sampling: Sampling::KeepNone,
             sinks: Vec::new(),
             observers: crate::decisions::Observers::default(),
+            hooks: None,
             enabled: true,
         });
         let start = || core.start_trace("run".into(), &crate::engine::TraceStart::default());

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::core::Core;
 use super::decode;
+use super::hooks::HookedRun;
 use super::live::LiveTrace;
 use super::pool;
 use crate::clock::Ticks;
@@ -34,9 +35,15 @@ impl Core {
             pool::give_to_shared(live);
             self.sinks.iter().for_each(SinkWorker::pace);
         }
+        for live in std::mem::take(&mut *self.orphans.lock()) {
+            live.wait_for_decision();
+            live.clear_decision();
+            pool::give_to_shared(live);
+        }
         for group in self.late.take() {
             if let Some(trace) = decode::late(self, &group) {
-                self.dispatch(trace);
+                let run = group.first().and_then(|record| record.hooked.as_ref());
+                self.dispatch(trace, run);
             }
         }
         for sink in &self.sinks {
@@ -55,7 +62,7 @@ impl Core {
             decided
         });
         if decided.decision.keep {
-            self.dispatch(decided.of(trace));
+            self.dispatch(decided.of(trace), live.hooked().as_ref());
         }
     }
 
@@ -74,8 +81,12 @@ impl Core {
         self.vitals.look(self, jump_ns);
     }
 
-    /// Hands a kept trace to every sink's queue.
-    pub(crate) fn dispatch(&self, mut trace: Trace) {
+    /// Hands a kept trace to every sink's queue, processed and without secrets.
+    pub(crate) fn dispatch(&self, mut trace: Trace, run: Option<&HookedRun>) {
+        // First, so that nothing they add escapes the redactor.
+        if let Some(hooks) = &self.hooks {
+            hooks.process(run, &mut trace, &self.limits, &self.counters);
+        }
         if let Some(redactor) = &*self.redactor.load() {
             let found = redactor.redact(&mut trace).total();
             if found > 0 {

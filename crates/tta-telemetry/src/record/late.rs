@@ -4,6 +4,7 @@
 //! to the sinks as the late part of their trace.
 
 use super::core::CounterCells;
+use super::hooks::HookedRun;
 use super::sync::Mutex;
 use crate::id::{SpanId, TraceId};
 use crate::sampling::TailDecision;
@@ -18,6 +19,8 @@ pub(crate) struct LateRecord {
     pub(crate) trace_id: TraceId,
     pub(crate) root_span_id: SpanId,
     pub(crate) decided: TailDecision,
+    /// For the processors of its workflow, where there are hooks.
+    pub(crate) hooked: Option<HookedRun>,
     pub(crate) words: Vec<u64>,
 }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 use super::core::Core;
+use super::hooks::{self, HookedRun};
 use super::late::LateRecord;
 use super::log::{Count, Extent, FIRST_CHUNK_WORDS, Memory, Refused, SpanLog};
 use super::sync::{Mutex, wait_a_moment};
@@ -117,6 +118,8 @@ pub(crate) struct LiveTrace {
     root_ended: AtomicU64,
     root_status: AtomicU8,
     head: HeadCells,
+    /// Of the run before this one until it is set; only looked at where there are hooks, which set it.
+    pub(super) hooked: Mutex<Option<HookedRun>>,
     /// A span failed: at the byte bound this trace is evicted last.
     saw_error: AtomicBool,
     /// A detached span failed after or beside the root: the run counts as failed.
@@ -144,6 +147,7 @@ impl LiveTrace {
             root_ended: AtomicU64::new(0),
             root_status: AtomicU8::new(0),
             head: HeadCells::new(),
+            hooked: Mutex::new(None),
             saw_error: AtomicBool::new(false),
             detached_failed: AtomicBool::new(false),
             over_span_limit: AtomicU32::new(0),
@@ -304,6 +308,11 @@ impl LiveTrace {
     /// A record that came after the decision follows it.
     fn late(&self, head: &[u64], tail: &[u64]) {
         while self.stage() == DECIDING {
+            if hooks::is_inside() {
+                // It may be this thread that decides, further up.
+                self.core.counters.late_lost.add(1);
+                return;
+            }
             wait_a_moment();
         }
         let decision = *self.decision.lock();
@@ -318,6 +327,7 @@ impl LiveTrace {
                     trace_id: self.trace_id(),
                     root_span_id: self.root_span_id(),
                     decided,
+                    hooked: self.hooked(),
                     words: head.iter().chain(tail).copied().collect(),
                 },
                 &self.core.counters,
@@ -376,6 +386,10 @@ impl LiveTrace {
         while self.stage() != DECIDED {
             wait_a_moment();
         }
+    }
+
+    pub(crate) fn is_deciding(&self) -> bool {
+        self.stage() == DECIDING
     }
 
     pub(crate) fn set_decision(&self, decided: TailDecision) {

@@ -13,10 +13,13 @@
 //! | `core` | what all traces of an engine share; the decision |
 //! | `pool`, `evict` | reuse of memory; early decisions |
 //! | `decode`, `late`, `housekeeping` | the background half |
+//! | `hooks`, `by_rule` | a program's own samplers and processors; what each rule and sampler decided |
 
+mod by_rule;
 pub(crate) mod core;
 mod decode;
 mod evict;
+pub(crate) mod hooks;
 mod housekeeping;
 mod late;
 mod latencies;
@@ -39,6 +42,7 @@ mod words;
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
+pub(crate) use by_rule::RuleDecisions;
 pub(crate) use policy::ReceivedTrace;
 pub use span::{ActiveTrace, OwnedSpan, Span, TraceHandle};
 

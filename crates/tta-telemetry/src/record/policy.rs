@@ -13,6 +13,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 
 pub(crate) use received::ReceivedTrace;
 
+use super::hooks::SAMPLER;
 use super::latencies::Latencies;
 use super::live::LiveTrace;
 use crate::clock::Clock;
@@ -20,8 +21,8 @@ use crate::metrics::{ShardedCounter, StepRegistry};
 use crate::model::{DecisionReason, Name, Sampling, SamplingDecision, Trace, TraceClass};
 use crate::rules::{Quantile, RuleSet};
 use crate::sampling::{
-    AdaptiveController, AdaptiveStats, FinishedTrace, HeadDecision, HeadSampler, RateBudget, RunStart, SamplingError,
-    SamplingHash, SamplingPolicy, SharedRate, TailDecision, TailPolicy, WorkflowPolicy,
+    AdaptiveController, AdaptiveStats, FinishedTrace, HeadDecision, HeadSampler, RateBudget, RuleOutcome, RunStart,
+    SamplingError, SamplingHash, SamplingPolicy, SharedRate, TailDecision, TailPolicy, WorkflowPolicy,
 };
 
 /// A choice that needs no look at a policy, as a byte; or that there is a policy.
@@ -138,6 +139,11 @@ impl Policies {
         self.policy.load().as_ref().map(|sampled| sampled.head(live))
     }
 
+    /// Whether there is more to it than a simple choice.
+    pub(crate) fn is_policy(&self) -> bool {
+        self.mode.load(Ordering::Relaxed) >= POLICY
+    }
+
     /// The same for a run that is not recorded.
     pub(crate) fn keeps_all(&self) -> bool {
         self.mode.load(Ordering::Relaxed) == KEEP_ALL
@@ -158,7 +164,7 @@ impl Policies {
     }
 
     /// The decision about a trace as it stands. One rule for every way a trace can end. `None`: a
-    /// rule may have something to say, which takes the whole trace.
+    /// sampler or rule may have something to say, which takes the whole trace.
     #[inline]
     pub(crate) fn decide(&self, live: &LiveTrace) -> Option<TailDecision> {
         match self.mode.load(Ordering::Acquire) {
@@ -252,7 +258,8 @@ impl Sampled {
     }
 
     fn head_at(&self, live: &LiveTrace, own: &WorkflowPolicy) -> HeadDecision {
-        let rate = own.rate.unwrap_or_else(|| self.head.rate().get());
+        let asked = live.asked_rate();
+        let rate = asked.or(own.rate).unwrap_or_else(|| self.head.rate().get());
         let id = live.correlation_id();
         let start = RunStart {
             trace_id: live.trace_id(),
@@ -260,13 +267,14 @@ impl Sampled {
             correlation_id: id.as_deref(),
             forced: live.is_forced(),
         };
-        self.head.decide_at(rate, &start)
+        let head = self.head.decide_at(rate, &start);
+        if asked.is_some() { HeadDecision { sampler: SAMPLER, ..head } } else { head }
     }
 
-    /// `None` when it is for the rules to say.
+    /// `None` when it is for samplers or rules to say.
     fn decide(&self, live: &LiveTrace) -> Option<TailDecision> {
         let (tail, finished) = self.finished(live);
-        if !self.rules.is_empty() && !tail.keeps_always(&finished) {
+        if (live.has_samplers() || !self.rules.is_empty()) && !tail.keeps_always(&finished) {
             return None;
         }
         Some(tail.decide(&finished, self.budget.as_ref()))
@@ -274,6 +282,15 @@ impl Sampled {
 
     fn decide_whole(&self, live: &LiveTrace, trace: &Trace) -> TailDecision {
         let (tail, mut finished) = self.finished(live);
+        if tail.keeps_always(&finished) {
+            return tail.decide(&finished, self.budget.as_ref());
+        }
+        finished.rule = live.ask_samplers(&finished, trace);
+        if finished.rule != RuleOutcome::None {
+            let mut decided = tail.decide(&finished, self.budget.as_ref());
+            decided.decision.sampler = SAMPLER;
+            return decided;
+        }
         let latencies = self.latencies.load();
         tail.ask(&self.rules, trace, &mut finished, &|root, quantile| latencies.of(root, quantile));
         tail.decide(&finished, self.budget.as_ref())

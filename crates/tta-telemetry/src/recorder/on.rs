@@ -27,6 +27,7 @@ use crate::overhead::Overhead;
 use crate::pending::PendingRegistry;
 use crate::receive::{Assembly, ReceiveLimits, Receiver, SpanCodec};
 use crate::record::core::{Core, Settings};
+use crate::record::hooks::{self, Hooks};
 use crate::record::{ActiveTrace, Stop, vitals};
 use crate::redaction::{Redaction, Redactor};
 use crate::sampling::{AdaptiveStats, SamplingError, SamplingPolicy};
@@ -77,6 +78,7 @@ impl Recorder {
             sampling: parts.sampling,
             sinks,
             observers: parts.observers,
+            hooks: Hooks::new(parts.hooks).map(Arc::new),
             measuring,
             overhead,
             enabled: true,
@@ -84,6 +86,10 @@ impl Recorder {
         let recorder = Self::around(core);
         let measuring = &recorder.core.measuring;
         recorder.health.watch(&(Arc::clone(measuring.limiter()) as Arc<dyn HealthComponent>));
+        if let Some(hooks) = &recorder.core.hooks {
+            recorder.core.counters.sampler_panics.add(hooks.nameless());
+            recorder.health.watch(&(Arc::clone(hooks) as Arc<dyn HealthComponent>));
+        }
         if measuring.slos.has_store() {
             recorder.health.watch(&(Arc::clone(&measuring.slos) as Arc<dyn HealthComponent>));
         }
@@ -254,6 +260,7 @@ impl Recorder {
             kept: core.counters.kept.read(),
             dropped: core.counters.dropped.read(),
             counters: core.read_counters(),
+            rules: core.counters.by_rule.read(),
             decisions: core.decisions.read(),
             sinks: self.sinks(),
             health: self.health.report(),
@@ -308,6 +315,10 @@ impl Recorder {
     }
 
     pub(crate) fn flush(&self, deadline: Duration) -> ShutdownReport {
+        if hooks::is_inside() {
+            // It would wait for the one who called the hook.
+            return ShutdownReport { sinks: self.sinks(), ..ShutdownReport::default() };
+        }
         let deadline = Deadline::after(deadline);
         self.core.housekeep_slowly();
         self.core.housekeep();
@@ -321,6 +332,9 @@ impl Recorder {
     }
 
     pub(crate) fn shutdown(&self, deadline: Duration) -> ShutdownReport {
+        if hooks::is_inside() {
+            return ShutdownReport { sinks: self.sinks(), ..ShutdownReport::default() };
+        }
         let end = Deadline::after(deadline);
         // First, while what it does is still recorded.
         let unfinished = self.pending.wait(deadline);
@@ -349,6 +363,7 @@ fn bare(clock: Clock, ids: IdSource, enabled: bool) -> Settings {
         sampling: Sampling::KeepNone,
         sinks: Vec::new(),
         observers: Observers::default(),
+        hooks: None,
         enabled,
     }
 }

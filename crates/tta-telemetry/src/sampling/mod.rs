@@ -42,7 +42,10 @@ pub use dry_run::{DryRun, DryRunReport, DryRunRow, DryRunRule, UnknownName};
 pub use error::SamplingError;
 pub use estimate::{Estimate, Estimator};
 pub use head::{HeadDecision, HeadSampler, RunStart, SamplingHash, Selection};
+pub(crate) use hooks::HookList;
 pub use hooks::{FinishedRun, IsolatedProcessor, IsolatedSampler, Sampler, TraceEdit, TraceProcessor, Verdict};
+#[cfg(feature = "record")]
+pub(crate) use hooks::{HookSet, Panicked};
 pub use otel_state::OtelState;
 pub use parent::{RemoteParent, RemoteSampling};
 pub use policy::{SamplingPolicy, WorkflowPolicy};

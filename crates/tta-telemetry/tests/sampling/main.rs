@@ -1,5 +1,5 @@
-//! Sampling from outside: agreement with the original implementation, and that what is said of all
-//! traces holds.
+//! Sampling from outside: agreement with the original implementation, that what is said of all
+//! traces holds, and a program's own samplers and processors.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::print_stdout)]
 
 mod conformance;
@@ -7,3 +7,9 @@ mod coverage;
 mod hooks;
 mod latency;
 mod presumed;
+#[cfg(feature = "record")]
+mod processors;
+#[cfg(feature = "record")]
+mod samplers;
+#[cfg(feature = "record")]
+mod support;

@@ -5,10 +5,12 @@
 
 use std::sync::atomic::Ordering;
 
+use super::super::core::CounterCells;
+use super::super::hooks::{HookedRun, Hooks, SAMPLER};
 use super::{KEEP_ALL, KEEP_FAILED, KEEP_NONE, Policies, Sampled, simple};
 use crate::id::TraceId;
 use crate::model::{Name, Sampling, Trace, TraceClass};
-use crate::sampling::{FinishedTrace, RemoteSampling, RunStart, TailDecision, TailPolicy, Threshold};
+use crate::sampling::{FinishedTrace, RemoteSampling, RuleOutcome, RunStart, TailDecision, TailPolicy, Threshold};
 
 /// What is known of it when it is decided about.
 #[derive(Debug)]
@@ -22,6 +24,20 @@ pub(crate) struct ReceivedTrace<'a> {
     pub(crate) remote: RemoteSampling,
     /// What its sender kept it by.
     pub(crate) incoming: Threshold,
+    /// What a program's own samplers have to know of it; `None` where there are no hooks.
+    pub(crate) hooked: Option<(&'a Hooks, &'a HookedRun)>,
+    pub(crate) cells: &'a CounterCells,
+}
+
+impl<'a> ReceivedTrace<'a> {
+    /// What is known at the start of a trace, as far as others count.
+    pub(crate) fn start(trace_id: TraceId, remote: RemoteSampling) -> RunStart<'a> {
+        RunStart { trace_id, remote, correlation_id: None, forced: false }
+    }
+
+    fn has_samplers(&self) -> bool {
+        self.hooked.is_some_and(|(hooks, run)| hooks.samples(run))
+    }
 }
 
 impl Policies {
@@ -66,7 +82,7 @@ impl Policies {
 impl Sampled {
     fn decide_received(&self, trace: &ReceivedTrace<'_>, number: u32) -> Option<TailDecision> {
         let (tail, finished) = self.finished_received(trace, number);
-        if !self.rules.is_empty() && !tail.keeps_always(&finished) {
+        if (!self.rules.is_empty() || trace.has_samplers()) && !tail.keeps_always(&finished) {
             return None;
         }
         Some(tail.decide(&finished, self.budget.as_ref()))
@@ -74,6 +90,14 @@ impl Sampled {
 
     fn decide_received_whole(&self, trace: &ReceivedTrace<'_>, number: u32, whole: &Trace) -> TailDecision {
         let (tail, mut finished) = self.finished_received(trace, number);
+        if let Some((hooks, run)) = trace.hooked.filter(|_| !tail.keeps_always(&finished)) {
+            finished.rule = hooks.tail(run, &finished, whole, trace.cells);
+            if finished.rule != RuleOutcome::None {
+                let mut decided = tail.decide(&finished, self.budget.as_ref());
+                decided.decision.sampler = SAMPLER;
+                return decided;
+            }
+        }
         let latencies = self.latencies.load();
         tail.ask(&self.rules, whole, &mut finished, &|root, quantile| latencies.of(root, quantile));
         tail.decide(&finished, self.budget.as_ref())
@@ -81,9 +105,12 @@ impl Sampled {
 
     fn finished_received(&self, trace: &ReceivedTrace<'_>, number: u32) -> (TailPolicy, FinishedTrace) {
         let own = self.own_of(number);
-        let rate = own.rate.unwrap_or_else(|| self.head.rate().get());
-        let start = RunStart { trace_id: trace.trace_id, remote: trace.remote, correlation_id: None, forced: false };
-        let head = self.head.decide_at(rate, &start);
+        let asked = trace.hooked.and_then(|(_, run)| run.rate);
+        let rate = asked.or(own.rate).unwrap_or_else(|| self.head.rate().get());
+        let mut head = self.head.decide_at(rate, &ReceivedTrace::start(trace.trace_id, trace.remote));
+        if asked.is_some() {
+            head.sampler = SAMPLER;
+        }
         let finished = FinishedTrace::new(trace.class, trace.duration_ns, head);
         let finished = FinishedTrace { bytes: trace.bytes, incoming: trace.incoming, ..finished };
         (own.tail.unwrap_or(self.policy.tail), finished)
