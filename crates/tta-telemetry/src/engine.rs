@@ -30,6 +30,8 @@ use crate::recorder::Recorder;
 use crate::redaction::Redaction;
 use crate::sampling::{AdaptiveStats, RemoteSampling, SamplingError, SamplingPolicy};
 use crate::sink::SinkStatus;
+#[cfg(feature = "config")]
+use crate::slo::Slo;
 use crate::slo::SloError;
 
 static DEFAULT: OnceLock<Telemetry> = OnceLock::new();
@@ -212,9 +214,15 @@ impl Telemetry {
         self.0.stop_keeping_traces();
     }
 
+    /// Takes objectives away, and sets those that are new or differ: all, or none.
+    #[cfg(feature = "config")]
+    pub(crate) fn reconfigure_slos(&self, gone: &[(Name, Name)], wanted: Vec<(Name, Slo)>) -> Result<(), SloError> {
+        self.0.reconfigure_slos(gone, wanted)
+    }
+
     /// Held while several settings are changed together.
     #[cfg(feature = "config")]
-    pub(crate) fn updating(&self) -> std::sync::MutexGuard<'_, ()> {
+    pub(crate) fn updating(&self) -> std::sync::MutexGuard<'_, crate::recorder::InEffect> {
         self.0.updating().lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 

@@ -93,8 +93,7 @@ impl ConfigLayers {
         code.into_iter().for_each(|change| change(&mut config));
         if config != before {
             // What code has set is checked like everything else.
-            let tree = config.to_json();
-            Layer { config: &mut config, preset, source: "code", problems: &mut problems }.apply("", &tree, 0);
+            config.check_fields("code", &mut problems);
         }
         finish(config, problems)
     }
@@ -141,8 +140,39 @@ impl Config {
     /// The fields that differ and take effect only when the process starts anew.
     #[must_use]
     pub fn needing_restart(&self, other: &Self) -> Vec<&'static str> {
-        let differs = |field: &&super::fields::Field| !field.is_live && (field.write)(self) != (field.write)(other);
-        FIELDS.iter().filter(differs).map(|field| field.path).collect()
+        let fields = FIELDS.iter().filter(|field| !field.is_live && (field.write)(self) != (field.write)(other));
+        let differs =
+            |section: &&super::sections::Section| !section.is_live && (section.write)(self) != (section.write)(other);
+        fields.map(|field| field.path).chain(SECTIONS.iter().filter(differs).map(|section| section.path)).collect()
+    }
+
+    /// This configuration, with what takes effect at start as another has it.
+    pub(super) fn with_start_of(&self, started: &Self) -> Self {
+        let mut config = self.clone();
+        for field in FIELDS.iter().filter(|field| !field.is_live) {
+            (field.read)(&mut config, &(field.write)(started));
+        }
+        for section in SECTIONS.iter().filter(|section| !section.is_live) {
+            (section.copy)(&mut config, started);
+        }
+        config
+    }
+
+    /// Whether every field is in its range and all fit together. `source` is what problems call it.
+    pub(super) fn check(&self, source: &str) -> Result<(), ConfigError> {
+        let mut problems = Vec::new();
+        self.check_fields(source, &mut problems);
+        finish(self.clone(), problems).map(|_| ())
+    }
+
+    /// Whether every field is in its range.
+    fn check_fields(&self, source: &str, problems: &mut Vec<ConfigProblem>) {
+        let (mut config, tree) = (self.clone(), self.to_json());
+        Layer { config: &mut config, preset: self.environment, source, problems }.apply("", &tree, 0);
+        // JSON has no such numbers, and what it has instead would be taken for "as the preset".
+        for field in FIELDS.iter().filter(|field| field.accepts.is_number() && (field.write)(self).is_null()) {
+            problems.push(ConfigProblem::value(source, field.path, "not a finite number", field.accepts.describe()));
+        }
     }
 }
 

@@ -23,6 +23,7 @@
 //! ```
 
 mod apply;
+mod changes;
 mod fields;
 mod layers;
 mod nearest;
@@ -31,10 +32,11 @@ mod problem;
 mod schema;
 mod sections;
 mod types;
+mod update;
 mod value;
 mod variables;
 
-pub use apply::ConfigUpdate;
+pub use changes::ConfigChange;
 pub use layers::ConfigLayers;
 pub use presets::Preset;
 pub use problem::{ConfigError, ConfigProblem};
@@ -42,3 +44,4 @@ pub use types::{
     Config, LimitsConfig, LogFormat, LogLevel, LoggingConfig, MetricsConfig, SamplingConfig, SamplingRuleConfig,
     SloConfig, TracingConfig, WorkflowSampling,
 };
+pub use update::ConfigUpdate;

@@ -67,7 +67,8 @@ impl Config {
             ));
         }
         for section in SECTIONS {
-            text.push_str(&format!("| `{}` | see right | | | | yes | {} |\n", section.path, section.doc));
+            let live = if section.is_live { "yes" } else { "at start" };
+            text.push_str(&format!("| `{}` | see right | | | | {live} | {} |\n", section.path, section.doc));
         }
         text
     }

@@ -18,9 +18,13 @@ const BUCKETS: &str = "1 to 64 rising numbers of at least 0";
 pub(super) struct Section {
     pub(super) path: &'static str,
     pub(super) doc: &'static str,
+    /// Whether a change takes effect in a running engine.
+    pub(super) is_live: bool,
     /// Replaces what is given, entry by entry; what is wrong changes nothing.
     pub(super) read: fn(&mut Config, &Value, &mut Report<'_>),
     pub(super) write: fn(&Config) -> Value,
+    /// Makes it as another configuration has it.
+    pub(super) copy: fn(&mut Config, &Config),
     /// What it accepts, as a JSON Schema.
     pub(super) schema: fn() -> Value,
 }
@@ -111,6 +115,8 @@ pub(super) static SECTIONS: &[Section] = &[
     Section {
         path: "tracing.sampling.rules",
         doc: "Rules, each with `name`, `condition` and `action` (keep, drop or a rate); the first that matches decides.",
+        is_live: true,
+        copy: |to, from| to.tracing.sampling.rules.clone_from(&from.tracing.sampling.rules),
         read: read_rules,
         write: |config| {
             let rule = |rule: &SamplingRuleConfig| json!({ "name": rule.name, "condition": rule.condition, "action": rule.action });
@@ -121,6 +127,8 @@ pub(super) static SECTIONS: &[Section] = &[
     Section {
         path: "tracing.sampling.workflows",
         doc: "What differs for single workflows, by name.",
+        is_live: true,
+        copy: |to, from| to.tracing.sampling.workflows.clone_from(&from.tracing.sampling.workflows),
         read: read_workflows,
         write: |config| {
             let own = |(name, own): (&String, &WorkflowSampling)| {
@@ -139,6 +147,8 @@ pub(super) static SECTIONS: &[Section] = &[
     Section {
         path: "metrics.buckets",
         doc: "Upper limits in seconds of the duration buckets of single primitives, by name.",
+        is_live: false,
+        copy: |to, from| to.metrics.buckets.clone_from(&from.metrics.buckets),
         read: read_buckets,
         write: |config| json!(config.metrics.buckets),
         schema: || {
@@ -150,6 +160,8 @@ pub(super) static SECTIONS: &[Section] = &[
     Section {
         path: "slo",
         doc: "Objectives by name: `primitive` (or workflow), `target` (0.99), `latency_threshold_ms`, `window_days` (30).",
+        is_live: true,
+        copy: |to, from| to.slo.clone_from(&from.slo),
         read: read_slos,
         write: |config| {
             let slo = |(name, slo): (&String, &SloConfig)| {

@@ -35,6 +35,10 @@ impl Accepts {
         }
     }
 
+    pub(super) fn is_number(self) -> bool {
+        matches!(self, Accepts::Number(..) | Accepts::Above(..))
+    }
+
     pub(super) fn accepts(self, value: &Value) -> bool {
         match self {
             Accepts::Bool => value.is_boolean(),

@@ -44,6 +44,9 @@ pub struct TelemetryBuilder {
     pub(super) cpu_time: Option<Box<dyn CpuTime>>,
     pub(super) enabled: bool,
     pub(super) by_hand: bool,
+    /// What `config` was given.
+    #[cfg(feature = "config")]
+    pub(crate) in_effect: crate::recorder::InEffect,
 }
 
 impl TelemetryBuilder {
@@ -66,6 +69,8 @@ impl TelemetryBuilder {
             cpu_time: None,
             enabled: true,
             by_hand: false,
+            #[cfg(feature = "config")]
+            in_effect: None,
         }
     }
 
@@ -161,8 +166,13 @@ impl TelemetryBuilder {
                 .map_err(|error| BuildError::Buckets(name.clone(), error))?;
         }
         let clock = self.clock.unwrap_or_else(Clock::system);
+        #[cfg(feature = "config")]
+        let in_effect = self.in_effect;
         if !self.enabled {
-            return Ok(Telemetry(Recorder::off(clock, self.ids)));
+            let telemetry = Telemetry(Recorder::off(clock, self.ids));
+            #[cfg(feature = "config")]
+            telemetry.updating().clone_from(&in_effect);
+            return Ok(telemetry);
         }
         let parts = Parts {
             clock,
@@ -176,6 +186,8 @@ impl TelemetryBuilder {
             cpu_time: self.cpu_time,
         };
         let telemetry = Recorder::start(parts, self.by_hand).map(Telemetry).map_err(BuildError::Thread)?;
+        #[cfg(feature = "config")]
+        telemetry.updating().clone_from(&in_effect);
         telemetry.set_redaction(&self.redaction);
         if let Some(policy) = self.policy {
             telemetry.set_sampling_policy(policy)?;

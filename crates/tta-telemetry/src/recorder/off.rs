@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::{Parts, next_engine_id};
+use super::{InEffect, Parts, next_engine_id};
 use crate::cardinality::LabelLimiter;
 use crate::clock::Clock;
 use crate::cost::{Charge, CostReport, StepCost};
@@ -33,7 +33,7 @@ pub(crate) struct Recorder {
     ids: IdSource,
     health: HealthRegistry,
     pending: Arc<PendingRegistry>,
-    updating: Mutex<()>,
+    updating: Mutex<InEffect>,
 }
 
 impl Recorder {
@@ -91,7 +91,7 @@ impl Recorder {
     pub(crate) fn stop_keeping_traces(&self) {}
 
     #[cfg_attr(not(feature = "config"), allow(dead_code))]
-    pub(crate) fn updating(&self) -> &Mutex<()> {
+    pub(crate) fn updating(&self) -> &Mutex<InEffect> {
         &self.updating
     }
 
@@ -177,6 +177,11 @@ impl Recorder {
     /// A tracker to whom nobody tells anything.
     pub(crate) fn configure_slo(&self, subject: &Name, slo: Slo) -> Result<Arc<SloTracker>, SloError> {
         Ok(Arc::new(SloTracker::new(subject.clone(), slo)))
+    }
+
+    #[cfg_attr(not(feature = "config"), allow(dead_code))]
+    pub(crate) fn reconfigure_slos(&self, _: &[(Name, Name)], _: Vec<(Name, Slo)>) -> Result<(), SloError> {
+        Ok(())
     }
 
     pub(crate) fn slo(&self, _: &str, _: &str) -> Option<Arc<SloTracker>> {

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::{Parts, next_engine_id};
+use super::{InEffect, Parts, next_engine_id};
 use crate::cardinality::LabelLimiter;
 use crate::clock::Clock;
 use crate::cost::{Charge, CostReport, StepCost};
@@ -40,7 +40,7 @@ pub(crate) struct Recorder {
     pending: Arc<PendingRegistry>,
     stop: Arc<Stop>,
     /// Held while several settings are changed together.
-    updating: Mutex<()>,
+    updating: Mutex<InEffect>,
 }
 
 impl Recorder {
@@ -140,7 +140,7 @@ impl Recorder {
     }
 
     #[cfg_attr(not(feature = "config"), allow(dead_code))]
-    pub(crate) fn updating(&self) -> &Mutex<()> {
+    pub(crate) fn updating(&self) -> &Mutex<InEffect> {
         &self.updating
     }
 
@@ -278,6 +278,11 @@ impl Recorder {
 
     pub(crate) fn configure_slo(&self, subject: &Name, slo: Slo) -> Result<Arc<SloTracker>, SloError> {
         self.core.measuring.configure_slo(subject, slo)
+    }
+
+    #[cfg_attr(not(feature = "config"), allow(dead_code))]
+    pub(crate) fn reconfigure_slos(&self, gone: &[(Name, Name)], wanted: Vec<(Name, Slo)>) -> Result<(), SloError> {
+        self.core.measuring.reconfigure_slos(gone, wanted)
     }
 
     pub(crate) fn slo(&self, subject: &str, slo: &str) -> Option<Arc<SloTracker>> {

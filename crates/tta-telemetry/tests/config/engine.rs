@@ -288,14 +288,15 @@ fn an_update_is_seen_by_the_next_run_and_says_what_needs_a_restart() {
 #[test]
 fn an_update_leaves_objectives_that_do_not_differ_alone_with_whom_they_call() {
     let mut engine = engine("[slo.a]\nprimitive = \"fetch\"\n[slo.b]\nprimitive = \"fetch\"\n");
-    let tracker = |name| engine.telemetry.slo("fetch", name).unwrap();
+    let telemetry = engine.telemetry.clone();
+    let tracker = |name| telemetry.slo("fetch", name).unwrap();
     let before = [tracker("a"), tracker("b")];
     let patch = json!({ "slo": { "b": { "target": 0.5 } }, "metrics": { "buckets": { "fetch": [1.0] } } });
     assert_eq!(engine.update(patch), ["metrics.buckets"]);
-    let same =
-        |place: usize, name| std::sync::Arc::ptr_eq(&before[place], &engine.telemetry.slo("fetch", name).unwrap());
+    let same = |place: usize, name| std::sync::Arc::ptr_eq(&before[place], &tracker(name));
     assert_eq!((same(0, "a"), same(1, "b")), (true, false));
-    assert_eq!(engine.update(json!({ "slo": { "b": null } })), ["slo"]);
+    assert_eq!(engine.update(json!({ "slo": { "b": null } })), ["metrics.buckets"], "it waits still");
+    assert!(telemetry.slo("fetch", "b").is_none() && same(0, "a"), "what is no longer named is taken away");
 }
 
 #[test]

@@ -7,3 +7,4 @@ mod layers;
 mod presets;
 mod problems;
 mod text;
+mod updates;
