@@ -17,6 +17,9 @@ pub use builder::TelemetryBuilder;
 pub use measure::CostPlace;
 
 use crate::clock::Clock;
+#[cfg(feature = "config")]
+use crate::cost::BudgetBuilder;
+use crate::cost::{Budget, CostError};
 use crate::counters::{ActiveBranches, RecorderCounters};
 use crate::decisions::{Decision, DecisionCells, DecisionCount, DecisionKey};
 use crate::health::{HealthComponent, HealthReport};
@@ -81,6 +84,9 @@ pub enum BuildError {
     /// An objective that the configuration names is one too many.
     #[error(transparent)]
     Slo(#[from] SloError),
+    /// A budget that the configuration names has a parameter outside its range.
+    #[error(transparent)]
+    Budget(#[from] CostError),
     /// The duration buckets of a primitive are not limits.
     #[error("duration buckets of `{0}`")]
     Buckets(Name, #[source] MetricError),
@@ -303,6 +309,36 @@ impl Telemetry {
     #[must_use]
     pub fn step_labels(&self, number: u32) -> Option<[Name; 3]> {
         self.0.step_labels(number)
+    }
+
+    /// The budget of this name that the engine was given, in code or by configuration, for
+    /// everything that spends from it. Works also when nothing is recorded.
+    #[must_use]
+    pub fn budget(&self, name: &str) -> Option<Budget> {
+        self.0.budgets().get(name)
+    }
+
+    /// Every budget that the engine was given, by name.
+    #[must_use]
+    pub fn budgets(&self) -> Vec<Budget> {
+        self.0.budgets().all()
+    }
+
+    /// Gives the engine a budget, in the place of the one of that name, and reports its health.
+    pub(crate) fn add_budget(&self, budget: Budget) {
+        self.watch_health(&budget.health_component());
+        self.0.budgets().insert(budget);
+    }
+
+    /// Changes or makes budgets; the parameters must have been checked.
+    #[cfg(feature = "config")]
+    pub(crate) fn set_budgets(&self, budgets: Vec<BudgetBuilder>) -> Result<(), CostError> {
+        for builder in budgets {
+            if let Some(new) = self.0.budgets().set(builder, self.clock())? {
+                self.watch_health(&new.health_component());
+            }
+        }
+        Ok(())
     }
 
     /// Says that work is under way which must be over before the engine ends, until the guard is

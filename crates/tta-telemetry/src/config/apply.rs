@@ -96,6 +96,8 @@ impl Config {
     pub(super) fn check_whole(&self, problems: &mut Vec<ConfigProblem>) {
         problems.extend(self.sampling_policy().err());
         problems.extend(self.slos().err());
+        problems.extend(self.redaction().err());
+        problems.extend(self.budgets().err());
     }
 }
 
@@ -157,6 +159,8 @@ impl TelemetryBuilder {
             .enabled(config.enabled)
             .limits(config.limits())
             .cardinality(config.cardinality())
+            .metrics_enabled(config.metrics.enabled)
+            .redaction(config.redaction().map_err(problem)?)
             .service(config.service_name.clone(), config.service_version.clone());
         self = if config.tracing.enabled {
             self.sampling_policy(config.sampling_policy().map_err(problem)?)
@@ -167,6 +171,7 @@ impl TelemetryBuilder {
             self = self.duration_buckets(name.clone(), limits);
         }
         self.objectives(slos);
+        self.named_budgets = config.budgets().map_err(problem)?.into_iter().map(|(_, budget)| budget).collect();
         Ok(self)
     }
 }

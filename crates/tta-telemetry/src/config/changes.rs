@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde_json::Value;
 
+use super::fields::FIELDS;
 use super::types::Config;
 
 /// Differences that are told of at most.
@@ -15,7 +16,7 @@ const MOST_CHANGES: usize = 1_000;
 pub struct ConfigChange {
     /// As `tracing.sampling.default_rate`, or `slo.quick.target`; a list is one field.
     pub path: String,
-    /// What was in effect; nothing when the entry is new.
+    /// What was in effect; nothing when the entry is new. Of a secret, only that there was one.
     pub old: Option<Value>,
     /// What is wanted; nothing when the entry is gone.
     pub new: Option<Value>,
@@ -47,7 +48,22 @@ pub(super) fn changes(before: &Config, config: &Config) -> Vec<ConfigChange> {
     paths.sort_unstable();
     paths.dedup();
     let change = |path: String| ConfigChange { old: old.remove(&path), new: new.remove(&path), path };
-    paths.into_iter().take(MOST_CHANGES).map(change).collect()
+    let mut changes: Vec<_> = paths.into_iter().map(change).collect();
+    changes.extend(secrets(before, config));
+    changes.sort_by(|a, b| a.path.cmp(&b.path));
+    changes.truncate(MOST_CHANGES);
+    changes
+}
+
+/// Secrets that differ, without what they are.
+fn secrets(before: &Config, config: &Config) -> impl Iterator<Item = ConfigChange> {
+    let secrets = FIELDS.iter().filter(|field| field.accepts.is_secret());
+    let shown = |value: Value| (!value.is_null()).then(|| Value::from("(a secret)"));
+    let change = move |field: &super::fields::Field| {
+        let (old, new) = ((field.write)(before), (field.write)(config));
+        (old != new).then(|| ConfigChange { path: field.path.to_owned(), old: shown(old), new: shown(new) })
+    };
+    secrets.filter_map(change)
 }
 
 /// The leaves of a tree, by path.

@@ -54,6 +54,7 @@ impl Telemetry {
         config.check("the whole")?;
         let problem = |problem| ConfigError { problems: vec![problem] };
         let (policy, slos) = (config.sampling_policy().map_err(problem)?, config.slos().map_err(problem)?);
+        let (redaction, budgets) = (config.redaction().map_err(problem)?, config.budgets().map_err(problem)?);
         policy.check().map_err(|error| refused("tracing.sampling", &error))?;
         let key = |(subject, slo): &(Name, crate::slo::Slo)| (subject.clone(), slo.name().clone());
         let wanted: Vec<(Name, Name)> = slos.iter().map(key).collect();
@@ -71,6 +72,13 @@ impl Telemetry {
                 self.stop_keeping_traces();
             }
         }
+
+        if is_first || before.redaction != config.redaction {
+            self.set_redaction(&redaction);
+        }
+        let differs = |name: &String| is_first || before.cost.budgets.get(name) != config.cost.budgets.get(name);
+        let budgets = budgets.into_iter().filter(|(name, _)| differs(name)).map(|(_, budget)| budget).collect();
+        self.set_budgets(budgets).map_err(|error| refused("cost.budgets", &error))?;
 
         let update = ConfigUpdate { changed: changes(before, config), needs_restart: before.needing_restart(config) };
         *in_effect = Some(Arc::new(config.with_start_of(before)));

@@ -37,6 +37,8 @@ pub(crate) struct Measuring {
     limiter: Arc<LabelLimiter>,
     /// What the process is, in `target_info`.
     resource: Vec<(Name, Name)>,
+    /// Nothing is counted, and nobody is given anything to count with.
+    pub(crate) is_off: bool,
 }
 
 impl Measuring {
@@ -51,6 +53,7 @@ impl Measuring {
             branches: SeriesSet::new(&limiter, catalog::PARALLEL_BRANCHES.name, catalog::PARALLEL_BRANCHES.labels),
             limiter: Arc::new(limiter),
             resource: settings.resource,
+            is_off: settings.is_off,
             clock,
         }
     }

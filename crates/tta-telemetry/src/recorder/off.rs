@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{InEffect, Parts, next_engine_id};
 use crate::cardinality::LabelLimiter;
 use crate::clock::Clock;
-use crate::cost::{Charge, CostReport, StepCost};
+use crate::cost::{BudgetRegistry, Charge, CostReport, StepCost};
 use crate::counters::{ActiveBranches, RecorderCounters};
 use crate::decisions::{Decision, DecisionCells, DecisionCount, DecisionKey};
 use crate::engine::{CostPlace, ShutdownReport, TraceStart};
@@ -32,14 +32,15 @@ pub(crate) struct Recorder {
     clock: Clock,
     ids: IdSource,
     health: HealthRegistry,
+    budgets: BudgetRegistry,
     pending: Arc<PendingRegistry>,
     updating: Mutex<InEffect>,
 }
 
 impl Recorder {
     pub(crate) fn off(clock: Clock, ids: IdSource) -> Arc<Self> {
-        let (health, pending, updating) = Default::default();
-        Arc::new(Self { id: next_engine_id(), clock, ids, health, pending, updating })
+        let (health, budgets, pending, updating) = Default::default();
+        Arc::new(Self { id: next_engine_id(), clock, ids, health, budgets, pending, updating })
     }
 
     pub(crate) fn start(parts: Parts, _by_hand: bool) -> Result<Arc<Self>, std::io::Error> {
@@ -117,6 +118,10 @@ impl Recorder {
 
     pub(crate) fn health(&self) -> &HealthRegistry {
         &self.health
+    }
+
+    pub(crate) fn budgets(&self) -> &BudgetRegistry {
+        &self.budgets
     }
 
     pub(crate) fn pending(&self) -> &Arc<PendingRegistry> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::{InEffect, Parts, next_engine_id};
 use crate::cardinality::LabelLimiter;
 use crate::clock::Clock;
-use crate::cost::{Charge, CostReport, StepCost};
+use crate::cost::{BudgetRegistry, Charge, CostReport, StepCost};
 use crate::counters::{ActiveBranches, RecorderCounters};
 use crate::deadline::Deadline;
 use crate::decisions::{Decision, DecisionCells, DecisionCount, DecisionKey, Observers};
@@ -37,6 +37,7 @@ pub(crate) struct Recorder {
     id: u64,
     core: Arc<Core>,
     health: HealthRegistry,
+    budgets: BudgetRegistry,
     pending: Arc<PendingRegistry>,
     stop: Arc<Stop>,
     /// Held while several settings are changed together.
@@ -49,8 +50,8 @@ impl Recorder {
     }
 
     fn around(core: Arc<Core>) -> Arc<Self> {
-        let (health, pending, stop, updating) = Default::default();
-        Arc::new(Self { id: next_engine_id(), core, health, pending, stop, updating })
+        let (health, budgets, pending, stop, updating) = Default::default();
+        Arc::new(Self { id: next_engine_id(), core, health, budgets, pending, stop, updating })
     }
 
     pub(crate) fn start(parts: Parts, by_hand: bool) -> Result<Arc<Self>, std::io::Error> {
@@ -95,6 +96,11 @@ impl Recorder {
     #[inline]
     pub(crate) fn is_enabled(&self) -> bool {
         self.core.enabled
+    }
+
+    /// Whether anything is counted.
+    fn measures(&self) -> bool {
+        self.core.enabled && !self.core.measuring.is_off
     }
 
     pub(crate) fn samples_at_head(&self) -> bool {
@@ -161,7 +167,7 @@ impl Recorder {
     }
 
     pub(crate) fn instruments(&self, workflow: &Name, name: &Name, kind: &Name) -> Option<Arc<StepInstruments>> {
-        self.core.enabled.then(|| self.core.measuring.step(workflow, name, kind))
+        self.measures().then(|| self.core.measuring.step(workflow, name, kind))
     }
 
     pub(crate) fn decision_cells(
@@ -187,12 +193,16 @@ impl Recorder {
         &self.health
     }
 
+    pub(crate) fn budgets(&self) -> &BudgetRegistry {
+        &self.budgets
+    }
+
     pub(crate) fn pending(&self) -> &Arc<PendingRegistry> {
         &self.pending
     }
 
     pub(crate) fn active_branches(&self, name: &Name) -> Option<Arc<ActiveBranches>> {
-        self.core.enabled.then(|| self.core.measuring.branches(name))
+        self.measures().then(|| self.core.measuring.branches(name))
     }
 
     pub(crate) fn step_labels(&self, number: u32) -> Option<[Name; 3]> {
@@ -213,15 +223,15 @@ impl Recorder {
 
     pub(crate) fn register<I: Registered>(&self, metric: Metric) -> Result<Family<I>, MetricError> {
         let family = self.core.measuring.meter.register(metric)?;
-        Ok(if self.core.enabled { family } else { Family::new(None) })
+        Ok(if self.measures() { family } else { Family::new(None) })
     }
 
     pub(crate) fn built_in<I: Registered>(&self, metric: &'static BuiltIn) -> Family<I> {
-        if self.core.enabled { self.core.measuring.meter.built_in(metric) } else { Family::new(None) }
+        if self.measures() { self.core.measuring.meter.built_in(metric) } else { Family::new(None) }
     }
 
     pub(crate) fn watch_metrics(&self, source: &Arc<dyn MetricSource>) {
-        if self.core.enabled {
+        if self.measures() {
             self.core.measuring.meter.watch(source);
         }
     }
@@ -246,7 +256,7 @@ impl Recorder {
     }
 
     pub(crate) fn metrics(&self, wanted: &dyn Fn(&str) -> bool) -> Vec<PrimitiveMetrics> {
-        if self.core.enabled { self.core.measuring.metrics(wanted) } else { Vec::new() }
+        if self.measures() { self.core.measuring.metrics(wanted) } else { Vec::new() }
     }
 
     pub(crate) fn record_execution(
@@ -257,19 +267,19 @@ impl Recorder {
         outcome: SpanStatus,
         cost: Option<Usd>,
     ) {
-        if self.core.enabled {
+        if self.measures() {
             self.core.measuring.record_execution(name, kind, duration, outcome, cost);
         }
     }
 
     pub(crate) fn record_cost(&self, place: &CostPlace<'_>, charge: &Charge) {
-        if self.core.enabled {
+        if self.measures() {
             self.core.measuring.record_cost(place, charge);
         }
     }
 
     pub(crate) fn cost_account(&self, place: &CostPlace<'_>) -> Option<Arc<StepCost>> {
-        self.core.enabled.then(|| Arc::new(self.core.measuring.cost_account(place)))
+        self.measures().then(|| Arc::new(self.core.measuring.cost_account(place)))
     }
 
     pub(crate) fn cost_report(&self) -> CostReport {
