@@ -45,7 +45,7 @@ impl<In: Send + 'static, Out: Send + 'static> Workflow<In, Out> {
     /// assert_eq!(budget.status().remaining, Usd::from_micros(100));
     ///
     /// let telemetry = tta_telemetry::Telemetry::builder().budget(budget).build()?;
-    /// let cx = Context::with_telemetry(telemetry);
+    /// let cx = Context::on(telemetry);
     /// step(ask).budget("llm", Usd::from_micros(100)).run(7, &cx).await?;
     /// # Result::<(), Box<dyn std::error::Error>>::Ok(()) }).unwrap();
     /// ```

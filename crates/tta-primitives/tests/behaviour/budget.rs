@@ -231,7 +231,7 @@ fn a_budget_that_is_named_is_the_one_of_the_run_s_engine() {
     let flow = workflow("w", step(double).budget("llm", micros(60)));
     let cx = |budget: &Budget| {
         let telemetry = Telemetry::builder().budget(budget.clone()).by_hand().build().unwrap();
-        (Context::with_telemetry(telemetry.clone()), telemetry)
+        (Context::on(telemetry.clone()), telemetry)
     };
     let ((first, telemetry), (second, _)) = (cx(&one), cx(&other));
     assert_eq!(engine.block_on(flow.run(1, &first)).unwrap(), 2);
@@ -254,7 +254,7 @@ fn a_run_whose_engine_does_not_know_the_budget_does_not_run() {
     let flow = workflow("w", ask.budget("search".to_owned(), micros(60)));
     let builder = Telemetry::builder().budget(hundred());
     for (telemetry, known) in [(builder.build().unwrap(), "`llm`"), (Telemetry::disabled(), "none")] {
-        let error = engine.block_on(flow.run(1, &Context::with_telemetry(telemetry))).unwrap_err();
+        let error = engine.block_on(flow.run(1, &Context::on(telemetry))).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::BudgetExceeded);
         assert_eq!(error.to_string(), format!("the engine knows no budget called `search`, known are {known}"));
         assert_eq!(error.downcast_ref::<UnknownBudget>().unwrap().name, "search");

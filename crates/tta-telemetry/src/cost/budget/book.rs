@@ -22,6 +22,7 @@ impl Book {
     }
 
     /// Goes by another limit, whose thresholds are told anew if they were not reached.
+    #[cfg(feature = "config")]
     pub(super) fn set_limit(&mut self, limit: u64, thresholds: Box<[u64]>) {
         (self.limit, self.thresholds) = (limit.into(), thresholds);
         self.told &= self.reached();

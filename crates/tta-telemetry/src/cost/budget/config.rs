@@ -132,6 +132,7 @@ impl BudgetBuilder {
         }
     }
 
+    #[cfg(feature = "config")]
     pub(super) fn name(&self) -> &Name {
         &self.name
     }

@@ -133,6 +133,7 @@ impl Shared {
     }
 
     /// Goes by other terms from now on. What was spent and reserved stays so.
+    #[cfg(feature = "config")]
     pub(super) fn set_terms(&self, terms: Terms) {
         let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
         book.set_limit(terms.limit.nanos(), terms.parts());
