@@ -66,7 +66,7 @@ impl<In: Send + 'static, Out: Send + 'static> Workflow<In, Out> {
     /// ```
     /// # async fn ask(question: u32) -> Result<u32, String> { Ok(question) }
     /// use tta_primitives::{Context, step};
-    /// use tta_telemetry::Usd;
+    /// use tta_telemetry::{Budget, Usd};
     ///
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
     /// let budget = Budget::named("llm").limit(Usd::from_micros(300)).build()?;
