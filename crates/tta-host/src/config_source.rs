@@ -53,6 +53,12 @@ pub enum ConfigLoadError {
         /// What it may be.
         accepted: &'static str,
     },
+    /// The file was written or replaced every time it was read.
+    #[error("the configuration `{}` changes while it is read, accepted is a file that stays as it is for a moment", path.display())]
+    Changing {
+        /// The file.
+        path: PathBuf,
+    },
     /// What it says is wrong.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -101,12 +107,28 @@ impl ConfigSource {
     /// # Errors
     /// The file cannot be read, or everything that is wrong in what was said.
     pub fn load(&self) -> Result<Config, ConfigLoadError> {
+        self.load_unless(|_| None)
+    }
+
+    /// The same while a configuration is in effect. A file with nothing in it is refused: it is one
+    /// that somebody is about to write, or that a full disk has left.
+    pub(crate) fn load_again(&self) -> Result<Config, ConfigLoadError> {
+        self.load_unless(|text| text.trim().is_empty().then_some("empty"))
+    }
+
+    /// `refused` says what is wrong with a text, if something is.
+    fn load_unless(&self, refused: impl Fn(&str) -> Option<&'static str>) -> Result<Config, ConfigLoadError> {
         let mut layers = ConfigLayers::new();
         if let Some(preset) = self.preset {
             layers = layers.preset(preset);
         }
         if let Some(path) = &self.file {
-            layers = layers.toml(path.display().to_string(), &read(path)?);
+            let text = read(path)?;
+            if let Some(given) = refused(&text) {
+                let (path, given) = (path.clone(), given.to_owned());
+                return Err(ConfigLoadError::NotText { path, given, accepted: "TOML, if only a comment" });
+            }
+            layers = layers.toml(path.display().to_string(), &text);
         }
         if self.reads_environment {
             // What is no Unicode cannot be a value of ours: it is refused as such where it has one

@@ -2,8 +2,9 @@
 //!
 //! Owns trace files: the JSON of a trace ([`trace_json`]), a sink that appends it to a file with
 //! rotation ([`TraceFileSink`]), and reading it back ([`read_traces`], [`find_trace`]); the file
-//! that keeps the state of SLOs ([`SloStateFile`]); and the configuration of a process from a file and
-//! its environment ([`ConfigSource`]); and its CPU time ([`CpuClock`]). Does not decide which traces are kept, and knows
+//! that keeps the state of SLOs ([`SloStateFile`]); the configuration of a process from a file and
+//! its environment ([`ConfigSource`]), and reading it again while the process runs
+//! ([`ConfigReload`]); and its CPU time ([`CpuClock`]). Does not decide which traces are kept, and knows
 //! neither HTTP nor primitives.
 //!
 //! ```
@@ -26,6 +27,7 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+mod config_reload;
 mod config_source;
 mod cpu_clock;
 mod siblings;
@@ -34,6 +36,9 @@ mod trace_file;
 pub mod trace_json;
 mod trace_reader;
 
+#[cfg(unix)]
+pub use config_reload::ConfigWatch;
+pub use config_reload::{ConfigReload, ConfigReloadBuilder, ReloadCause, ReloadCounts, ReloadOutcome};
 pub use config_source::{ConfigLoadError, ConfigSource};
 pub use cpu_clock::CpuClock;
 pub use slo_file::{SloFileError, SloStateFile};

@@ -82,6 +82,7 @@ mod timeout;
 mod tower;
 mod workflow;
 
+pub use budget::{BudgetSource, UnknownBudget};
 pub use bulkhead::{Bulkhead, BulkheadBuilder, BulkheadFullError, BulkheadFullReason, BulkheadStats};
 pub use cache::{
     Cache, CacheBuilder, CacheKey, CacheKeyParts, CacheKeyWriter, CacheStats, CacheStore, CachedFailure, IntoCacheKey,

@@ -18,6 +18,9 @@ pub use builder::TelemetryBuilder;
 pub use measure::CostPlace;
 
 use crate::clock::Clock;
+#[cfg(feature = "config")]
+use crate::cost::BudgetBuilder;
+use crate::cost::{Budget, CostError};
 use crate::counters::{ActiveBranches, RecorderCounters};
 use crate::decisions::{Decision, DecisionCells, DecisionCount, DecisionKey};
 use crate::health::{HealthComponent, HealthReport};
@@ -32,6 +35,8 @@ use crate::recorder::Recorder;
 use crate::redaction::Redaction;
 use crate::sampling::{AdaptiveStats, RemoteSampling, SamplingError, SamplingPolicy};
 use crate::sink::SinkStatus;
+#[cfg(feature = "config")]
+use crate::slo::Slo;
 use crate::slo::SloError;
 
 static DEFAULT: OnceLock<Telemetry> = OnceLock::new();
@@ -81,6 +86,9 @@ pub enum BuildError {
     /// An objective that the configuration names is one too many.
     #[error(transparent)]
     Slo(#[from] SloError),
+    /// A budget that the configuration names has a parameter outside its range.
+    #[error(transparent)]
+    Budget(#[from] CostError),
     /// The duration buckets of a primitive are not limits.
     #[error("duration buckets of `{0}`")]
     Buckets(Name, #[source] MetricError),
@@ -230,9 +238,15 @@ impl Telemetry {
         self.0.stop_keeping_traces();
     }
 
+    /// Takes objectives away, and sets those that are new or differ: all, or none.
+    #[cfg(feature = "config")]
+    pub(crate) fn reconfigure_slos(&self, gone: &[(Name, Name)], wanted: Vec<(Name, Slo)>) -> Result<(), SloError> {
+        self.0.reconfigure_slos(gone, wanted)
+    }
+
     /// Held while several settings are changed together.
     #[cfg(feature = "config")]
-    pub(crate) fn updating(&self) -> std::sync::MutexGuard<'_, ()> {
+    pub(crate) fn updating(&self) -> std::sync::MutexGuard<'_, crate::recorder::InEffect> {
         self.0.updating().lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
@@ -313,6 +327,36 @@ impl Telemetry {
     #[must_use]
     pub fn step_labels(&self, number: u32) -> Option<[Name; 3]> {
         self.0.step_labels(number)
+    }
+
+    /// The budget of this name that the engine was given, in code or by configuration, for
+    /// everything that spends from it. Works also when nothing is recorded.
+    #[must_use]
+    pub fn budget(&self, name: &str) -> Option<Budget> {
+        self.0.budgets().get(name)
+    }
+
+    /// Every budget that the engine was given, by name.
+    #[must_use]
+    pub fn budgets(&self) -> Vec<Budget> {
+        self.0.budgets().all()
+    }
+
+    /// Gives the engine a budget, in the place of the one of that name, and reports its health.
+    pub(crate) fn add_budget(&self, budget: Budget) {
+        self.watch_health(&budget.health_component());
+        self.0.budgets().insert(budget);
+    }
+
+    /// Changes or makes budgets; the parameters must have been checked.
+    #[cfg(feature = "config")]
+    pub(crate) fn set_budgets(&self, budgets: Vec<BudgetBuilder>) -> Result<(), CostError> {
+        for builder in budgets {
+            if let Some(new) = self.0.budgets().set(builder, self.clock())? {
+                self.watch_health(&new.health_component());
+            }
+        }
+        Ok(())
     }
 
     /// Says that work is under way which must be over before the engine ends, until the guard is

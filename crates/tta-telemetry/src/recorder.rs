@@ -45,6 +45,13 @@ pub(crate) struct Parts {
     pub(crate) cpu_time: Option<Box<dyn CpuTime>>,
 }
 
+/// What is held while several settings are changed together: the configuration in effect, where there
+/// is one.
+#[cfg(feature = "config")]
+pub(crate) type InEffect = Option<std::sync::Arc<crate::config::Config>>;
+#[cfg(not(feature = "config"))]
+pub(crate) type InEffect = ();
+
 /// A number for the next engine. It tells engines apart and means nothing else.
 fn next_engine_id() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(1);

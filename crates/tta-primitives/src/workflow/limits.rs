@@ -2,10 +2,10 @@
 //!
 //! Owns the methods; what they do is in `budget`, `bulkhead`, `rate_limit` and `hedge`.
 
-use tta_telemetry::{Budget, Usd};
+use tta_telemetry::Usd;
 
 use super::Workflow;
-use crate::budget::Budgeted;
+use crate::budget::{BudgetSource, Budgeted};
 use crate::bulkhead::{Bulkhead, Bulkheaded};
 use crate::error::{Error, Result};
 use crate::hedge::{Hedge, Hedged};
@@ -13,7 +13,9 @@ use crate::rate_limit::{ByKey, KeyedRateLimit, RateKey, RateLimit, RateLimited};
 
 impl<In: Send + 'static, Out: Send + 'static> Workflow<In, Out> {
     /// Has the steps so far spend from a budget, `estimate` each time, shared with whatever else
-    /// spends from it.
+    /// spends from it: a [`Budget`](tta_telemetry::Budget), or the name of one that the engine knows,
+    /// as from its configuration. A run of an engine that knows no such budget is refused, with an
+    /// [`UnknownBudget`](crate::UnknownBudget): what has no budget may spend nothing.
     ///
     /// The estimate is reserved before they run. When a budget that
     /// [rejects](tta_telemetry::BudgetPolicy::Reject) has not so much left, they do not run and fail
@@ -41,10 +43,15 @@ impl<In: Send + 'static, Out: Send + 'static> Workflow<In, Out> {
     /// assert_eq!(flow.run(7, &Context::new()).await?, 7);
     /// assert_eq!(flow.run(7, &Context::new()).await.unwrap_err().kind(), ErrorKind::BudgetExceeded);
     /// assert_eq!(budget.status().remaining, Usd::from_micros(100));
+    ///
+    /// let telemetry = tta_telemetry::Telemetry::builder().budget(budget).build()?;
+    /// let cx = Context::on(telemetry);
+    /// step(ask).budget("llm", Usd::from_micros(100)).run(7, &cx).await?;
     /// # Result::<(), Box<dyn std::error::Error>>::Ok(()) }).unwrap();
     /// ```
     #[must_use]
-    pub fn budget(self, budget: Budget, estimate: Usd) -> Self {
+    pub fn budget(self, budget: impl Into<BudgetSource>, estimate: Usd) -> Self {
+        let budget = budget.into();
         self.decorate(|inner| Budgeted::new(inner, budget, estimate, None))
     }
 
@@ -71,10 +78,11 @@ impl<In: Send + 'static, Out: Send + 'static> Workflow<In, Out> {
     #[must_use]
     pub fn budget_by(
         self,
-        budget: Budget,
+        budget: impl Into<BudgetSource>,
         estimate: Usd,
         cost_of: impl Fn(Result<&Out, &Error>) -> Usd + Send + Sync + 'static,
     ) -> Self {
+        let budget = budget.into();
         self.decorate(|inner| Budgeted::new(inner, budget, estimate, Some(Box::new(cost_of))))
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tta_primitives::testing::TestEngine;
 use tta_primitives::{
-    Context, Error, ErrorKind, RateLimit, Result, Retry, Workflow, step, sync, with_context, workflow,
+    Context, Error, ErrorKind, RateLimit, Result, Retry, UnknownBudget, Workflow, step, sync, with_context, workflow,
 };
 use tta_telemetry::{Budget, BudgetExceeded, BudgetPeriod, BudgetPolicy, HealthStatus, Telemetry, Usd};
 
@@ -222,4 +222,42 @@ fn the_graph_names_the_budget_and_the_estimate() {
     let flow = workflow("w", step(double).budget(hundred(), micros(20)));
     let text = flow.graph().to_text();
     assert!(text.contains("double [budget llm $0.00002]"), "{text}");
+}
+
+#[test]
+fn a_budget_that_is_named_is_the_one_of_the_run_s_engine() {
+    let (one, other) = (hundred(), hundred());
+    let engine = TestEngine::new();
+    let flow = workflow("w", step(double).budget("llm", micros(60)));
+    let cx = |budget: &Budget| {
+        let telemetry = Telemetry::builder().budget(budget.clone()).by_hand().build().unwrap();
+        (Context::on(telemetry.clone()), telemetry)
+    };
+    let ((first, telemetry), (second, _)) = (cx(&one), cx(&other));
+    assert_eq!(engine.block_on(flow.run(1, &first)).unwrap(), 2);
+    assert_eq!(engine.block_on(flow.run(1, &second)).unwrap(), 2);
+    assert_eq!(engine.block_on(flow.run(1, &first)).unwrap_err().kind(), ErrorKind::BudgetExceeded);
+    assert_eq!((stand(&one), stand(&other)), ((60, 0), (60, 0)));
+    one.charge(micros(40));
+    assert_eq!(telemetry.health().component("budget:llm").unwrap().status, HealthStatus::Degraded);
+}
+
+#[test]
+fn a_run_whose_engine_does_not_know_the_budget_does_not_run() {
+    let engine = TestEngine::new();
+    let ran = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&ran);
+    let ask = step(move |x: u32| {
+        count.fetch_add(1, Ordering::Relaxed);
+        double(x)
+    });
+    let flow = workflow("w", ask.budget("search".to_owned(), micros(60)));
+    let builder = Telemetry::builder().budget(hundred());
+    for (telemetry, known) in [(builder.build().unwrap(), "`llm`"), (Telemetry::disabled(), "none")] {
+        let error = engine.block_on(flow.run(1, &Context::on(telemetry))).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::BudgetExceeded);
+        assert_eq!(error.to_string(), format!("the engine knows no budget called `search`, known are {known}"));
+        assert_eq!(error.downcast_ref::<UnknownBudget>().unwrap().name, "search");
+    }
+    assert_eq!(ran.load(Ordering::Relaxed), 0);
 }

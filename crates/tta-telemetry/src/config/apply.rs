@@ -1,24 +1,17 @@
-//! A configuration, as what the engine is built from, and changing it while the engine runs.
+//! A configuration, as what the engine is built from.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::problem::{ConfigError, ConfigProblem};
 use super::types::{Config, SamplingConfig, SamplingRuleConfig, WorkflowSampling};
 use crate::cardinality::CardinalityLimits;
-use crate::engine::{BuildError, Telemetry, TelemetryBuilder};
+use crate::engine::{BuildError, TelemetryBuilder};
 use crate::limits::Limits;
 use crate::model::{Name, RuleName};
 use crate::rules::{RuleAction, SamplingRule};
 use crate::sampling::{AdaptiveConfig, Rate, RateBudgetConfig, SamplingPolicy, TailPolicy, WorkflowPolicy};
 use crate::slo::Slo;
-
-/// What a change of a running engine came to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[must_use]
-pub struct ConfigUpdate {
-    /// Fields that differ and take effect when the process starts anew; everything else is in effect.
-    pub needs_restart: Vec<&'static str>,
-}
 
 impl Config {
     /// The sampling policy that this configuration says, whether or not traces are recorded at all
@@ -61,7 +54,7 @@ impl Config {
         })
     }
 
-    fn cardinality(&self) -> CardinalityLimits {
+    pub(super) fn cardinality(&self) -> CardinalityLimits {
         let count = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
         CardinalityLimits {
             max_label_values: count(self.metrics.max_label_values),
@@ -88,7 +81,7 @@ impl Config {
     }
 
     /// The objectives, with the primitives they are of.
-    fn slos(&self) -> Result<Vec<(Name, Slo)>, ConfigProblem> {
+    pub(super) fn slos(&self) -> Result<Vec<(Name, Slo)>, ConfigProblem> {
         let slo = |(name, slo): (&String, &super::types::SloConfig)| {
             let window = Duration::from_secs_f64(slo.window_days * 86_400.0);
             let mut builder = Slo::named(name.clone()).target(slo.target).window(window);
@@ -107,6 +100,8 @@ impl Config {
     pub(super) fn check_whole(&self, problems: &mut Vec<ConfigProblem>) {
         problems.extend(self.sampling_policy().err());
         problems.extend(self.slos().err());
+        problems.extend(self.redaction().err());
+        problems.extend(self.budgets().err());
     }
 }
 
@@ -158,14 +153,18 @@ impl TelemetryBuilder {
     /// ```
     ///
     /// # Errors
-    /// What in the configuration does not fit together.
+    /// Everything that is wrong with the configuration.
     pub fn config(mut self, config: &Config) -> Result<Self, ConfigError> {
+        config.check("code")?;
         let problem = |problem| ConfigError { problems: vec![problem] };
         let slos = config.slos().map_err(problem)?;
+        self.in_effect = Some(Arc::new(config.clone()));
         self = self
             .enabled(config.enabled)
             .limits(config.limits())
             .cardinality(config.cardinality())
+            .metrics_enabled(config.metrics.enabled)
+            .redaction(config.redaction().map_err(problem)?)
             .service(config.service_name.clone(), config.service_version.clone());
         self = if config.tracing.enabled {
             self.sampling_policy(config.sampling_policy().map_err(problem)?)
@@ -176,45 +175,8 @@ impl TelemetryBuilder {
             self = self.duration_buckets(name.clone(), limits);
         }
         self.objectives(slos);
+        self.named_budgets = config.budgets().map_err(problem)?.into_iter().map(|(_, budget)| budget).collect();
         Ok(self)
-    }
-}
-
-impl Telemetry {
-    /// Changes what a running engine does to what a configuration says, given the one that was in
-    /// effect. Everything is checked first and nothing is changed when something is wrong; runs and
-    /// primitives that exist see the change at once. Buckets, and objectives that are gone, stay as
-    /// they are until a restart.
-    ///
-    /// # Errors
-    /// What in the configuration does not fit together.
-    pub fn update(&self, before: &Config, config: &Config) -> Result<ConfigUpdate, ConfigError> {
-        let problem = |problem| ConfigError { problems: vec![problem] };
-        let (policy, slos) = (config.sampling_policy().map_err(problem)?, config.slos().map_err(problem)?);
-        let refused = |path: &str, error: &dyn std::fmt::Display| {
-            problem(ConfigProblem::value("the whole", path, &error.to_string(), "what the field accepts"))
-        };
-        // One after the other, so that two at once leave one of them and never a mixture.
-        let _updating = self.updating();
-        self.set_cardinality_limits(config.cardinality()).map_err(|error| refused("metrics", &error))?;
-        if config.tracing.enabled {
-            self.set_sampling_policy(policy).map_err(|error| refused("tracing.sampling", &error))?;
-        } else {
-            self.stop_keeping_traces();
-        }
-        // Only those that are new or differ: one that is replaced forgets whom to call back.
-        let known = before.slos().unwrap_or_default();
-        for (name, slo) in slos.into_iter().filter(|slo| !known.contains(slo)) {
-            self.configure_slo(name, slo).map_err(|error| refused("slo", &error))?;
-        }
-        let mut needs_restart = before.needing_restart(config);
-        if before.metrics.buckets != config.metrics.buckets {
-            needs_restart.push("metrics.buckets");
-        }
-        if !before.slo.keys().all(|name| config.slo.contains_key(name)) {
-            needs_restart.push("slo");
-        }
-        Ok(ConfigUpdate { needs_restart })
     }
 }
 

@@ -90,10 +90,19 @@ fields! {
     tracing.limits.links_per_span: Accepts::Integer(1, 10_000), start, "Links per span.";
     tracing.batch_size: Accepts::Integer(1, 1_000_000), start, "Spans given to a sink at once; at most `max_queue_size`.";
     tracing.max_queue_size: Accepts::Integer(1, 10_000_000), start, "Spans that may wait for each sink.";
+    metrics.enabled: Accepts::Bool, start,
+        "Whether anything is counted. Off, there are no series but `telemetry_up` and `target_info`, no costs and no objectives.";
     metrics.max_label_values: Accepts::Integer(1, 1_000_000), live, "Distinct values of each label key.";
     metrics.max_series_per_metric: Accepts::Integer(1, 1_000_000), live, "Label combinations of each metric.";
     metrics.hash_high_cardinality: Accepts::Bool, live,
         "Whether values beyond the limit are told apart a little, in 16 classes.";
+    redaction.enabled: Accepts::Bool, live, "Whether secrets are taken out of kept traces.";
+    redaction.mode: Accepts::Words(&["mask", "hash", "drop"]), live, "What is put in the place of a secret, unless a rule says otherwise.";
+    redaction.secret_keys: Accepts::Bool, live, "Whether values under keys that look like secrets are taken out.";
+    redaction.secret_values: Accepts::Bool, live, "Whether values are searched for tokens, card numbers and the like.";
+    redaction.scan_bytes: Accepts::Integer(64, 1_048_576), live, "How much of a value is looked at, in bytes; what is beyond is masked unseen.";
+    redaction.hash_salt: Accepts::Secret(16, 256), live,
+        "The key of hashes, the same for all engines of a fleet; a random one where there is none. Never shown.";
     logging.level: Accepts::Words(LEVELS), start, "The least severe log lines that are written.";
     logging.format: Accepts::Words(&["text", "json"]), start, "How log lines are written.";
 }

@@ -7,7 +7,7 @@ use super::nearest::nearest;
 use super::presets::Preset;
 use super::problem::{ConfigError, ConfigProblem};
 use super::sections::{Report, SECTIONS, section};
-use super::types::Config;
+use super::types::{BudgetConfig, Config};
 
 /// How deep a value may be nested.
 const MOST_DEPTH: usize = 8;
@@ -93,8 +93,7 @@ impl ConfigLayers {
         code.into_iter().for_each(|change| change(&mut config));
         if config != before {
             // What code has set is checked like everything else.
-            let tree = config.to_json();
-            Layer { config: &mut config, preset, source: "code", problems: &mut problems }.apply("", &tree, 0);
+            config.check_fields("code", &mut problems);
         }
         finish(config, problems)
     }
@@ -121,18 +120,19 @@ impl Config {
         finish(config, problems)
     }
 
-    /// Every field, as JSON. Patching any configuration of the same environment with it gives this
-    /// one.
+    /// Every field, as JSON, but secrets. Patching any configuration of the same environment and the
+    /// same secrets with it gives this one.
     #[must_use]
     pub fn to_json(&self) -> Value {
         let mut tree = Value::Object(Map::new());
-        let fields = FIELDS.iter().map(|field| (field.path, (field.write)(self)));
+        let shown = FIELDS.iter().filter(|field| !field.accepts.is_secret());
+        let fields = shown.map(|field| (field.path, (field.write)(self)));
         let sections = SECTIONS.iter().map(|section| (section.path, (section.write)(self)));
         fields.chain(sections).for_each(|(path, value)| put(&mut tree, path, value));
         tree
     }
 
-    /// Every field, as TOML.
+    /// Every field, as TOML, but secrets.
     #[must_use]
     pub fn to_toml(&self) -> String {
         toml::to_string_pretty(&self.to_json()).unwrap_or_default()
@@ -141,8 +141,48 @@ impl Config {
     /// The fields that differ and take effect only when the process starts anew.
     #[must_use]
     pub fn needing_restart(&self, other: &Self) -> Vec<&'static str> {
-        let differs = |field: &&super::fields::Field| !field.is_live && (field.write)(self) != (field.write)(other);
-        FIELDS.iter().filter(differs).map(|field| field.path).collect()
+        let fields = FIELDS.iter().filter(|field| !field.is_live && (field.write)(self) != (field.write)(other));
+        let differs =
+            |section: &&super::sections::Section| !section.is_live && (section.write)(self) != (section.write)(other);
+        let sections = SECTIONS.iter().filter(differs).map(|section| section.path);
+        let stays = |(name, budget): (&String, &BudgetConfig)| {
+            other.cost.budgets.get(name).is_none_or(|other| other.period != budget.period)
+        };
+        let budgets = self.cost.budgets.iter().any(stays).then_some("cost.budgets");
+        fields.map(|field| field.path).chain(sections).chain(budgets).collect()
+    }
+
+    /// This configuration, with what takes effect at start as another has it.
+    pub(super) fn with_start_of(&self, started: &Self) -> Self {
+        let mut config = self.clone();
+        for field in FIELDS.iter().filter(|field| !field.is_live) {
+            (field.read)(&mut config, &(field.write)(started));
+        }
+        for section in SECTIONS.iter().filter(|section| !section.is_live) {
+            (section.copy)(&mut config, started);
+        }
+        for (name, budget) in &started.cost.budgets {
+            // One that runs spend from goes on, in its period.
+            config.cost.budgets.entry(name.clone()).or_insert_with(|| budget.clone()).period.clone_from(&budget.period);
+        }
+        config
+    }
+
+    /// Whether every field is in its range and all fit together. `source` is what problems call it.
+    pub(super) fn check(&self, source: &str) -> Result<(), ConfigError> {
+        let mut problems = Vec::new();
+        self.check_fields(source, &mut problems);
+        finish(self.clone(), problems).map(|_| ())
+    }
+
+    /// Whether every field is in its range.
+    fn check_fields(&self, source: &str, problems: &mut Vec<ConfigProblem>) {
+        let (mut config, tree) = (self.clone(), self.to_json());
+        Layer { config: &mut config, preset: self.environment, source, problems }.apply("", &tree, 0);
+        // JSON has no such numbers, and what it has instead would be taken for "as the preset".
+        for field in FIELDS.iter().filter(|field| field.accepts.is_number() && (field.write)(self).is_null()) {
+            problems.push(ConfigProblem::value(source, field.path, "not a finite number", field.accepts.describe()));
+        }
     }
 }
 
@@ -181,7 +221,8 @@ impl Layer<'_> {
             if field.accepts.accepts(&value) {
                 (field.read)(self.config, &value);
             } else {
-                let problem = ConfigProblem::value(self.source, path, &value.to_string(), field.accepts.describe());
+                let given = field.accepts.show(&value);
+                let problem = ConfigProblem::value(self.source, path, &given, field.accepts.describe());
                 self.problems.push(problem);
             }
             return;

@@ -23,22 +23,26 @@
 //! ```
 
 mod apply;
+mod changes;
 mod fields;
 mod layers;
 mod nearest;
+mod parts;
 mod presets;
 mod problem;
 mod schema;
 mod sections;
 mod types;
+mod update;
 mod value;
 mod variables;
 
-pub use apply::ConfigUpdate;
+pub use changes::ConfigChange;
 pub use layers::ConfigLayers;
 pub use presets::Preset;
 pub use problem::{ConfigError, ConfigProblem};
 pub use types::{
-    Config, LimitsConfig, LogFormat, LogLevel, LoggingConfig, MetricsConfig, SamplingConfig, SamplingRuleConfig,
-    SloConfig, TracingConfig, WorkflowSampling,
+    BudgetConfig, Config, CostConfig, LimitsConfig, LogFormat, LogLevel, LoggingConfig, MetricsConfig, RedactionConfig,
+    RedactionRuleConfig, SamplingConfig, SamplingRuleConfig, Secret, SloConfig, TracingConfig, WorkflowSampling,
 };
+pub use update::ConfigUpdate;

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::types::{
-    Config, LimitsConfig, LogFormat, LogLevel, LoggingConfig, MetricsConfig, SamplingConfig, TracingConfig,
+    Config, CostConfig, LimitsConfig, LogFormat, LogLevel, LoggingConfig, MetricsConfig, RedactionConfig,
+    SamplingConfig, TracingConfig,
 };
 use crate::limits::Limits;
+use crate::redaction::{Redaction, RedactionMode};
 use crate::sampling::SamplingHash;
 
 /// Where a process runs.
@@ -81,12 +83,24 @@ impl Preset {
                 max_queue_size: limits.queue_spans as u64,
             },
             metrics: MetricsConfig {
+                enabled: true,
                 max_label_values: self.of_each(1_000, 200, 100),
                 max_series_per_metric: 1_000,
                 hash_high_cardinality: self.of_each(false, true, true),
                 buckets: BTreeMap::new(),
             },
             slo: BTreeMap::new(),
+            cost: CostConfig::default(),
+            redaction: RedactionConfig {
+                enabled: true,
+                mode: RedactionMode::Mask,
+                secret_keys: true,
+                secret_values: true,
+                scan_bytes: Redaction::default().scan_bytes() as u64,
+                hash_salt: None,
+                allowed_keys: Vec::new(),
+                rules: Vec::new(),
+            },
             logging: LoggingConfig {
                 level: self.of_each(LogLevel::Info, LogLevel::Info, LogLevel::Warn),
                 format: self.of_each(LogFormat::Text, LogFormat::Json, LogFormat::Json),

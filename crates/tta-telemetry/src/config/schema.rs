@@ -19,6 +19,9 @@ pub(super) fn of(accepts: Accepts) -> Value {
         Accepts::Above(least, f64::MAX) => json!({ "type": "number", "exclusiveMinimum": least }),
         Accepts::Above(least, most) => json!({ "type": "number", "exclusiveMinimum": least, "maximum": most }),
         Accepts::Words(words) => json!({ "type": "string", "enum": words }),
+        Accepts::Secret(least, most) => {
+            json!({ "type": "string", "minLength": least, "maxLength": most, "writeOnly": true })
+        }
         Accepts::Text(most) => json!({ "type": "string", "minLength": 1, "maxLength": most }),
     }
 }
@@ -34,7 +37,9 @@ impl Config {
             let mut schema = of(field.accepts);
             if let Value::Object(schema) = &mut schema {
                 schema.insert("description".to_owned(), field.doc.into());
-                schema.insert("default".to_owned(), (field.write)(&presets[0]));
+                if !field.accepts.is_secret() {
+                    schema.insert("default".to_owned(), (field.write)(&presets[0]));
+                }
             }
             put(&mut root, field.path, schema);
         }
@@ -58,7 +63,11 @@ impl Config {
             "| field | accepted | development | staging | production | while it runs | |\n|---|---|---|---|---|---|---|\n",
         );
         for field in FIELDS {
-            let [development, staging, production] = presets.each_ref().map(|preset| (field.write)(preset).to_string());
+            let value = |preset: &Config| match field.accepts.is_secret() {
+                true => String::new(),
+                false => (field.write)(preset).to_string(),
+            };
+            let [development, staging, production] = presets.each_ref().map(value);
             let live = if field.is_live { "yes" } else { "at start" };
             let accepted = field.accepts.describe();
             text.push_str(&format!(
@@ -67,7 +76,8 @@ impl Config {
             ));
         }
         for section in SECTIONS {
-            text.push_str(&format!("| `{}` | see right | | | | yes | {} |\n", section.path, section.doc));
+            let live = if section.is_live { "yes" } else { "at start" };
+            text.push_str(&format!("| `{}` | see right | | | | {live} | {} |\n", section.path, section.doc));
         }
         text
     }

@@ -1,4 +1,4 @@
-//! The parts whose names are the user's own: objectives, buckets, rules, workflows.
+//! The parts whose names are the user's own: objectives, buckets, rules, workflows, budgets.
 
 use std::collections::BTreeMap;
 
@@ -6,8 +6,9 @@ use serde_json::{Map, Value, json};
 
 use super::nearest::nearest;
 use super::problem::ConfigProblem;
-use super::types::{Config, SamplingRuleConfig, SloConfig, WorkflowSampling};
+use super::types::{BudgetConfig, Config, RedactionRuleConfig, SamplingRuleConfig, SloConfig, WorkflowSampling};
 use super::value::{Accepts, FieldValue};
+use crate::cost::BudgetPolicy;
 
 /// Entries of each section.
 const MOST_ENTRIES: usize = 256;
@@ -18,9 +19,13 @@ const BUCKETS: &str = "1 to 64 rising numbers of at least 0";
 pub(super) struct Section {
     pub(super) path: &'static str,
     pub(super) doc: &'static str,
+    /// Whether a change takes effect in a running engine.
+    pub(super) is_live: bool,
     /// Replaces what is given, entry by entry; what is wrong changes nothing.
     pub(super) read: fn(&mut Config, &Value, &mut Report<'_>),
     pub(super) write: fn(&Config) -> Value,
+    /// Makes it as another configuration has it.
+    pub(super) copy: fn(&mut Config, &Config),
     /// What it accepts, as a JSON Schema.
     pub(super) schema: fn() -> Value,
 }
@@ -101,6 +106,21 @@ const WORKFLOW: &[Known<WorkflowSampling>] = known! {
     slow_threshold_ms: Accepts::Number(0.0, f64::MAX) => |own, value| own.slow_threshold_ms = value.as_f64();
 };
 
+const BUDGET: &[Known<BudgetConfig>] = known! {
+    limit_usd: Accepts::Above(0.0, 1e9) => |budget, value| budget.limit_usd = value.as_f64().unwrap_or_default();
+    period: Accepts::Text(64) => |budget, value| budget.period = value.as_str().unwrap_or_default().to_owned();
+    policy: Accepts::Words(&["warn", "degrade", "reject"]) => |budget, value| budget.policy = FieldValue::read(value).unwrap_or_default();
+    degrade_at: Accepts::Above(0.0, 1.0) => |budget, value| budget.degrade_at = value.as_f64().unwrap_or_default();
+};
+
+const REDACTION_RULE: &[Known<RedactionRuleConfig>] = known! {
+    name: Accepts::Text(64) => |rule, value| rule.name = value.as_str().unwrap_or_default().to_owned();
+    key: Accepts::Text(1_024) => |rule, value| rule.key = value.as_str().map(str::to_owned);
+    key_regex: Accepts::Text(1_024) => |rule, value| rule.key_regex = value.as_str().map(str::to_owned);
+    value_regex: Accepts::Text(1_024) => |rule, value| rule.value_regex = value.as_str().map(str::to_owned);
+    mode: Accepts::Words(&["mask", "hash", "drop"]) => |rule, value| rule.mode = FieldValue::read(value);
+};
+
 const RULE: &[Known<SamplingRuleConfig>] = known! {
     name: Accepts::Text(128) => |rule, value| rule.name = value.as_str().unwrap_or_default().to_owned();
     condition: Accepts::Text(4_096) => |rule, value| rule.condition = value.as_str().unwrap_or_default().to_owned();
@@ -111,6 +131,8 @@ pub(super) static SECTIONS: &[Section] = &[
     Section {
         path: "tracing.sampling.rules",
         doc: "Rules, each with `name`, `condition` and `action` (keep, drop or a rate); the first that matches decides.",
+        is_live: true,
+        copy: |to, from| to.tracing.sampling.rules.clone_from(&from.tracing.sampling.rules),
         read: read_rules,
         write: |config| {
             let rule = |rule: &SamplingRuleConfig| json!({ "name": rule.name, "condition": rule.condition, "action": rule.action });
@@ -121,6 +143,8 @@ pub(super) static SECTIONS: &[Section] = &[
     Section {
         path: "tracing.sampling.workflows",
         doc: "What differs for single workflows, by name.",
+        is_live: true,
+        copy: |to, from| to.tracing.sampling.workflows.clone_from(&from.tracing.sampling.workflows),
         read: read_workflows,
         write: |config| {
             let own = |(name, own): (&String, &WorkflowSampling)| {
@@ -139,6 +163,8 @@ pub(super) static SECTIONS: &[Section] = &[
     Section {
         path: "metrics.buckets",
         doc: "Upper limits in seconds of the duration buckets of single primitives, by name.",
+        is_live: false,
+        copy: |to, from| to.metrics.buckets.clone_from(&from.metrics.buckets),
         read: read_buckets,
         write: |config| json!(config.metrics.buckets),
         schema: || {
@@ -150,6 +176,8 @@ pub(super) static SECTIONS: &[Section] = &[
     Section {
         path: "slo",
         doc: "Objectives by name: `primitive` (or workflow), `target` (0.99), `latency_threshold_ms`, `window_days` (30).",
+        is_live: true,
+        copy: |to, from| to.slo.clone_from(&from.slo),
         read: read_slos,
         write: |config| {
             let slo = |(name, slo): (&String, &SloConfig)| {
@@ -164,6 +192,51 @@ pub(super) static SECTIONS: &[Section] = &[
             Value::Object(config.slo.iter().map(slo).collect())
         },
         schema: || json!({ "type": "object", "additionalProperties": schema_of(SLO, &["primitive"]) }),
+    },
+    Section {
+        path: "cost.budgets",
+        doc: "Budgets by name: `limit_usd`, `period` (forever, hour, day, month, `every N` or `rolling N` seconds), `policy` (warn, degrade, reject), `degrade_at` (0.8). Another period, and one that is gone, wait for a restart.",
+        is_live: true,
+        copy: |to, from| to.cost.budgets.clone_from(&from.cost.budgets),
+        read: read_budgets,
+        write: |config| {
+            let budget = |(name, budget): (&String, &BudgetConfig)| {
+                let BudgetConfig { limit_usd, period, policy, degrade_at } = budget;
+                let fields = json!({ "limit_usd": limit_usd, "period": period, "policy": policy.write(), "degrade_at": degrade_at });
+                (name.clone(), fields)
+            };
+            Value::Object(config.cost.budgets.iter().map(budget).collect())
+        },
+        schema: || json!({ "type": "object", "additionalProperties": schema_of(BUDGET, &["limit_usd"]) }),
+    },
+    Section {
+        path: "redaction.allowed_keys",
+        doc: "Keys, as globs, whose values are left as they are.",
+        is_live: true,
+        copy: |to, from| to.redaction.allowed_keys.clone_from(&from.redaction.allowed_keys),
+        read: read_allowed_keys,
+        write: |config| json!(config.redaction.allowed_keys),
+        schema: || json!({ "type": "array", "maxItems": 256, "items": { "type": "string", "minLength": 1 } }),
+    },
+    Section {
+        path: "redaction.rules",
+        doc: "Rules, each with `name`, one of `key` (a glob), `key_regex` and `value_regex`, and `mode` if it is not that of all; the first that matches a key decides.",
+        is_live: true,
+        copy: |to, from| to.redaction.rules.clone_from(&from.redaction.rules),
+        read: read_redaction_rules,
+        write: |config| {
+            let rule = |rule: &RedactionRuleConfig| {
+                present([
+                    ("name", Some(rule.name.write())),
+                    ("key", rule.key.as_ref().map(FieldValue::write)),
+                    ("key_regex", rule.key_regex.as_ref().map(FieldValue::write)),
+                    ("value_regex", rule.value_regex.as_ref().map(FieldValue::write)),
+                    ("mode", rule.mode.as_ref().map(FieldValue::write)),
+                ])
+            };
+            config.redaction.rules.iter().map(rule).collect()
+        },
+        schema: || json!({ "type": "array", "maxItems": 64, "items": schema_of(REDACTION_RULE, &["name"]) }),
     },
 ];
 
@@ -255,5 +328,51 @@ fn read_rules(config: &mut Config, value: &Value, report: &mut Report<'_>) {
     }
     if report.problems.len() == before {
         config.tracing.sampling.rules = rules;
+    }
+}
+
+fn read_budgets(config: &mut Config, value: &Value, report: &mut Report<'_>) {
+    let new =
+        BudgetConfig { limit_usd: 0.0, period: "forever".to_owned(), policy: BudgetPolicy::Warn, degrade_at: 0.8 };
+    read_table("cost.budgets", value, &mut config.cost.budgets, report, |path, value, known, report| {
+        let budget = report.fields(path, value, known.unwrap_or(&new), BUDGET)?;
+        if budget.limit_usd <= 0.0 {
+            report.wrong(&format!("{path}.limit_usd"), &Value::Null, "a number above 0");
+            return None;
+        }
+        Some(budget)
+    });
+}
+
+/// A list is replaced as a whole.
+fn read_allowed_keys(config: &mut Config, value: &Value, report: &mut Report<'_>) {
+    let keys = value.as_array().filter(|list| list.len() <= 256);
+    let keys: Option<Vec<String>> =
+        keys.and_then(|list| list.iter().map(|key| key.as_str().map(str::to_owned)).collect());
+    match keys {
+        Some(keys) => config.redaction.allowed_keys = keys,
+        None => report.wrong("redaction.allowed_keys", value, "a list of at most 256 globs"),
+    }
+}
+
+/// A list is replaced as a whole.
+fn read_redaction_rules(config: &mut Config, value: &Value, report: &mut Report<'_>) {
+    const PATH: &str = "redaction.rules";
+    let Some(list) = value.as_array().filter(|list| list.len() <= 64) else {
+        return report.wrong(PATH, value, "a list of at most 64 tables");
+    };
+    let before = report.problems.len();
+    let mut rules = Vec::new();
+    for (place, value) in list.iter().enumerate() {
+        let path = format!("{PATH}[{place}]");
+        let Some(rule) = report.fields(&path, value, &RedactionRuleConfig::default(), REDACTION_RULE) else { continue };
+        let places = [&rule.key, &rule.key_regex, &rule.value_regex].into_iter().flatten().count();
+        if places != 1 {
+            report.wrong(&path, value, "one of key, key_regex and value_regex");
+        }
+        rules.push(rule);
+    }
+    if report.problems.len() == before {
+        config.redaction.rules = rules;
     }
 }

@@ -2,8 +2,11 @@
 //! `fields`, from which the reference and the schema are made.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use super::presets::Preset;
+use crate::cost::BudgetPolicy;
+use crate::redaction::RedactionMode;
 use crate::sampling::SamplingHash;
 
 /// Everything that an engine can be told. Times are in the unit that the name ends in.
@@ -24,6 +27,10 @@ pub struct Config {
     pub metrics: MetricsConfig,
     /// Objectives, by the name of the objective.
     pub slo: BTreeMap<String, SloConfig>,
+    /// Money.
+    pub cost: CostConfig,
+    /// What is taken out of kept traces.
+    pub redaction: RedactionConfig,
     /// Log lines.
     pub logging: LoggingConfig,
 }
@@ -126,6 +133,8 @@ pub struct LimitsConfig {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct MetricsConfig {
+    /// Whether anything is counted.
+    pub enabled: bool,
     /// Distinct values per label key.
     pub max_label_values: u64,
     /// Label combinations per metric.
@@ -147,6 +156,88 @@ pub struct SloConfig {
     pub latency_threshold_ms: Option<f64>,
     /// Over which time.
     pub window_days: f64,
+}
+
+/// Money.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct CostConfig {
+    /// Budgets, by name.
+    pub budgets: BTreeMap<String, BudgetConfig>,
+}
+
+/// A budget; see [`Budget`](crate::Budget).
+#[derive(Clone, Debug, PartialEq)]
+pub struct BudgetConfig {
+    /// The most that may be spent in each period, in dollars.
+    pub limit_usd: f64,
+    /// `forever`, `hour`, `day`, `month`, `every N` or `rolling N`, in seconds.
+    pub period: String,
+    /// What to do about what does not fit.
+    pub policy: BudgetPolicy,
+    /// From which share of the limit on it is degraded.
+    pub degrade_at: f64,
+}
+
+/// What is taken out of kept traces; see [`Redaction`](crate::Redaction).
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct RedactionConfig {
+    /// Whether anything is.
+    pub enabled: bool,
+    /// What is put in the place of a secret.
+    pub mode: RedactionMode,
+    /// Whether values under keys that look like secrets are.
+    pub secret_keys: bool,
+    /// Whether values are searched for what looks like a secret.
+    pub secret_values: bool,
+    /// How much of a value is looked at, in bytes.
+    pub scan_bytes: u64,
+    /// The key of hashes; nothing for a random one.
+    pub hash_salt: Option<Secret>,
+    /// Keys, as globs, whose values are left as they are.
+    pub allowed_keys: Vec<String>,
+    /// Rules of one's own, the first that matches a key decides.
+    pub rules: Vec<RedactionRuleConfig>,
+}
+
+/// A rule of redaction: what it is called, and one of the three places where it applies.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RedactionRuleConfig {
+    /// Its name.
+    pub name: String,
+    /// Whole keys, as a glob.
+    pub key: Option<String>,
+    /// Keys in which this pattern is found.
+    pub key_regex: Option<String>,
+    /// Parts of values that this pattern matches.
+    pub value_regex: Option<String>,
+    /// What it does; nothing for the mode of all.
+    pub mode: Option<RedactionMode>,
+}
+
+/// A text that is shown to nobody: not in JSON or TOML, not in errors, not in `Debug`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(Box<str>);
+
+impl Secret {
+    /// Keeps a secret.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        Self(text.into())
+    }
+
+    /// The secret itself.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(a secret)")
+    }
 }
 
 /// Log lines.

@@ -3,7 +3,9 @@
 use serde_json::Value;
 
 use super::presets::Preset;
-use super::types::{LogFormat, LogLevel};
+use super::types::{LogFormat, LogLevel, Secret};
+use crate::cost::BudgetPolicy;
+use crate::redaction::RedactionMode;
 use crate::sampling::SamplingHash;
 
 /// What a field accepts.
@@ -17,6 +19,8 @@ pub(super) enum Accepts {
     Above(f64, f64),
     Words(&'static [&'static str]),
     Text(usize),
+    /// Never shown. Bytes from, to.
+    Secret(usize, usize),
 }
 
 impl Accepts {
@@ -32,7 +36,12 @@ impl Accepts {
             Accepts::Above(least, most) => format!("a number above {least} and at most {most}"),
             Accepts::Words(words) => words.join(" or "),
             Accepts::Text(most) => format!("a text of 1 to {most} bytes"),
+            Accepts::Secret(least, most) => format!("a secret text of {least} to {most} bytes"),
         }
+    }
+
+    pub(super) fn is_number(self) -> bool {
+        matches!(self, Accepts::Number(..) | Accepts::Above(..))
     }
 
     pub(super) fn accepts(self, value: &Value) -> bool {
@@ -43,6 +52,22 @@ impl Accepts {
             Accepts::Above(least, most) => value.as_f64().is_some_and(|value| value > least && value <= most),
             Accepts::Words(words) => value.as_str().is_some_and(|value| words.contains(&value)),
             Accepts::Text(most) => value.as_str().is_some_and(|value| (1..=most).contains(&value.len())),
+            Accepts::Secret(least, most) => {
+                value.is_null() || value.as_str().is_some_and(|value| (least..=most).contains(&value.len()))
+            }
+        }
+    }
+
+    pub(super) fn is_secret(self) -> bool {
+        matches!(self, Accepts::Secret(..))
+    }
+
+    /// A value in words, for those who may not see secrets.
+    pub(super) fn show(self, value: &Value) -> String {
+        match value {
+            Value::String(text) if self.is_secret() => format!("a text of {} bytes", text.len()),
+            _ if self.is_secret() => "no text".to_owned(),
+            other => other.to_string(),
         }
     }
 
@@ -58,7 +83,7 @@ impl Accepts {
             },
             Accepts::Integer(..) => text.parse::<u64>().map_or_else(|_| as_text(), Value::from),
             Accepts::Number(..) | Accepts::Above(..) => text.parse::<f64>().ok().map_or_else(as_text, Value::from),
-            Accepts::Words(_) | Accepts::Text(_) => as_text(),
+            Accepts::Words(_) | Accepts::Text(_) | Accepts::Secret(..) => as_text(),
         }
     }
 }
@@ -109,6 +134,17 @@ impl FieldValue for String {
     }
 }
 
+/// Nothing, where there is none. Whoever shows it asks [`Accepts::is_secret`] first.
+impl FieldValue for Option<Secret> {
+    fn read(value: &Value) -> Option<Self> {
+        Some(value.as_str().map(Secret::new))
+    }
+
+    fn write(&self) -> Value {
+        self.as_ref().map_or(Value::Null, |secret| Value::from(secret.reveal()))
+    }
+}
+
 macro_rules! words {
     ($($type:ident { $($variant:ident = $word:literal),+ $(,)? })+) => {$(
         impl FieldValue for $type {
@@ -130,5 +166,7 @@ words! {
     Preset { Development = "development", Staging = "staging", Production = "production" }
     SamplingHash { Otel = "otel", Md5 = "md5" }
     LogLevel { Error = "error", Warn = "warn", Info = "info", Debug = "debug", Trace = "trace" }
+    RedactionMode { Mask = "mask", Hash = "hash", Drop = "drop" }
+    BudgetPolicy { Warn = "warn", Degrade = "degrade", Reject = "reject" }
     LogFormat { Text = "text", Json = "json" }
 }

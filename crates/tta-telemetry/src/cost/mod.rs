@@ -18,6 +18,7 @@ mod report;
 mod step;
 
 pub use account::CostAccount;
+pub(crate) use budget::BudgetRegistry;
 pub use budget::{
     Budget, BudgetAlert, BudgetBuilder, BudgetExceeded, BudgetPeriod, BudgetPolicy, BudgetState, BudgetStatus,
     Reservation,

@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use super::{BuildError, Telemetry};
 use crate::cardinality::{CardinalityLimits, LabelLimiter};
 use crate::clock::Clock;
+use crate::cost::Budget;
+#[cfg(feature = "config")]
+use crate::cost::BudgetBuilder;
 use crate::decisions::{DecisionObserver, Observers};
 use crate::id::IdSource;
 use crate::limits::Limits;
@@ -25,6 +28,8 @@ pub(crate) struct MeasuringSettings {
     pub(crate) slo_store: Option<Box<dyn SloStateStore>>,
     /// Keys and values of `target_info`.
     pub(crate) resource: Vec<(Name, Name)>,
+    /// Nothing is counted.
+    pub(crate) is_off: bool,
 }
 
 /// Builds an engine. See [`Telemetry::builder`].
@@ -45,6 +50,13 @@ pub struct TelemetryBuilder {
     pub(super) cpu_time: Option<Box<dyn CpuTime>>,
     pub(super) enabled: bool,
     pub(super) by_hand: bool,
+    pub(super) budgets: Vec<Budget>,
+    /// Those that the configuration names.
+    #[cfg(feature = "config")]
+    pub(crate) named_budgets: Vec<BudgetBuilder>,
+    /// What `config` was given.
+    #[cfg(feature = "config")]
+    pub(crate) in_effect: crate::recorder::InEffect,
 }
 
 impl TelemetryBuilder {
@@ -68,6 +80,11 @@ impl TelemetryBuilder {
             cpu_time: None,
             enabled: true,
             by_hand: false,
+            budgets: Vec::new(),
+            #[cfg(feature = "config")]
+            named_budgets: Vec::new(),
+            #[cfg(feature = "config")]
+            in_effect: None,
         }
     }
 
@@ -141,6 +158,21 @@ impl TelemetryBuilder {
         self
     }
 
+    /// Gives the engine a budget, which steps find by its name ([`Telemetry::budget`]). It takes the
+    /// place of one of that name from the configuration. Default: none.
+    pub fn budget(mut self, budget: Budget) -> Self {
+        self.budgets.push(budget);
+        self
+    }
+
+    /// Whether anything is counted. Default: true. When off, traces are recorded and sampled as ever,
+    /// but there are no series beside `telemetry_up` and `target_info`, no statistics of steps, no
+    /// cost report, and nothing that objectives are judged by.
+    pub fn metrics_enabled(mut self, enabled: bool) -> Self {
+        self.measuring.is_off = !enabled;
+        self
+    }
+
     /// Starts no threads: nothing happens in the background, and `flush` does all of it on the
     /// calling thread. For tests that must be deterministic.
     pub fn by_hand(mut self) -> Self {
@@ -156,7 +188,6 @@ impl TelemetryBuilder {
         self.limits.check()?;
         self.check_hooks()?;
         let policy = self.take_policy();
-        let limiter = LabelLimiter::new(self.cardinality)?;
         for (name, limits) in &self.measuring.buckets {
             Metric::named("primitive_duration_seconds")
                 .unit(Unit::Seconds)
@@ -164,23 +195,35 @@ impl TelemetryBuilder {
                 .check_buckets()
                 .map_err(|error| BuildError::Buckets(name.clone(), error))?;
         }
+        let limiter = LabelLimiter::new(self.cardinality)?;
         let clock = self.clock.unwrap_or_else(Clock::system);
-        if !self.enabled {
-            return Ok(Telemetry(Recorder::off(clock, self.ids)));
-        }
-        let parts = Parts {
-            clock,
-            ids: self.ids,
-            limits: self.limits,
-            sampling: self.sampling,
-            sinks: self.sinks,
-            observers: self.observers,
-            hooks: self.hooks,
-            limiter,
-            measuring: self.measuring,
-            cpu_time: self.cpu_time,
+        let is_recording = self.enabled;
+        let telemetry = if is_recording {
+            let parts = Parts {
+                clock,
+                ids: self.ids,
+                limits: self.limits,
+                sampling: self.sampling,
+                sinks: self.sinks,
+                observers: self.observers,
+                hooks: self.hooks,
+                limiter,
+                measuring: self.measuring,
+                cpu_time: self.cpu_time,
+            };
+            Recorder::start(parts, self.by_hand).map(Telemetry).map_err(BuildError::Thread)?
+        } else {
+            Telemetry(Recorder::off(clock, self.ids))
         };
-        let telemetry = Recorder::start(parts, self.by_hand).map(Telemetry).map_err(BuildError::Thread)?;
+        #[cfg(feature = "config")]
+        {
+            *telemetry.updating() = self.in_effect;
+            telemetry.set_budgets(self.named_budgets)?;
+        }
+        self.budgets.into_iter().for_each(|budget| telemetry.add_budget(budget));
+        if !is_recording {
+            return Ok(telemetry);
+        }
         telemetry.set_redaction(&self.redaction);
         if let Some(policy) = policy {
             telemetry.set_sampling_policy(policy)?;

@@ -37,6 +37,8 @@ pub(crate) struct Measuring {
     limiter: Arc<LabelLimiter>,
     /// What the process is, in `target_info`.
     resource: Vec<(Name, Name)>,
+    /// Nothing is counted, and nobody is given anything to count with.
+    pub(crate) is_off: bool,
 }
 
 impl Measuring {
@@ -51,6 +53,7 @@ impl Measuring {
             branches: SeriesSet::new(&limiter, catalog::PARALLEL_BRANCHES.name, catalog::PARALLEL_BRANCHES.labels),
             limiter: Arc::new(limiter),
             resource: settings.resource,
+            is_off: settings.is_off,
             clock,
         }
     }
@@ -90,11 +93,23 @@ impl Measuring {
     pub(crate) fn configure_slo(&self, subject: &Name, slo: Slo) -> Result<Arc<SloTracker>, SloError> {
         // A name that is watched keeps a label value of its own, if there is room.
         let _label = self.limiter.label("primitive_name", subject);
-        let steps = || {
-            let of_name = |(labels, _): &(Arc<[Name]>, Arc<StepInstruments>)| labels.get(1) == Some(subject);
-            self.steps.all().into_iter().filter(of_name).map(|(_, step)| step).collect()
-        };
-        self.slos.configure(subject, slo, self.now_unix_ns(), steps)
+        self.slos.configure(subject, slo, self.now_unix_ns(), |name| self.steps_of(name))
+    }
+
+    /// Takes objectives away, by primitive and name, and sets those that are new or differ: all, or
+    /// none.
+    pub(crate) fn reconfigure_slos(&self, gone: &[(Name, Name)], wanted: Vec<(Name, Slo)>) -> Result<(), SloError> {
+        let subjects: Vec<Name> = wanted.iter().map(|(subject, _)| subject.clone()).collect();
+        self.slos.reconfigure(gone, wanted, self.now_unix_ns(), |name| self.steps_of(name))?;
+        for subject in &subjects {
+            let _label = self.limiter.label("primitive_name", subject);
+        }
+        Ok(())
+    }
+
+    fn steps_of(&self, name: &Name) -> Vec<Arc<StepInstruments>> {
+        let of_name = |(labels, _): &(Arc<[Name]>, Arc<StepInstruments>)| labels.get(1) == Some(name);
+        self.steps.all().into_iter().filter(of_name).map(|(_, step)| step).collect()
     }
 
     /// Enters an amount into the ledger and into the metrics of a step.

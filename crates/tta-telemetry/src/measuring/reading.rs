@@ -37,6 +37,13 @@ impl Measuring {
     /// Everything, each series once, by name.
     pub(crate) fn collect(&self, engine: &EngineReading) -> Vec<MetricFamily> {
         let mut out = MetricCollector::default();
+        if self.is_off {
+            out.number(&catalog::UP, &[], f64::from(u8::from(engine.is_up)));
+            let mut families = out.finish();
+            families.push(self.target());
+            families.sort_by(|a, b| a.name.as_str().cmp(&b.name));
+            return families;
+        }
         write_steps(&self.steps, self.now_unix_ns(), &mut out);
         self.write_costs(&mut out);
         for (labels, branches) in self.branches.read() {

@@ -3,10 +3,10 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::{Parts, next_engine_id};
+use super::{InEffect, Parts, next_engine_id};
 use crate::cardinality::LabelLimiter;
 use crate::clock::Clock;
-use crate::cost::{Charge, CostReport, StepCost};
+use crate::cost::{BudgetRegistry, Charge, CostReport, StepCost};
 use crate::counters::{ActiveBranches, RecorderCounters};
 use crate::decisions::{Decision, DecisionCells, DecisionCount, DecisionKey};
 use crate::engine::{CostPlace, ShutdownReport, TraceStart};
@@ -33,14 +33,15 @@ pub(crate) struct Recorder {
     clock: Clock,
     ids: IdSource,
     health: HealthRegistry,
+    budgets: BudgetRegistry,
     pending: Arc<PendingRegistry>,
-    updating: Mutex<()>,
+    updating: Mutex<InEffect>,
 }
 
 impl Recorder {
     pub(crate) fn off(clock: Clock, ids: IdSource) -> Arc<Self> {
-        let (health, pending, updating) = Default::default();
-        Arc::new(Self { id: next_engine_id(), clock, ids, health, pending, updating })
+        let (health, budgets, pending, updating) = Default::default();
+        Arc::new(Self { id: next_engine_id(), clock, ids, health, budgets, pending, updating })
     }
 
     pub(crate) fn start(parts: Parts, _by_hand: bool) -> Result<Arc<Self>, std::io::Error> {
@@ -96,7 +97,7 @@ impl Recorder {
     pub(crate) fn stop_keeping_traces(&self) {}
 
     #[cfg_attr(not(feature = "config"), allow(dead_code))]
-    pub(crate) fn updating(&self) -> &Mutex<()> {
+    pub(crate) fn updating(&self) -> &Mutex<InEffect> {
         &self.updating
     }
 
@@ -122,6 +123,10 @@ impl Recorder {
 
     pub(crate) fn health(&self) -> &HealthRegistry {
         &self.health
+    }
+
+    pub(crate) fn budgets(&self) -> &BudgetRegistry {
+        &self.budgets
     }
 
     pub(crate) fn pending(&self) -> &Arc<PendingRegistry> {
@@ -182,6 +187,11 @@ impl Recorder {
     /// A tracker to whom nobody tells anything.
     pub(crate) fn configure_slo(&self, subject: &Name, slo: Slo) -> Result<Arc<SloTracker>, SloError> {
         Ok(Arc::new(SloTracker::new(subject.clone(), slo)))
+    }
+
+    #[cfg_attr(not(feature = "config"), allow(dead_code))]
+    pub(crate) fn reconfigure_slos(&self, _: &[(Name, Name)], _: Vec<(Name, Slo)>) -> Result<(), SloError> {
+        Ok(())
     }
 
     pub(crate) fn slo(&self, _: &str, _: &str) -> Option<Arc<SloTracker>> {

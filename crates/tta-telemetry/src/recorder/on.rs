@@ -4,10 +4,10 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::{Parts, next_engine_id};
+use super::{InEffect, Parts, next_engine_id};
 use crate::cardinality::LabelLimiter;
 use crate::clock::Clock;
-use crate::cost::{Charge, CostReport, StepCost};
+use crate::cost::{BudgetRegistry, Charge, CostReport, StepCost};
 use crate::counters::{ActiveBranches, RecorderCounters};
 use crate::deadline::Deadline;
 use crate::decisions::{Decision, DecisionCells, DecisionCount, DecisionKey, Observers};
@@ -41,10 +41,11 @@ pub(crate) struct Recorder {
     health: HealthRegistry,
     /// The engine's own parts, which `health` asks as long as they live.
     _vitals: vitals::Components,
+    budgets: BudgetRegistry,
     pending: Arc<PendingRegistry>,
     stop: Arc<Stop>,
     /// Held while several settings are changed together.
-    updating: Mutex<()>,
+    updating: Mutex<InEffect>,
 }
 
 impl Recorder {
@@ -53,12 +54,12 @@ impl Recorder {
     }
 
     fn around(core: Arc<Core>) -> Arc<Self> {
-        let (pending, stop, updating) = Default::default();
+        let (budgets, pending, stop, updating) = Default::default();
         let health = HealthRegistry::default();
         // Of an engine that records nothing there is nothing to say.
         let vitals = if core.enabled { vitals::components(&core) } else { vitals::Components::default() };
         vitals.0.iter().for_each(|part| health.watch(part));
-        Arc::new(Self { id: next_engine_id(), core, health, _vitals: vitals, pending, stop, updating })
+        Arc::new(Self { id: next_engine_id(), core, health, _vitals: vitals, budgets, pending, stop, updating })
     }
 
     pub(crate) fn start(parts: Parts, by_hand: bool) -> Result<Arc<Self>, std::io::Error> {
@@ -110,6 +111,11 @@ impl Recorder {
         self.core.enabled
     }
 
+    /// Whether anything is counted.
+    fn measures(&self) -> bool {
+        self.core.enabled && !self.core.measuring.is_off
+    }
+
     pub(crate) fn samples_at_head(&self) -> bool {
         self.core.enabled && self.core.policies.keeps_all()
     }
@@ -159,7 +165,7 @@ impl Recorder {
     }
 
     #[cfg_attr(not(feature = "config"), allow(dead_code))]
-    pub(crate) fn updating(&self) -> &Mutex<()> {
+    pub(crate) fn updating(&self) -> &Mutex<InEffect> {
         &self.updating
     }
 
@@ -182,7 +188,7 @@ impl Recorder {
     }
 
     pub(crate) fn instruments(&self, workflow: &Name, name: &Name, kind: &Name) -> Option<Arc<StepInstruments>> {
-        self.core.enabled.then(|| self.core.measuring.step(workflow, name, kind))
+        self.measures().then(|| self.core.measuring.step(workflow, name, kind))
     }
 
     pub(crate) fn decision_cells(
@@ -208,12 +214,16 @@ impl Recorder {
         &self.health
     }
 
+    pub(crate) fn budgets(&self) -> &BudgetRegistry {
+        &self.budgets
+    }
+
     pub(crate) fn pending(&self) -> &Arc<PendingRegistry> {
         &self.pending
     }
 
     pub(crate) fn active_branches(&self, name: &Name) -> Option<Arc<ActiveBranches>> {
-        self.core.enabled.then(|| self.core.measuring.branches(name))
+        self.measures().then(|| self.core.measuring.branches(name))
     }
 
     pub(crate) fn step_labels(&self, number: u32) -> Option<[Name; 3]> {
@@ -234,15 +244,15 @@ impl Recorder {
 
     pub(crate) fn register<I: Registered>(&self, metric: Metric) -> Result<Family<I>, MetricError> {
         let family = self.core.measuring.meter.register(metric)?;
-        Ok(if self.core.enabled { family } else { Family::new(None) })
+        Ok(if self.measures() { family } else { Family::new(None) })
     }
 
     pub(crate) fn built_in<I: Registered>(&self, metric: &'static BuiltIn) -> Family<I> {
-        if self.core.enabled { self.core.measuring.meter.built_in(metric) } else { Family::new(None) }
+        if self.measures() { self.core.measuring.meter.built_in(metric) } else { Family::new(None) }
     }
 
     pub(crate) fn watch_metrics(&self, source: &Arc<dyn MetricSource>) {
-        if self.core.enabled {
+        if self.measures() {
             self.core.measuring.meter.watch(source);
         }
     }
@@ -268,7 +278,7 @@ impl Recorder {
     }
 
     pub(crate) fn metrics(&self, wanted: &dyn Fn(&str) -> bool) -> Vec<PrimitiveMetrics> {
-        if self.core.enabled { self.core.measuring.metrics(wanted) } else { Vec::new() }
+        if self.measures() { self.core.measuring.metrics(wanted) } else { Vec::new() }
     }
 
     pub(crate) fn record_execution(
@@ -279,19 +289,19 @@ impl Recorder {
         outcome: SpanStatus,
         cost: Option<Usd>,
     ) {
-        if self.core.enabled {
+        if self.measures() {
             self.core.measuring.record_execution(name, kind, duration, outcome, cost);
         }
     }
 
     pub(crate) fn record_cost(&self, place: &CostPlace<'_>, charge: &Charge) {
-        if self.core.enabled {
+        if self.measures() {
             self.core.measuring.record_cost(place, charge);
         }
     }
 
     pub(crate) fn cost_account(&self, place: &CostPlace<'_>) -> Option<Arc<StepCost>> {
-        self.core.enabled.then(|| Arc::new(self.core.measuring.cost_account(place)))
+        self.measures().then(|| Arc::new(self.core.measuring.cost_account(place)))
     }
 
     pub(crate) fn cost_report(&self) -> CostReport {
@@ -300,6 +310,11 @@ impl Recorder {
 
     pub(crate) fn configure_slo(&self, subject: &Name, slo: Slo) -> Result<Arc<SloTracker>, SloError> {
         self.core.measuring.configure_slo(subject, slo)
+    }
+
+    #[cfg_attr(not(feature = "config"), allow(dead_code))]
+    pub(crate) fn reconfigure_slos(&self, gone: &[(Name, Name)], wanted: Vec<(Name, Slo)>) -> Result<(), SloError> {
+        self.core.measuring.reconfigure_slos(gone, wanted)
     }
 
     pub(crate) fn slo(&self, subject: &str, slo: &str) -> Option<Arc<SloTracker>> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::config::{Slo, SloError};
 use super::set::SloSet;
@@ -18,10 +18,13 @@ const MOST_NAMES: usize = 256;
 /// How often states are saved.
 const SAVE_INTERVAL_NS: u64 = 60_000_000_000;
 
+/// By the name of the primitive or workflow.
+type Sets = BTreeMap<Name, Arc<SloSet>>;
+
 /// Objectives, the states they start from, and where their states are kept.
 #[derive(Default)]
 pub(crate) struct SloRegistry {
-    sets: Mutex<BTreeMap<Name, Arc<SloSet>>>,
+    sets: Mutex<Sets>,
     store: Option<Box<dyn SloStateStore>>,
     /// What was loaded, for objectives that are configured later.
     loaded: Vec<SloState>,
@@ -56,15 +59,55 @@ impl SloRegistry {
     }
 
     /// Adds an objective to a name, or replaces the one that is called the same, which keeps what
-    /// was counted if it is judged by the same threshold and window. `steps` are those of the name.
+    /// was counted if it is judged by the same threshold and window. `steps` are those of a name.
     pub(crate) fn configure(
         &self,
         subject: &Name,
         slo: Slo,
         now_unix_ns: u64,
-        steps: impl Fn() -> Vec<Arc<StepInstruments>>,
+        steps: impl Fn(&Name) -> Vec<Arc<StepInstruments>>,
     ) -> Result<Arc<SloTracker>, SloError> {
-        let mut sets = self.sets.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sets = self.lock();
+        let mut new = sets.clone();
+        let tracker = self.set(&mut new, subject, slo, now_unix_ns)?;
+        exchange(&mut sets, new, steps);
+        Ok(tracker)
+    }
+
+    /// Takes objectives away, by primitive and name, and sets those that are new or differ. When one
+    /// of them is one too many, nothing is changed.
+    pub(crate) fn reconfigure(
+        &self,
+        gone: &[(Name, Name)],
+        wanted: Vec<(Name, Slo)>,
+        now_unix_ns: u64,
+        steps: impl Fn(&Name) -> Vec<Arc<StepInstruments>>,
+    ) -> Result<(), SloError> {
+        let mut sets = self.lock();
+        let mut new = sets.clone();
+        for (subject, name) in gone {
+            let Some(rest) = new.get(subject).map(|set| set.without(name)) else { continue };
+            match rest.trackers().is_empty() {
+                true => new.remove(subject),
+                false => new.insert(subject.clone(), Arc::new(rest)),
+            };
+        }
+        for (subject, slo) in wanted {
+            let known = new.get(&subject).and_then(|set| set.tracker(slo.name()));
+            // One that is replaced forgets whom to call back.
+            if known.is_none_or(|tracker| *tracker.slo() != slo) {
+                self.set(&mut new, &subject, slo, now_unix_ns)?;
+            }
+        }
+        exchange(&mut sets, new, steps);
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Sets> {
+        self.sets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, sets: &mut Sets, subject: &Name, slo: Slo, now_unix_ns: u64) -> Result<Arc<SloTracker>, SloError> {
         let room = sets.len() < MOST_NAMES || sets.contains_key(subject);
         SloError::check(slo.name(), "primitives with objectives", sets.len() + 1, "at most 256", room)?;
         let known = sets.get(subject).map_or_else(|| SloSet::new(subject.clone()), |set| SloSet::clone(set));
@@ -74,32 +117,29 @@ impl SloRegistry {
         if let Some(Err(error)) = state.as_ref().or_else(earlier).map(|state| tracker.restore(state)) {
             self.trouble.lock().unwrap_or_else(PoisonError::into_inner).refused = Some(error.to_string());
         }
-        let set = Arc::new(set);
-        sets.insert(subject.clone(), Arc::clone(&set));
-        // Still under the lock: whoever attaches a new step meanwhile waits, and finds this.
-        steps().iter().for_each(|step| step.set_slos(Some(Arc::clone(&set))));
+        sets.insert(subject.clone(), Arc::new(set));
         Ok(tracker)
     }
 
     /// Gives a step that was just met the objectives of its name.
     pub(crate) fn attach(&self, name: &str, step: &StepInstruments) {
-        let sets = self.sets.lock().unwrap_or_else(PoisonError::into_inner);
+        let sets = self.lock();
         if let Some(set) = sets.get(name) {
             step.set_slos(Some(Arc::clone(set)));
         }
     }
 
     fn all(&self) -> Vec<Arc<SloSet>> {
-        self.sets.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+        self.lock().values().cloned().collect()
     }
 
     pub(crate) fn tracker(&self, subject: &str, slo: &str) -> Option<Arc<SloTracker>> {
-        let sets = self.sets.lock().unwrap_or_else(PoisonError::into_inner);
+        let sets = self.lock();
         sets.get(subject).and_then(|set| set.tracker(slo)).cloned()
     }
 
     pub(crate) fn statuses(&self, subject: &str, now_unix_ns: u64) -> Vec<SloStatus> {
-        let set = self.sets.lock().unwrap_or_else(PoisonError::into_inner).get(subject).cloned();
+        let set = self.lock().get(subject).cloned();
         set.map(|set| set.statuses(now_unix_ns)).unwrap_or_default()
     }
 
@@ -149,6 +189,18 @@ impl SloRegistry {
 
     pub(crate) fn has_store(&self) -> bool {
         self.store.is_some()
+    }
+}
+
+/// Puts new sets in the place of the old, and tells the steps of those that changed. Still under the
+/// lock: whoever attaches a new step meanwhile waits, and finds the new ones.
+fn exchange(sets: &mut Sets, new: Sets, steps: impl Fn(&Name) -> Vec<Arc<StepInstruments>>) {
+    let old = std::mem::replace(sets, new);
+    let gone = old.keys().filter(|subject| !sets.contains_key(*subject)).map(|subject| (subject, None));
+    let is_same = |subject: &Name, set: &Arc<SloSet>| old.get(subject).is_some_and(|known| Arc::ptr_eq(known, set));
+    let set = sets.iter().filter(|(subject, set)| !is_same(subject, set)).map(|(subject, set)| (subject, Some(set)));
+    for (subject, set) in gone.chain(set) {
+        steps(subject).iter().for_each(|step| step.set_slos(set.cloned()));
     }
 }
 

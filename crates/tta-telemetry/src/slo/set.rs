@@ -69,6 +69,12 @@ impl SloSet {
         Ok((self, tracker, Some(state)))
     }
 
+    /// The same without the one of this name.
+    pub(crate) fn without(&self, name: &str) -> Self {
+        let others = self.trackers.iter().filter(|tracker| tracker.slo().name() != name);
+        Self { subject: self.subject.clone(), trackers: others.cloned().collect() }
+    }
+
     fn check_room(&self, slo: &Slo) -> Result<(), SloError> {
         SloError::check(slo.name(), "objectives", self.trackers.len() + 1, "at most 8", self.trackers.len() < MOST)
     }

@@ -267,6 +267,33 @@ fn enabled_and_tracing_enabled_switch_off() {
 }
 
 #[test]
+fn metrics_enabled_switches_off_all_that_is_counted_and_leaves_traces() {
+    let text = "metrics.enabled = false\nslo.quick = { primitive = \"fetch\" }\n";
+    let mut engine = engine(text);
+    let telemetry = &engine.telemetry;
+    assert!(telemetry.instruments(&"flow".into(), &"fetch".into(), &"lambda".into()).is_none());
+    telemetry.record_execution(
+        "fetch",
+        "batch",
+        Duration::ZERO,
+        SpanStatus::Error,
+        Some(tta_telemetry::Usd::from_micros(7)),
+    );
+    let orders = telemetry.counter(tta_telemetry::Metric::named("orders_total").help("Orders.")).unwrap();
+    orders.with(&[]).unwrap().add(1);
+    engine.run("crawl", SpanStatus::Ok, 1);
+    assert_eq!(engine.kept_reasons(), ["sampling_rate_one"]);
+    let families = engine.telemetry.collect_metrics();
+    let names: Vec<_> = families.iter().map(|family| family.name.as_str()).collect();
+    assert_eq!(names, ["target_info", "telemetry_up"]);
+    assert_eq!(families[1].points[0].value.as_f64(), 1.0);
+    assert!(engine.telemetry.step_statistics().is_empty() && engine.telemetry.metrics("fetch").is_none());
+    assert_eq!(engine.telemetry.slo_statuses()[0].totals.failed, 0);
+    assert_eq!(engine.telemetry.cost_report().total.cost, tta_telemetry::Usd::ZERO);
+    assert_eq!(engine.update(json!({ "metrics": { "enabled": true } })), ["metrics.enabled"]);
+}
+
+#[test]
 fn an_update_is_seen_by_the_next_run_and_says_what_needs_a_restart() {
     let mut engine = engine("tracing.sampling.default_rate = 0.0");
     engine.run("crawl", SpanStatus::Ok, 1);
@@ -288,14 +315,15 @@ fn an_update_is_seen_by_the_next_run_and_says_what_needs_a_restart() {
 #[test]
 fn an_update_leaves_objectives_that_do_not_differ_alone_with_whom_they_call() {
     let mut engine = engine("[slo.a]\nprimitive = \"fetch\"\n[slo.b]\nprimitive = \"fetch\"\n");
-    let tracker = |name| engine.telemetry.slo("fetch", name).unwrap();
+    let telemetry = engine.telemetry.clone();
+    let tracker = |name| telemetry.slo("fetch", name).unwrap();
     let before = [tracker("a"), tracker("b")];
     let patch = json!({ "slo": { "b": { "target": 0.5 } }, "metrics": { "buckets": { "fetch": [1.0] } } });
     assert_eq!(engine.update(patch), ["metrics.buckets"]);
-    let same =
-        |place: usize, name| std::sync::Arc::ptr_eq(&before[place], &engine.telemetry.slo("fetch", name).unwrap());
+    let same = |place: usize, name| std::sync::Arc::ptr_eq(&before[place], &tracker(name));
     assert_eq!((same(0, "a"), same(1, "b")), (true, false));
-    assert_eq!(engine.update(json!({ "slo": { "b": null } })), ["slo"]);
+    assert_eq!(engine.update(json!({ "slo": { "b": null } })), ["metrics.buckets"], "it waits still");
+    assert!(telemetry.slo("fetch", "b").is_none() && same(0, "a"), "what is no longer named is taken away");
 }
 
 #[test]

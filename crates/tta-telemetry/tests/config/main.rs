@@ -2,8 +2,11 @@
 #![cfg(feature = "record")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+mod budgets;
 mod engine;
 mod layers;
 mod presets;
 mod problems;
+mod redaction;
 mod text;
+mod updates;

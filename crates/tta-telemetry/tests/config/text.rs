@@ -20,7 +20,7 @@ fn every_preset_comes_back_from_toml_and_json_as_it_was() {
 proptest! {
     #[test]
     fn any_configuration_comes_back_as_it_was(
-        rate in 0.01_f64..=0.2, slow in 0.0_f64..1e9, labels in 1_u64..1_000_000, name in "[a-z \"'\\\\é]{1,20}",
+        rate in 0.01_f64..=0.2, slow in 0.0_f64..9e8, labels in 1_u64..1_000_000, name in "[a-z \"'\\\\é]{1,20}",
         limits in prop::collection::btree_set(0_u32..1_000_000, 1..20), window in 0.001_f64..366.0,
     ) {
         let limits: Vec<f64> = limits.into_iter().map(f64::from).collect();
@@ -32,6 +32,11 @@ proptest! {
                 "workflows": { name.as_str(): { "always_sample_slow": false } },
             } },
             "metrics": { "max_label_values": labels, "buckets": { name.as_str(): limits } },
+            "cost": { "budgets": { name.as_str(): { "limit_usd": slow + 1.0, "period": "every 60", "policy": "reject" } } },
+            "redaction": {
+                "mode": "hash", "scan_bytes": labels.clamp(64, 1_000_000), "allowed_keys": [name.replace(['*', '\'', '\\'], "x")],
+                "rules": [{ "name": "some", "key": "patient.*", "mode": "drop" }, { "name": "more", "value_regex": "a+" }],
+            },
             "slo": { name.as_str(): { "primitive": name, "target": 0.9, "window_days": window } },
         });
         let config = Preset::Production.config().patched("patch", &patch).unwrap();

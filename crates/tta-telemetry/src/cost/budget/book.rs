@@ -21,6 +21,13 @@ impl Book {
         Self { limit: limit.into(), thresholds, window: Window::new(period), reserved: 0, told: 0, refused: 0 }
     }
 
+    /// Goes by another limit, whose thresholds are told anew if they were not reached.
+    #[cfg(feature = "config")]
+    pub(super) fn set_limit(&mut self, limit: u64, thresholds: Box<[u64]>) {
+        (self.limit, self.thresholds) = (limit.into(), thresholds);
+        self.told &= self.reached();
+    }
+
     /// Moves to the period of `now_ns`.
     pub(super) fn advance(&mut self, now_ns: u64) {
         if self.window.advance(now_ns) {

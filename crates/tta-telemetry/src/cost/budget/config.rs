@@ -5,10 +5,12 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
+
 use super::Budget;
 use super::book::Book;
 use super::period::BudgetPeriod;
-use super::shared::{Callback, Shared, Time};
+use super::shared::{Callback, Shared, Terms, Time};
 use super::status::{BudgetAlert, BudgetPolicy};
 use crate::clock::Clock;
 use crate::cost::error::CostError;
@@ -103,9 +105,7 @@ impl BudgetBuilder {
     /// The first parameter outside its range, or missing.
     pub fn build(self) -> Result<Budget, CostError> {
         self.check()?;
-        let part = |share: f64| part_of(self.limit, share);
-        let thresholds: Box<[u64]> = self.thresholds.iter().map(|share| part(*share).nanos()).collect();
-        let degrade_at = part(self.degrade_at);
+        let terms = self.terms();
         let time = match (self.period, self.clock) {
             (BudgetPeriod::Forever, _) => Time::None,
             (_, Some(clock)) => Time::Given(clock),
@@ -113,19 +113,31 @@ impl BudgetBuilder {
         };
         Ok(Budget(Arc::new(Shared {
             name: self.name,
-            limit: self.limit,
             period: self.period,
-            policy: self.policy,
-            thresholds: self.thresholds.into(),
-            degrade_at,
             time,
             on_threshold: self.on_threshold,
-            book: Mutex::new(Book::new(self.limit.nanos(), thresholds, self.period)),
+            book: Mutex::new(Book::new(terms.limit.nanos(), terms.parts(), self.period)),
+            terms: ArcSwap::from_pointee(terms),
             callback_panics: AtomicU64::new(0),
         })))
     }
 
-    fn check(&self) -> Result<(), CostError> {
+    /// What can be changed later. The parameters must have been checked.
+    pub(super) fn terms(&self) -> Terms {
+        Terms {
+            limit: self.limit,
+            policy: self.policy,
+            thresholds: self.thresholds.clone().into(),
+            degrade_at: part_of(self.limit, self.degrade_at),
+        }
+    }
+
+    #[cfg(feature = "config")]
+    pub(super) fn name(&self) -> &Name {
+        &self.name
+    }
+
+    pub(crate) fn check(&self) -> Result<(), CostError> {
         let what = Name::from(format!("budget `{}`", self.name));
         let is_share = |share: f64| share > 0.0 && share <= 1.0;
         CostError::check(&what, "name", format!("{:?}", self.name), "not empty", !self.name.is_empty())?;
@@ -142,6 +154,13 @@ impl BudgetBuilder {
         let ascending = self.thresholds.is_sorted_by(|a, b| a < b);
         CostError::check(&what, "thresholds", given(), "ascending, each once", ascending)?;
         CostError::check(&what, "degrade_at", self.degrade_at, "above 0, at most 1", is_share(self.degrade_at))
+    }
+}
+
+impl Terms {
+    /// The thresholds as amounts.
+    pub(super) fn parts(&self) -> Box<[u64]> {
+        self.thresholds.iter().map(|share| part_of(self.limit, *share).nanos()).collect()
     }
 }
 

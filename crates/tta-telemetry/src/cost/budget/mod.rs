@@ -2,12 +2,13 @@
 //!
 //! A run reserves what it expects to cost and settles what it did cost. `book` is the sum of both,
 //! without clock and locks; `period` when a sum starts afresh; `config` the parameters; `reservation`
-//! what a run holds; this file puts them behind one lock, so that admission is one step.
+//! what a run holds; `registry` finds budgets of an engine by their names; this file puts them behind one lock, so that admission is one step.
 
 mod book;
 mod config;
 mod error;
 mod period;
+mod registry;
 mod reservation;
 mod shared;
 mod status;
@@ -21,10 +22,11 @@ pub use period::BudgetPeriod;
 pub use reservation::Reservation;
 pub use status::{BudgetAlert, BudgetPolicy, BudgetState, BudgetStatus};
 
-use self::shared::Shared;
+use self::shared::{Shared, Terms};
 use crate::health::HealthComponent;
 use crate::model::Name;
 use crate::money::Usd;
+pub(crate) use registry::BudgetRegistry;
 
 /// A bound on what may be spent, for ever or in each period. Clones are the same budget; share one
 /// between everything that spends from it.
@@ -107,7 +109,7 @@ impl Budget {
     /// [`BudgetBuilder::degrade_at`]. Never with [`BudgetPolicy::Warn`].
     #[must_use]
     pub fn is_degraded(&self) -> bool {
-        self.0.policy != BudgetPolicy::Warn && self.0.status(None).state >= BudgetState::Degraded
+        self.0.terms.load().policy != BudgetPolicy::Warn && self.0.status(None).state >= BudgetState::Degraded
     }
 
     /// This budget in the health report, as `budget:<name>`; for
@@ -121,7 +123,8 @@ impl Budget {
 
 impl fmt::Debug for Budget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Shared { name, limit, period, policy, .. } = &*self.0;
+        let Shared { name, period, terms, .. } = &*self.0;
+        let Terms { limit, policy, .. } = &**terms.load();
         let mut budget = f.debug_struct("Budget");
         budget.field("name", name).field("limit", limit).field("period", period).field("policy", policy);
         budget.finish_non_exhaustive()

@@ -9,6 +9,8 @@ use super::book::Book;
 use super::error::BudgetExceeded;
 use super::period::BudgetPeriod;
 use super::status::{BudgetAlert, BudgetPolicy, BudgetState, BudgetStatus};
+use arc_swap::ArcSwap;
+
 use crate::clock::{Clock, Ticks};
 use crate::health::{Health, HealthComponent};
 use crate::model::Name;
@@ -21,15 +23,22 @@ const RE_ANCHOR_AFTER_NS: u64 = 10_000_000_000;
 
 pub(super) struct Shared {
     pub(super) name: Name,
-    pub(super) limit: Usd,
     pub(super) period: BudgetPeriod,
-    pub(super) policy: BudgetPolicy,
-    pub(super) thresholds: Box<[f64]>,
-    pub(super) degrade_at: Usd,
+    /// Exchanged under the book's lock only.
+    pub(super) terms: ArcSwap<Terms>,
     pub(super) time: Time,
     pub(super) on_threshold: Option<Callback>,
     pub(super) book: Mutex<Book>,
     pub(super) callback_panics: AtomicU64,
+}
+
+/// What can be changed while it is spent from.
+#[derive(Clone, Debug)]
+pub(super) struct Terms {
+    pub(super) limit: Usd,
+    pub(super) policy: BudgetPolicy,
+    pub(super) thresholds: Box<[f64]>,
+    pub(super) degrade_at: Usd,
 }
 
 /// Where a budget's time comes from.
@@ -82,13 +91,14 @@ impl Shared {
 
     pub(super) fn reserve(&self, estimate: Usd, now_unix_ns: Option<u64>) -> Result<(), BudgetExceeded> {
         let (mut book, now_ns) = self.open(now_unix_ns);
-        if book.reserve(estimate.nanos(), self.policy == BudgetPolicy::Reject) {
+        let terms = self.terms.load();
+        if book.reserve(estimate.nanos(), terms.policy == BudgetPolicy::Reject) {
             return Ok(());
         }
         Err(BudgetExceeded {
             name: self.name.clone(),
             estimate,
-            limit: self.limit,
+            limit: terms.limit,
             spent: usd(book.spent()),
             reserved: usd(book.reserved()),
             resets_in: resets_in(&book, now_ns),
@@ -109,32 +119,42 @@ impl Shared {
     #[cold]
     fn tell(&self, news: u32, spent: Usd) {
         let Some(on_threshold) = &self.on_threshold else { return };
-        for (at, threshold) in self.thresholds.iter().enumerate() {
+        let terms = self.terms.load_full();
+        for (at, threshold) in terms.thresholds.iter().enumerate() {
             if news >> at & 1 == 0 {
                 continue;
             }
             let (budget, threshold) = (self.name.clone(), *threshold);
-            let alert = BudgetAlert { budget, threshold, limit: self.limit, spent, policy: self.policy };
+            let alert = BudgetAlert { budget, threshold, limit: terms.limit, spent, policy: terms.policy };
             if catch_unwind(AssertUnwindSafe(|| on_threshold(&alert))).is_err() {
                 self.callback_panics.fetch_add(1, Ordering::Relaxed);
             }
         }
     }
 
+    /// Goes by other terms from now on. What was spent and reserved stays so.
+    #[cfg(feature = "config")]
+    pub(super) fn set_terms(&self, terms: Terms) {
+        let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
+        book.set_limit(terms.limit.nanos(), terms.parts());
+        self.terms.store(Arc::new(terms));
+    }
+
     pub(super) fn status(&self, now_unix_ns: Option<u64>) -> BudgetStatus {
         let (book, now_ns) = self.open(now_unix_ns);
+        let terms = self.terms.load();
         let (spent, taken) = (usd(book.spent()), usd(book.taken()));
         let state = match taken {
-            taken if taken >= self.limit => BudgetState::Exhausted,
-            taken if taken >= self.degrade_at => BudgetState::Degraded,
+            taken if taken >= terms.limit => BudgetState::Exhausted,
+            taken if taken >= terms.degrade_at => BudgetState::Degraded,
             _ => BudgetState::Normal,
         };
         BudgetStatus {
-            limit: self.limit,
+            limit: terms.limit,
             spent,
             reserved: usd(book.reserved()),
-            remaining: self.limit.saturating_sub(taken),
-            used_fraction: spent.nanos() as f64 / self.limit.nanos() as f64,
+            remaining: terms.limit.saturating_sub(taken),
+            used_fraction: spent.nanos() as f64 / terms.limit.nanos() as f64,
             state,
             refused: book.refused(),
             callback_panics: self.callback_panics.load(Ordering::Relaxed),
@@ -156,7 +176,8 @@ impl HealthComponent for Shared {
 
     fn health(&self) -> Health {
         let status = self.status(None);
-        let bad = if self.policy == BudgetPolicy::Warn { BudgetState::Exhausted } else { BudgetState::Degraded };
+        let bad =
+            if self.terms.load().policy == BudgetPolicy::Warn { BudgetState::Exhausted } else { BudgetState::Degraded };
         if status.state < bad {
             return Health::healthy();
         }
