@@ -27,7 +27,7 @@ use crate::model::Name;
 use crate::pending::PendingWork;
 use crate::record::ActiveTrace;
 use crate::recorder::Recorder;
-use crate::redaction::Redaction;
+use crate::redaction::{Redaction, SharedRedactor};
 use crate::sampling::{AdaptiveStats, RemoteSampling, SamplingError, SamplingPolicy};
 use crate::sink::SinkStatus;
 use crate::slo::SloError;
@@ -218,9 +218,19 @@ impl Telemetry {
         self.0.updating().lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// Takes out of kept traces what these settings say, from now on.
+    /// Takes out of kept traces, and of all else that leaves the engine, what these settings say,
+    /// from now on. Series of metrics that exist by then keep their labels.
     pub fn set_redaction(&self, redaction: &Redaction) {
         self.0.set_redaction(redaction);
+    }
+
+    /// The redactor in effect, which follows every change of the settings. Works also when nothing is
+    /// recorded, and by the default settings where none were given: what
+    /// [`Telemetry::global`] has before an engine is installed.
+    #[inline]
+    #[must_use]
+    pub fn redactor(&self) -> &SharedRedactor {
+        self.0.redactor()
     }
 
     /// Where an adaptive rate stands; `None` when the rate is not adaptive.
@@ -278,7 +288,7 @@ impl Telemetry {
     /// How every registered component is now. Works also when nothing is recorded.
     #[must_use]
     pub fn health(&self) -> HealthReport {
-        self.0.health().report()
+        self.0.health_report()
     }
 
     /// Counts the branches of parallel primitives of this name that are active: in

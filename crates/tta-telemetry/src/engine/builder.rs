@@ -102,8 +102,8 @@ impl TelemetryBuilder {
         self
     }
 
-    /// What is taken out of kept traces before any sink has them. Default: everything that
-    /// [`Redaction::default`] knows.
+    /// What is taken out of kept traces before any sink has them, and out of labels, reports,
+    /// decisions and logs. Default: everything that [`Redaction::default`] knows.
     pub fn redaction(mut self, redaction: Redaction) -> Self {
         self.redaction = redaction;
         self
@@ -162,7 +162,9 @@ impl TelemetryBuilder {
         }
         let clock = self.clock.unwrap_or_else(Clock::system);
         if !self.enabled {
-            return Ok(Telemetry(Recorder::off(clock, self.ids)));
+            let telemetry = Telemetry(Recorder::off(clock, self.ids));
+            telemetry.set_redaction(&self.redaction);
+            return Ok(telemetry);
         }
         let parts = Parts {
             clock,

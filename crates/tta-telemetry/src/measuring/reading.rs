@@ -33,7 +33,7 @@ pub(crate) struct EngineReading {
 impl Measuring {
     /// Everything, each series once, by name.
     pub(crate) fn collect(&self, engine: &EngineReading) -> Vec<MetricFamily> {
-        let mut out = MetricCollector::default();
+        let mut out = MetricCollector::of(self.limiter.redactor());
         write_steps(&self.steps, self.now_unix_ns(), &mut out);
         self.write_costs(&mut out);
         for (labels, branches) in self.branches.read() {
@@ -66,7 +66,9 @@ impl Measuring {
     }
 
     fn target(&self) -> MetricFamily {
-        info(&catalog::TARGET, self.resource.clone())
+        let redactor = self.limiter.redactor().current();
+        let redacted = |(key, value): &(Name, Name)| (key.clone(), redactor.redacted_name(key, value.clone()));
+        info(&catalog::TARGET, self.resource.iter().map(redacted).collect())
     }
 }
 

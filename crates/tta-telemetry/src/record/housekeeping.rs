@@ -73,11 +73,9 @@ impl Core {
 
     /// Hands a kept trace to every sink's queue.
     pub(crate) fn dispatch(&self, mut trace: Trace) {
-        if let Some(redactor) = &*self.redactor.load() {
-            let found = redactor.redact(&mut trace).total();
-            if found > 0 {
-                self.counters.redacted.add(found.into());
-            }
+        let found = self.redactor.current().redact(&mut trace).total();
+        if found > 0 {
+            self.counters.redacted.add(found.into());
         }
         self.measuring.note_exemplars(&trace);
         let trace = Arc::new(trace);

@@ -10,7 +10,7 @@ use crate::cost::{Charge, CostReport, StepCost};
 use crate::counters::{ActiveBranches, RecorderCounters};
 use crate::decisions::{Decision, DecisionCells, DecisionCount, DecisionKey};
 use crate::engine::{CostPlace, ShutdownReport, TraceStart};
-use crate::health::HealthRegistry;
+use crate::health::{HealthRegistry, HealthReport};
 use crate::id::IdSource;
 use crate::metrics::catalog::BuiltIn;
 use crate::metrics::{
@@ -21,7 +21,7 @@ use crate::model::{Name, SpanStatus};
 use crate::money::Usd;
 use crate::pending::PendingRegistry;
 use crate::record::ActiveTrace;
-use crate::redaction::Redaction;
+use crate::redaction::{Redaction, SharedRedactor};
 use crate::sampling::{AdaptiveStats, SamplingError, SamplingPolicy};
 use crate::sink::SinkStatus;
 use crate::slo::{Slo, SloError, SloStatus, SloTracker};
@@ -33,13 +33,15 @@ pub(crate) struct Recorder {
     ids: IdSource,
     health: HealthRegistry,
     pending: Arc<PendingRegistry>,
+    /// For logs, and for what is said without recording.
+    redactor: SharedRedactor,
     updating: Mutex<()>,
 }
 
 impl Recorder {
     pub(crate) fn off(clock: Clock, ids: IdSource) -> Arc<Self> {
-        let (health, pending, updating) = Default::default();
-        Arc::new(Self { id: next_engine_id(), clock, ids, health, pending, updating })
+        let (health, pending, redactor, updating) = Default::default();
+        Arc::new(Self { id: next_engine_id(), clock, ids, health, pending, redactor, updating })
     }
 
     pub(crate) fn start(parts: Parts, _by_hand: bool) -> Result<Arc<Self>, std::io::Error> {
@@ -95,7 +97,14 @@ impl Recorder {
         &self.updating
     }
 
-    pub(crate) fn set_redaction(&self, _: &Redaction) {}
+    pub(crate) fn set_redaction(&self, redaction: &Redaction) {
+        self.redactor.set(redaction);
+    }
+
+    #[inline]
+    pub(crate) fn redactor(&self) -> &SharedRedactor {
+        &self.redactor
+    }
 
     pub(crate) fn set_sampling_policy(&self, policy: SamplingPolicy) -> Result<(), SamplingError> {
         policy.check()
@@ -117,6 +126,10 @@ impl Recorder {
 
     pub(crate) fn health(&self) -> &HealthRegistry {
         &self.health
+    }
+
+    pub(crate) fn health_report(&self) -> HealthReport {
+        self.health.report(&self.redactor.current())
     }
 
     pub(crate) fn pending(&self) -> &Arc<PendingRegistry> {
@@ -196,7 +209,7 @@ impl Recorder {
     }
 
     pub(crate) fn shutdown(&self, deadline: Duration) -> ShutdownReport {
-        let unfinished = self.pending.wait(deadline);
+        let unfinished = self.pending.wait(deadline, &self.redactor);
         ShutdownReport { complete: unfinished.is_empty(), unfinished, ..ShutdownReport::default() }
     }
 }
