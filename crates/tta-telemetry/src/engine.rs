@@ -39,8 +39,16 @@ static DISABLED: OnceLock<Telemetry> = OnceLock::new();
 ///
 /// Dropping the last handle decides about runs that are still open as they stand and stops the
 /// background threads without waiting for them; call [`Telemetry::shutdown`] to lose nothing.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Telemetry(Arc<Recorder>);
+
+/// Without what it holds, where names are that users gave.
+impl std::fmt::Debug for Telemetry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut shown = f.debug_struct("Telemetry");
+        shown.field("engine_id", &self.engine_id()).field("is_enabled", &self.is_enabled()).finish_non_exhaustive()
+    }
+}
 
 /// What is known of a run when it starts. See [`Telemetry::start_trace_with`].
 #[derive(Clone, Copy, Debug)]
