@@ -5,7 +5,6 @@
 //! Counts are exact: they come from every run, before any sampling.
 
 mod cells;
-#[cfg(feature = "record")]
 mod redacted;
 
 use std::sync::Arc;
@@ -16,7 +15,6 @@ pub use cells::{DecisionCells, DecisionCount};
 
 use crate::id::{SpanId, TraceId};
 use crate::model::{Name, ValueRef};
-#[cfg(feature = "record")]
 use crate::redaction::Redactor;
 
 /// Outcomes that one family of decisions may have.
