@@ -80,6 +80,8 @@ impl Texts {
         let text = |(place, secret): (&Place, &Secret)| match place {
             // Under a key that says so, whatever it is.
             Place::SecretKey | Place::SecretLabel => secret.secret.clone(),
+            // Kinds of more than 128 bytes are counted as `other`.
+            Place::ErrorKind => format!("password={}", secret.secret),
             _ => secret.text.clone(),
         };
         Self(Place::ALL.iter().zip(secrets).map(text).collect())
