@@ -32,7 +32,7 @@ use crate::pending::PendingWork;
 use crate::receive::{ReceiveLimits, Receiver, SpanCodec};
 use crate::record::ActiveTrace;
 use crate::recorder::Recorder;
-use crate::redaction::Redaction;
+use crate::redaction::{Redaction, SharedRedactor};
 use crate::sampling::{AdaptiveStats, RemoteSampling, SamplingError, SamplingPolicy};
 use crate::sink::SinkStatus;
 #[cfg(feature = "config")]
@@ -46,8 +46,16 @@ static DISABLED: OnceLock<Telemetry> = OnceLock::new();
 ///
 /// Dropping the last handle decides about runs that are still open as they stand and stops the
 /// background threads without waiting for them; call [`Telemetry::shutdown`] to lose nothing.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Telemetry(Arc<Recorder>);
+
+/// Without what it holds, where names are that users gave.
+impl std::fmt::Debug for Telemetry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut shown = f.debug_struct("Telemetry");
+        shown.field("engine_id", &self.engine_id()).field("is_enabled", &self.is_enabled()).finish_non_exhaustive()
+    }
+}
 
 /// What is known of a run when it starts. See [`Telemetry::start_trace_with`].
 #[derive(Clone, Copy, Debug)]
@@ -250,9 +258,19 @@ impl Telemetry {
         self.0.updating().lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// Takes out of kept traces what these settings say, from now on.
+    /// Takes out of kept traces, and of all else that leaves the engine, what these settings say,
+    /// from now on. Series of metrics that exist by then keep their labels.
     pub fn set_redaction(&self, redaction: &Redaction) {
         self.0.set_redaction(redaction);
+    }
+
+    /// The redactor in effect, which follows every change of the settings. Works also when nothing is
+    /// recorded, and by the default settings where none were given: what
+    /// [`Telemetry::global`] has before an engine is installed.
+    #[inline]
+    #[must_use]
+    pub fn redactor(&self) -> &SharedRedactor {
+        self.0.redactor()
     }
 
     /// Where an adaptive rate stands; `None` when the rate is not adaptive.
@@ -310,7 +328,7 @@ impl Telemetry {
     /// How every registered component is now. Works also when nothing is recorded.
     #[must_use]
     pub fn health(&self) -> HealthReport {
-        self.0.health().report()
+        self.0.health_report()
     }
 
     /// Counts the branches of parallel primitives of this name that are active: in

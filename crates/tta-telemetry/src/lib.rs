@@ -102,7 +102,8 @@ pub use overhead::CpuTime;
 pub use pending::PendingWork;
 pub use record::{ActiveTrace, OwnedSpan, Span, TraceHandle};
 pub use redaction::{
-    Redaction, RedactionBuilder, RedactionCounts, RedactionError, RedactionMode, RedactionRule, Redactor,
+    RedactedValue, Redaction, RedactionBuilder, RedactionCounts, RedactionError, RedactionMode, RedactionRule,
+    Redactor, SharedRedactor,
 };
 pub use rules::{Quantile, RuleAction, RuleContext, RuleCount, RuleError, RuleSet, RuleSetError, SamplingRule};
 pub use sink::{MemorySink, Sink, SinkError, SinkStatus, TextSink};

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::deadline::Deadline;
 use crate::model::Name;
+use crate::redaction::{Redactor, SharedRedactor};
 
 /// Names that are kept; more work is waited for and counted, without its name.
 const MAX_NAMES: usize = 1_000;
@@ -58,7 +59,7 @@ impl PendingRegistry {
 
     /// Waits until nothing is under way, also what starts in the meantime, and not longer than a
     /// shutdown may; the names of what is left then.
-    pub(crate) fn wait(&self, deadline: Duration) -> Vec<String> {
+    pub(crate) fn wait(&self, deadline: Duration, redactor: &SharedRedactor) -> Vec<String> {
         let until = Deadline::after(deadline - (deadline / SINKS_PART).min(SINKS_MOST));
         let mut state = self.state();
         while !state.is_idle() {
@@ -68,7 +69,7 @@ impl PendingRegistry {
             }
             state = self.changed.wait_timeout(state, remaining).unwrap_or_else(PoisonError::into_inner).0;
         }
-        state.names()
+        state.names(&redactor.current())
     }
 
     fn end(&self, number: Option<u64>) {
@@ -96,9 +97,9 @@ impl State {
         self.named.is_empty() && self.unnamed == 0
     }
 
-    fn names(&self) -> Vec<String> {
+    fn names(&self, redactor: &Redactor) -> Vec<String> {
         let more = (self.unnamed > 0).then(|| format!("and {} more", self.unnamed));
-        self.named.values().map(ToString::to_string).chain(more).collect()
+        self.named.values().map(|name| redactor.redact_text(name).into_owned()).chain(more).collect()
     }
 }
 
@@ -121,9 +122,9 @@ mod tests {
     #[test]
     fn nothing_under_way_is_not_waited_for() {
         let registry = Arc::<PendingRegistry>::default();
-        assert!(registry.wait(LONG).is_empty());
+        assert!(registry.wait(LONG, &SharedRedactor::default()).is_empty());
         drop(start(&registry, "over"));
-        assert!(registry.wait(LONG).is_empty());
+        assert!(registry.wait(LONG, &SharedRedactor::default()).is_empty());
     }
 
     #[test]
@@ -131,10 +132,10 @@ mod tests {
         let registry = Arc::<PendingRegistry>::default();
         let (b, a, c) = (start(&registry, "b"), start(&registry, "a"), start(&registry, "c"));
         drop(a);
-        assert_eq!(registry.wait(Duration::ZERO), ["b", "c"]);
-        assert_eq!(registry.wait(Duration::from_millis(4)), ["b", "c"]);
+        assert_eq!(registry.wait(Duration::ZERO, &SharedRedactor::default()), ["b", "c"]);
+        assert_eq!(registry.wait(Duration::from_millis(4), &SharedRedactor::default()), ["b", "c"]);
         drop((b, c));
-        assert!(registry.wait(LONG).is_empty());
+        assert!(registry.wait(LONG, &SharedRedactor::default()).is_empty());
     }
 
     #[test]
@@ -146,7 +147,7 @@ mod tests {
             drop(first);
             drop(second);
         });
-        assert!(registry.wait(Duration::MAX).is_empty());
+        assert!(registry.wait(Duration::MAX, &SharedRedactor::default()).is_empty());
         worker.join().unwrap();
     }
 
@@ -154,15 +155,15 @@ mod tests {
     fn more_work_than_names_are_kept_for_is_counted_and_waited_for() {
         let registry = Arc::<PendingRegistry>::default();
         let mut all: Vec<_> = (0..MAX_NAMES + 2).map(|_| start(&registry, "w")).collect();
-        let left = registry.wait(Duration::ZERO);
+        let left = registry.wait(Duration::ZERO, &SharedRedactor::default());
         assert_eq!((left.len(), left.last().map(String::as_str)), (MAX_NAMES + 1, Some("and 2 more")));
         let unnamed = all.split_off(MAX_NAMES);
         all.clear();
-        assert_eq!(registry.wait(Duration::ZERO), ["and 2 more"]);
+        assert_eq!(registry.wait(Duration::ZERO, &SharedRedactor::default()), ["and 2 more"]);
         // There is room for names again.
         let named = start(&registry, "late");
-        assert_eq!(registry.wait(Duration::ZERO), ["late", "and 2 more"]);
+        assert_eq!(registry.wait(Duration::ZERO, &SharedRedactor::default()), ["late", "and 2 more"]);
         drop((named, unnamed));
-        assert!(registry.wait(LONG).is_empty());
+        assert!(registry.wait(LONG, &SharedRedactor::default()).is_empty());
     }
 }

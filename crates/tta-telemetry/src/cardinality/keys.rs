@@ -8,6 +8,7 @@ use md5::{Digest, Md5};
 
 use super::{CardinalityLimits, MAX_TEXT_BYTES};
 use crate::model::Name;
+use crate::redaction::SharedRedactor;
 
 /// Classes that values beyond the limit fall into when they are hashed: one hex digit.
 const CLASSES: usize = 16;
@@ -37,8 +38,19 @@ impl LabelKey {
         &self.name
     }
 
-    /// The value itself if it is known or there is room, otherwise what stands for it.
-    pub(super) fn limit(&self, value: &str, limits: &CardinalityLimits) -> Name {
+    /// The value itself if it is known or there is room, otherwise what stands for it. A secret is
+    /// never known: its hash is.
+    pub(super) fn limit(&self, value: &str, limits: &CardinalityLimits, redactor: &SharedRedactor) -> Name {
+        if let Some(known) = self.values.read().unwrap_or_else(PoisonError::into_inner).get(value) {
+            return known.clone();
+        }
+        match redactor.current().redact_name(&self.name, value) {
+            Some(redacted) => self.within(&redacted, limits),
+            None => self.within(value, limits),
+        }
+    }
+
+    fn within(&self, value: &str, limits: &CardinalityLimits) -> Name {
         let has_room = {
             let values = self.values.read().unwrap_or_else(PoisonError::into_inner);
             if let Some(known) = values.get(value) {

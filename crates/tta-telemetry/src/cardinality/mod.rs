@@ -19,6 +19,7 @@ pub use series::{SeriesError, SeriesSet};
 
 use crate::limits::LimitError;
 use crate::model::Name;
+use crate::redaction::SharedRedactor;
 use series::SeriesCount;
 
 /// Label keys that one limiter knows; values of further ones are all `{key}_other`.
@@ -71,6 +72,9 @@ impl CardinalityLimits {
 /// value costs two look-ups and a further one a hash, both under read locks and without an
 /// allocation; nothing grows once the limits are reached.
 ///
+/// Secrets are no label values: what looks like one, by its key or by itself, becomes a hash
+/// ([`Redactor::redact_name`](crate::Redactor::redact_name)) when it is first met.
+///
 /// A handle: clones share everything. It reports health as `cardinality`: degraded while a key or a
 /// metric is at its limit, healthy again when [`set_limits`](LabelLimiter::set_limits) raises it.
 ///
@@ -88,6 +92,8 @@ pub struct LabelLimiter(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
+    /// For values that are met for the first time.
+    redactor: SharedRedactor,
     limits: RwLock<CardinalityLimits>,
     keys: RwLock<HashMap<Name, Arc<LabelKey>>>,
     refused_keys: AtomicU64,
@@ -112,6 +118,7 @@ impl LabelLimiter {
 
     fn within(limits: CardinalityLimits) -> Self {
         Self(Arc::new(Shared {
+            redactor: SharedRedactor::default(),
             limits: RwLock::new(limits),
             keys: RwLock::default(),
             refused_keys: AtomicU64::new(0),
@@ -140,9 +147,15 @@ impl LabelLimiter {
     #[must_use]
     pub fn label(&self, key: &str, value: &str) -> Name {
         match self.key(key) {
-            Some(key) => key.limit(value, &self.limits()),
+            Some(key) => key.limit(value, &self.limits(), &self.0.redactor),
             None => Name::from(format!("{key}_other")),
         }
+    }
+
+    /// The redactor of the engine whose labels these are, and through which its values go.
+    #[cfg_attr(not(feature = "record"), allow(dead_code))]
+    pub(crate) fn redactor(&self) -> &SharedRedactor {
+        &self.0.redactor
     }
 
     /// The key, which is met for the first time if there is room; `None` if there is not.

@@ -174,7 +174,7 @@ impl<T> SeriesSet<T> {
     fn resolve_new(&self, values: &[&str], make: impl FnOnce() -> T) -> Result<Arc<T>, SeriesError> {
         let limits = self.limiter.limits();
         let limit = |((name, key), value): (&(Name, Option<Arc<LabelKey>>), &&str)| match key {
-            Some(key) => key.limit(value, &limits),
+            Some(key) => key.limit(value, &limits, self.limiter.redactor()),
             None => Name::from(format!("{name}_other")),
         };
         let labels: Vec<Name> = self.keys.iter().zip(values).map(limit).collect();

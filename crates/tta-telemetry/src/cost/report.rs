@@ -108,6 +108,26 @@ pub struct CostReport {
 }
 
 impl CostReport {
+    /// The same under other names, given the dimension and the name. Lines that then have the same
+    /// one are added up.
+    #[cfg_attr(not(feature = "record"), allow(dead_code))]
+    pub(crate) fn renamed(mut self, rename: impl Fn(&str, Name) -> Name) -> Self {
+        let dimensions = [
+            ("category", &mut self.by_category),
+            ("workflow", &mut self.by_workflow),
+            ("model", &mut self.by_model),
+            ("user", &mut self.by_user),
+        ];
+        for (key, named) in dimensions {
+            let mut sums = Sums::new();
+            for line in std::mem::take(named) {
+                sums.entry(rename(key, line.name)).or_default().merge(&line.totals);
+            }
+            *named = lines(sums);
+        }
+        self
+    }
+
     /// What the priced entries cost.
     #[must_use]
     pub fn total_cost(&self) -> Usd {

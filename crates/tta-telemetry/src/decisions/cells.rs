@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::{DecisionKey, MAX_OUTCOMES};
 use crate::metrics::CounterArray;
 use crate::model::Name;
+use crate::redaction::Redactor;
 
 /// Keys that are counted apart; further ones are counted together, per family, as `other`.
 const MAX_KEYS: usize = 1_000;
@@ -80,12 +81,13 @@ impl DecisionRegistry {
 
     /// Every outcome of every key, those that never happened as 0, in the order in which the keys
     /// were first met.
-    pub(crate) fn read(&self) -> Vec<DecisionCount> {
+    pub(crate) fn read(&self, redactor: &Redactor) -> Vec<DecisionCount> {
         let mut known: Vec<_> = self.known.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
         known.sort_by_key(|cells| cells.order);
         let read = |cells: &Arc<DecisionCells>| -> Vec<DecisionCount> {
+            let key = cells.key.redacted(redactor);
             let counted = cells.outcomes.iter().zip(cells.counts.read());
-            counted.map(|(outcome, count)| DecisionCount { key: cells.key.clone(), outcome, count }).collect()
+            counted.map(|(outcome, count)| DecisionCount { key: key.clone(), outcome, count }).collect()
         };
         known.iter().flat_map(read).collect()
     }
@@ -96,6 +98,10 @@ mod tests {
     use super::*;
 
     const OUTCOMES: &[&str] = &["allowed", "rejected"];
+
+    fn redactor() -> Redactor {
+        Redactor::new(&Default::default(), [0; 32])
+    }
 
     fn key(primitive: &str) -> DecisionKey {
         let name = |text: &str| Name::from(text.to_owned());
@@ -108,8 +114,11 @@ mod tests {
         registry.resolve(&key("a"), OUTCOMES).count(1);
         registry.resolve(&key("a"), OUTCOMES).count(1);
         registry.resolve(&key("b"), OUTCOMES).count(0);
-        let counts: Vec<_> =
-            registry.read().into_iter().map(|count| (count.key.primitive, count.outcome, count.count)).collect();
+        let counts: Vec<_> = registry
+            .read(&redactor())
+            .into_iter()
+            .map(|count| (count.key.primitive, count.outcome, count.count))
+            .collect();
         let want = [("a", "allowed", 0), ("a", "rejected", 2), ("b", "allowed", 1), ("b", "rejected", 0)];
         assert_eq!(counts, want.map(|(name, outcome, count)| (Name::from(name.to_owned()), outcome, count)));
     }
@@ -120,7 +129,7 @@ mod tests {
         for i in 0..3_000 {
             registry.resolve(&key(&format!("step {i}")), OUTCOMES).count(0);
         }
-        let counts = registry.read();
+        let counts = registry.read(&redactor());
         assert_eq!(counts.len(), (MAX_KEYS + 1) * OUTCOMES.len());
         assert_eq!(registry.overflow(), 2_000);
         assert_eq!(counts.iter().map(|count| count.count).sum::<u64>(), 3_000);

@@ -5,6 +5,7 @@
 //! Counts are exact: they come from every run, before any sampling.
 
 mod cells;
+mod redacted;
 
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ pub use cells::{DecisionCells, DecisionCount};
 
 use crate::id::{SpanId, TraceId};
 use crate::model::{Name, ValueRef};
+use crate::redaction::Redactor;
 
 /// Outcomes that one family of decisions may have.
 pub const MAX_OUTCOMES: usize = 16;
@@ -43,7 +45,7 @@ pub enum Severity {
     Warning,
 }
 
-/// One decision, as observers see it.
+/// One decision, as observers see it: names and attributes without secrets.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Decision<'a> {
@@ -105,8 +107,15 @@ impl Observers {
         self.0.push(Arc::new(observer));
     }
 
-    /// Tells everyone; how many of them panicked.
-    pub(crate) fn tell(&self, decision: &Decision<'_>) -> u64 {
+    /// Tells everyone, without secrets; how many of them panicked.
+    pub(crate) fn tell(&self, decision: &Decision<'_>, redactor: &Redactor) -> u64 {
+        if self.0.is_empty() {
+            return 0;
+        }
+        redacted::with(decision, redactor, |decision| self.tell_all(decision))
+    }
+
+    fn tell_all(&self, decision: &Decision<'_>) -> u64 {
         let told = |observer: &Arc<dyn DecisionObserver>| {
             std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| observer.decided(decision))).is_err()
         };

@@ -121,8 +121,8 @@ impl TelemetryBuilder {
         self
     }
 
-    /// What is taken out of kept traces before any sink has them. Default: everything that
-    /// [`Redaction::default`] knows.
+    /// What is taken out of kept traces before any sink has them, and out of labels, reports,
+    /// decisions and logs. Default: everything that [`Redaction::default`] knows.
     pub fn redaction(mut self, redaction: Redaction) -> Self {
         self.redaction = redaction;
         self
@@ -221,10 +221,10 @@ impl TelemetryBuilder {
             telemetry.set_budgets(self.named_budgets)?;
         }
         self.budgets.into_iter().for_each(|budget| telemetry.add_budget(budget));
+        telemetry.set_redaction(&self.redaction);
         if !is_recording {
             return Ok(telemetry);
         }
-        telemetry.set_redaction(&self.redaction);
         if let Some(policy) = policy {
             telemetry.set_sampling_policy(policy)?;
         }

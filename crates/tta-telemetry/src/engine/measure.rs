@@ -113,6 +113,9 @@ impl Telemetry {
     /// ```
     #[must_use]
     pub fn metrics(&self, name: &str) -> Option<PrimitiveMetrics> {
+        // As labels have it.
+        let redacted = self.redactor().current().redact_name("primitive_name", name);
+        let name = redacted.as_deref().unwrap_or(name);
         self.0.metrics(&|known| known == name).pop()
     }
 

@@ -3,7 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use super::{HealthComponent, HealthReport, HealthStatus, ask};
+use super::{ComponentHealth, HealthComponent, HealthReport, HealthStatus, ask};
+use crate::redaction::Redactor;
 
 /// Components that one engine asks.
 const MAX_COMPONENTS: usize = 1_000;
@@ -32,13 +33,13 @@ impl HealthRegistry {
         components.push(component);
     }
 
-    pub(crate) fn report(&self) -> HealthReport {
+    pub(crate) fn report(&self, redactor: &Redactor) -> HealthReport {
         // Asked outside the lock: a component may register another.
         let known: Vec<_> = {
             let components = self.components.lock().unwrap_or_else(PoisonError::into_inner);
             components.iter().filter_map(Weak::upgrade).collect()
         };
-        let mut components: Vec<_> = known.iter().map(ask).collect();
+        let mut components: Vec<_> = known.iter().map(|component| redacted(ask(component), redactor)).collect();
         components.sort_by(|a, b| a.name.as_str().cmp(b.name.as_str()));
         let worst = components.iter().map(|component| component.health.status).max();
         HealthReport {
@@ -47,6 +48,13 @@ impl HealthRegistry {
             unregistered: self.refused.load(Ordering::Relaxed),
         }
     }
+}
+
+/// Reasons are often errors of others, and names those of users' steps.
+fn redacted(component: ComponentHealth, redactor: &Redactor) -> ComponentHealth {
+    let ComponentHealth { name, mut health } = component;
+    health.reason = health.reason.map(|reason| redactor.redact_text(&reason).into_owned());
+    ComponentHealth { name: redactor.redacted_name("", name), health }
 }
 
 impl std::fmt::Debug for HealthRegistry {
@@ -61,6 +69,10 @@ mod tests {
     use super::*;
     use crate::health::Health;
     use crate::model::Name;
+
+    fn reported(registry: &HealthRegistry) -> HealthReport {
+        registry.report(&Redactor::new(&Default::default(), [0; 32]))
+    }
 
     struct Fixed(&'static str, HealthStatus);
 
@@ -82,18 +94,18 @@ mod tests {
     #[test]
     fn the_worst_component_is_the_whole_and_order_is_by_name() {
         let registry = HealthRegistry::default();
-        assert_eq!(registry.report(), HealthReport::default());
+        assert_eq!(reported(&registry), HealthReport::default());
         let (b, a) = (component("b", HealthStatus::Degraded), component("a", HealthStatus::Healthy));
         registry.watch(&b);
         registry.watch(&a);
         registry.watch(&b);
-        let report = registry.report();
+        let report = reported(&registry);
         assert_eq!(report.status, HealthStatus::Degraded);
         let names: Vec<_> = report.components.iter().map(|component| component.name.as_str().to_owned()).collect();
         assert_eq!(names, ["a", "b"]);
         drop(b);
-        assert_eq!(registry.report().status, HealthStatus::Healthy);
-        assert!(registry.report().component("b").is_none());
+        assert_eq!(reported(&registry).status, HealthStatus::Healthy);
+        assert!(reported(&registry).component("b").is_none());
     }
 
     #[test]
@@ -101,7 +113,7 @@ mod tests {
         let registry = HealthRegistry::default();
         let broken = component("broken", HealthStatus::Healthy);
         registry.watch(&broken);
-        let report = registry.report();
+        let report = reported(&registry);
         assert_eq!(report.status, HealthStatus::Unhealthy);
         let reason = report.components[0].health.reason.clone().unwrap();
         assert_eq!(reason, "its health check panicked: not even this works");
@@ -112,7 +124,7 @@ mod tests {
         let registry = HealthRegistry::default();
         let all: Vec<_> = (0..MAX_COMPONENTS + 5).map(|_| component("c", HealthStatus::Healthy)).collect();
         all.iter().for_each(|component| registry.watch(component));
-        let report = registry.report();
+        let report = reported(&registry);
         assert_eq!((report.components.len(), report.unregistered), (MAX_COMPONENTS, 5));
     }
 }

@@ -90,7 +90,17 @@ impl Measuring {
         self.slos.save(self.now_unix_ns());
     }
 
+    /// Subjects are names as labels have them, also in the file that states are kept in.
+    fn slo_subject(&self, name: &str) -> Name {
+        self.limiter.redactor().current().redacted_name("primitive_name", Name::from(name.to_owned()))
+    }
+
+    pub(crate) fn slo(&self, subject: &str, slo: &str) -> Option<Arc<SloTracker>> {
+        self.slos.tracker(&self.slo_subject(subject), slo)
+    }
+
     pub(crate) fn configure_slo(&self, subject: &Name, slo: Slo) -> Result<Arc<SloTracker>, SloError> {
+        let subject = &self.slo_subject(subject);
         // A name that is watched keeps a label value of its own, if there is room.
         let _label = self.limiter.label("primitive_name", subject);
         self.slos.configure(subject, slo, self.now_unix_ns(), |name| self.steps_of(name))

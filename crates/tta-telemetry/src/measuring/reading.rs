@@ -36,7 +36,7 @@ pub(crate) struct EngineReading {
 impl Measuring {
     /// Everything, each series once, by name.
     pub(crate) fn collect(&self, engine: &EngineReading) -> Vec<MetricFamily> {
-        let mut out = MetricCollector::default();
+        let mut out = MetricCollector::of(self.limiter.redactor());
         if self.is_off {
             out.number(&catalog::UP, &[], f64::from(u8::from(engine.is_up)));
             let mut families = out.finish();
@@ -76,7 +76,9 @@ impl Measuring {
     }
 
     fn target(&self) -> MetricFamily {
-        info(&catalog::TARGET, self.resource.clone())
+        let redactor = self.limiter.redactor().current();
+        let redacted = |(key, value): &(Name, Name)| (key.clone(), redactor.redacted_name(key, value.clone()));
+        info(&catalog::TARGET, self.resource.iter().map(redacted).collect())
     }
 }
 

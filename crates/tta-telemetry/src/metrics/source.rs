@@ -7,6 +7,7 @@ use std::collections::hash_map::Entry;
 use super::catalog::{BuiltIn, Merge};
 use super::sample::{MetricFamily, MetricPoint, MetricValue};
 use crate::model::Name;
+use crate::redaction::SharedRedactor;
 
 /// Something that knows values of tta's own metrics: a circuit its state, a cache its entries.
 ///
@@ -21,6 +22,7 @@ pub trait MetricSource: Send + Sync + 'static {
 /// Takes the values of sources, and makes families of them in which each series is there once.
 #[derive(Debug, Default)]
 pub struct MetricCollector {
+    redactor: SharedRedactor,
     families: BTreeMap<Name, Collected>,
 }
 
@@ -35,18 +37,39 @@ struct Collected {
 impl MetricCollector {
     /// Adds a counter's value: what was counted so far.
     pub fn count(&mut self, metric: &'static BuiltIn, labels: &[&Name], count: u64) {
-        self.add(metric, labels.iter().map(|label| (*label).clone()), MetricValue::Count(count));
+        self.add_named(metric, labels, MetricValue::Count(count));
     }
 
     /// Adds a gauge's value, or that of a counter with fractions. One that is infinite or not a
     /// number is left out.
     pub fn number(&mut self, metric: &'static BuiltIn, labels: &[&Name], number: f64) {
         if number.is_finite() {
-            self.add(metric, labels.iter().map(|label| (*label).clone()), MetricValue::Number(number));
+            self.add_named(metric, labels, MetricValue::Number(number));
         }
     }
 
-    /// Adds a value; labels are as many as the metric has.
+    /// What sources call their things by is up to them: no secrets become labels.
+    fn add_named(&mut self, metric: &'static BuiltIn, labels: &[&Name], value: MetricValue) {
+        let redacted: Vec<Name> = {
+            let redactor = self.redactor.current();
+            let keyed = metric.labels.iter().zip(labels);
+            keyed.map(|(key, label)| redactor.redacted_name(key, (*label).clone())).collect()
+        };
+        self.add(metric, redacted, value);
+    }
+
+    /// One whose labels go through this engine's redactor.
+    #[cfg_attr(not(feature = "record"), allow(dead_code))]
+    pub(crate) fn of(redactor: &SharedRedactor) -> Self {
+        Self { redactor: redactor.clone(), families: BTreeMap::new() }
+    }
+
+    #[cfg_attr(not(feature = "record"), allow(dead_code))]
+    pub(crate) fn redactor(&self) -> &SharedRedactor {
+        &self.redactor
+    }
+
+    /// Adds a value; labels are as many as the metric has, and have been redacted.
     pub(crate) fn add(&mut self, metric: &'static BuiltIn, labels: impl IntoIterator<Item = Name>, value: MetricValue) {
         let labels: Vec<Name> = labels.into_iter().collect();
         debug_assert_eq!(labels.len(), metric.labels.len(), "labels of {}", metric.name);

@@ -6,7 +6,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use arc_swap::ArcSwapOption;
 use crossbeam_queue::ArrayQueue;
 
 use super::by_rule::ByRule;
@@ -30,7 +29,7 @@ use crate::metrics::{CounterArray, ShardedCounter};
 use crate::model::{DecisionReason, MOST_REASONS, Name, Sampling, SamplingDecision};
 use crate::overhead::Overhead;
 use crate::receive::{Assembly, ReceiverStatus};
-use crate::redaction::Redactor;
+use crate::redaction::SharedRedactor;
 use crate::sampling::{RemoteSampling, RunStart, TailDecision};
 use crate::sink::SinkWorker;
 
@@ -88,6 +87,7 @@ pub(crate) struct Settings {
     pub(crate) hooks: Option<Arc<Hooks>>,
     pub(crate) measuring: Measuring,
     pub(crate) overhead: Arc<Overhead>,
+    pub(crate) redactor: SharedRedactor,
     pub(crate) enabled: bool,
 }
 
@@ -97,8 +97,8 @@ pub(crate) struct Core {
     pub(crate) ids: IdSource,
     pub(crate) limits: Limits,
     pub(crate) policies: Policies,
-    /// Takes secrets out of kept traces; `None` when that is off.
-    pub(crate) redactor: ArcSwapOption<Redactor>,
+    /// Takes secrets out of kept traces, and out of what leaves by other ways.
+    pub(crate) redactor: SharedRedactor,
     pub(crate) enabled: bool,
     pub(crate) counters: CounterCells,
     pub(crate) measuring: Measuring,
@@ -134,7 +134,7 @@ impl Core {
             late: LateRecords::new(settings.limits.live_bytes),
             limits: settings.limits,
             policies: Policies::simple(settings.sampling),
-            redactor: ArcSwapOption::empty(),
+            redactor: settings.redactor,
             enabled: settings.enabled,
             counters: CounterCells::default(),
             measuring: settings.measuring,

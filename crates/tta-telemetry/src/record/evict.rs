@@ -145,6 +145,7 @@ mod tests {
     fn a_run_that_was_not_looked_at_is_not_decided_for_one_that_was() {
         let clock = Clock::manual().0;
         let core = Core::new(Settings {
+            redactor: crate::redaction::SharedRedactor::default(),
             measuring: Measuring::new(clock.clone(), LabelLimiter::default(), MeasuringSettings::default()),
             overhead: Arc::default(),
             clock,

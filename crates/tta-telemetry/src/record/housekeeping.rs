@@ -87,11 +87,9 @@ impl Core {
         if let Some(hooks) = &self.hooks {
             hooks.process(run, &mut trace, &self.limits, &self.counters);
         }
-        if let Some(redactor) = &*self.redactor.load() {
-            let found = redactor.redact(&mut trace).total();
-            if found > 0 {
-                self.counters.redacted.add(found.into());
-            }
+        let found = self.redactor.current().redact(&mut trace).total();
+        if found > 0 {
+            self.counters.redacted.add(found.into());
         }
         self.measuring.note_exemplars(&trace);
         let trace = Arc::new(trace);

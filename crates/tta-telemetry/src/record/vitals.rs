@@ -107,6 +107,7 @@ impl Vitals {
     pub(super) fn look(&self, core: &Core, jump_ns: i64) {
         let counters = core.read_counters();
         let now = core.clock.unix_ns(core.clock.ticks());
+        let redactor = core.redactor.current();
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let received = &counters.received;
         let of_received = received.over_span_limit + received.evicted + received.undecodable;
@@ -118,7 +119,7 @@ impl Vitals {
         }
         seen.sinks.resize(core.sinks.len(), SinkSeen::default());
         for (seen, sink) in seen.sinks.iter_mut().zip(&core.sinks) {
-            seen.look(&sink.status(), now);
+            seen.look(&sink.status(&redactor), now);
         }
     }
 
@@ -142,7 +143,8 @@ impl Vitals {
                 _ => Health::healthy(),
             },
             Part::Sink(index) => {
-                let status = core.sinks.get(index).map(crate::sink::SinkWorker::status).unwrap_or_default();
+                let status =
+                    core.sinks.get(index).map(|sink| sink.status(&core.redactor.current())).unwrap_or_default();
                 seen.sinks.get(index).cloned().unwrap_or_default().health(&status, now)
             }
         }
@@ -229,7 +231,9 @@ pub(crate) fn components(core: &Arc<Core>) -> Components {
     ];
     let mut all: Vec<_> = plain.map(|(part, name)| component(part, Name::from_static(name))).into();
     let sinks = core.sinks.iter().enumerate();
-    all.extend(sinks.map(|(index, sink)| component(Part::Sink(index), format!("sink:{}", sink.status().name).into())));
+    all.extend(sinks.map(|(index, sink)| {
+        component(Part::Sink(index), format!("sink:{}", sink.status(&core.redactor.current()).name).into())
+    }));
     Components(all)
 }
 

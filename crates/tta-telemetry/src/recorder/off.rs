@@ -10,7 +10,7 @@ use crate::cost::{BudgetRegistry, Charge, CostReport, StepCost};
 use crate::counters::{ActiveBranches, RecorderCounters};
 use crate::decisions::{Decision, DecisionCells, DecisionCount, DecisionKey};
 use crate::engine::{CostPlace, ShutdownReport, TraceStart};
-use crate::health::HealthRegistry;
+use crate::health::{HealthRegistry, HealthReport};
 use crate::id::IdSource;
 use crate::metrics::catalog::BuiltIn;
 use crate::metrics::{
@@ -22,7 +22,7 @@ use crate::money::Usd;
 use crate::pending::PendingRegistry;
 use crate::receive::{ReceiveLimits, Receiver, SpanCodec};
 use crate::record::ActiveTrace;
-use crate::redaction::Redaction;
+use crate::redaction::{Redaction, SharedRedactor};
 use crate::sampling::{AdaptiveStats, SamplingError, SamplingPolicy};
 use crate::sink::SinkStatus;
 use crate::slo::{Slo, SloError, SloStatus, SloTracker};
@@ -35,13 +35,15 @@ pub(crate) struct Recorder {
     health: HealthRegistry,
     budgets: BudgetRegistry,
     pending: Arc<PendingRegistry>,
+    /// For logs, and for what is said without recording.
+    redactor: SharedRedactor,
     updating: Mutex<InEffect>,
 }
 
 impl Recorder {
     pub(crate) fn off(clock: Clock, ids: IdSource) -> Arc<Self> {
-        let (health, budgets, pending, updating) = Default::default();
-        Arc::new(Self { id: next_engine_id(), clock, ids, health, budgets, pending, updating })
+        let (health, budgets, pending, redactor, updating) = Default::default();
+        Arc::new(Self { id: next_engine_id(), clock, ids, health, budgets, pending, redactor, updating })
     }
 
     pub(crate) fn start(parts: Parts, _by_hand: bool) -> Result<Arc<Self>, std::io::Error> {
@@ -101,7 +103,14 @@ impl Recorder {
         &self.updating
     }
 
-    pub(crate) fn set_redaction(&self, _: &Redaction) {}
+    pub(crate) fn set_redaction(&self, redaction: &Redaction) {
+        self.redactor.set(redaction);
+    }
+
+    #[inline]
+    pub(crate) fn redactor(&self) -> &SharedRedactor {
+        &self.redactor
+    }
 
     pub(crate) fn set_sampling_policy(&self, policy: SamplingPolicy) -> Result<(), SamplingError> {
         policy.check()
@@ -127,6 +136,10 @@ impl Recorder {
 
     pub(crate) fn budgets(&self) -> &BudgetRegistry {
         &self.budgets
+    }
+
+    pub(crate) fn health_report(&self) -> HealthReport {
+        self.health.report(&self.redactor.current())
     }
 
     pub(crate) fn pending(&self) -> &Arc<PendingRegistry> {
@@ -211,7 +224,7 @@ impl Recorder {
     }
 
     pub(crate) fn shutdown(&self, deadline: Duration) -> ShutdownReport {
-        let unfinished = self.pending.wait(deadline);
+        let unfinished = self.pending.wait(deadline, &self.redactor);
         ShutdownReport { complete: unfinished.is_empty(), unfinished, ..ShutdownReport::default() }
     }
 }

@@ -12,7 +12,7 @@ use crate::counters::{ActiveBranches, RecorderCounters};
 use crate::deadline::Deadline;
 use crate::decisions::{Decision, DecisionCells, DecisionCount, DecisionKey, Observers};
 use crate::engine::{CostPlace, MeasuringSettings, ShutdownReport, TraceStart};
-use crate::health::{HealthComponent, HealthRegistry};
+use crate::health::{HealthComponent, HealthRegistry, HealthReport};
 use crate::id::IdSource;
 use crate::limits::Limits;
 use crate::measuring::{EngineReading, Measuring};
@@ -29,7 +29,7 @@ use crate::receive::{Assembly, ReceiveLimits, Receiver, SpanCodec};
 use crate::record::core::{Core, Settings};
 use crate::record::hooks::{self, Hooks};
 use crate::record::{ActiveTrace, Stop, vitals};
-use crate::redaction::{Redaction, Redactor};
+use crate::redaction::{Redaction, SharedRedactor};
 use crate::sampling::{AdaptiveStats, SamplingError, SamplingPolicy};
 use crate::sink::{ExportTimes, Sink, SinkStatus, SinkWorker};
 use crate::slo::{Slo, SloError, SloStatus, SloTracker};
@@ -63,6 +63,7 @@ impl Recorder {
     }
 
     pub(crate) fn start(parts: Parts, by_hand: bool) -> Result<Arc<Self>, std::io::Error> {
+        let redactor = parts.limiter.redactor().clone();
         let measuring = Measuring::new(parts.clock.clone(), parts.limiter, parts.measuring);
         let span_ns = if parts.cpu_time.is_some() { span_ns(&parts.clock) } else { 0.0 };
         let overhead = Arc::new(Overhead::new(parts.cpu_time, span_ns));
@@ -82,6 +83,7 @@ impl Recorder {
             hooks: Hooks::new(parts.hooks).map(Arc::new),
             measuring,
             overhead,
+            redactor,
             enabled: true,
         });
         let recorder = Self::around(core);
@@ -170,15 +172,12 @@ impl Recorder {
     }
 
     pub(crate) fn set_redaction(&self, redaction: &Redaction) {
-        let mut salt = [0; 32];
-        // Only where it matters: whoever seeds the ids counts on their order.
-        if redaction.hashes() {
-            for part in salt.chunks_exact_mut(8) {
-                part.copy_from_slice(&self.core.ids.next_u64().to_le_bytes());
-            }
-        }
-        let redactor = redaction.enabled().then(|| Arc::new(Redactor::new(redaction, salt)));
-        self.core.redactor.store(redactor);
+        self.core.redactor.set(redaction);
+    }
+
+    #[inline]
+    pub(crate) fn redactor(&self) -> &SharedRedactor {
+        &self.core.redactor
     }
 
     pub(crate) fn set_sampling_policy(&self, policy: SamplingPolicy) -> Result<(), SamplingError> {
@@ -200,11 +199,11 @@ impl Recorder {
     }
 
     pub(crate) fn decision_counts(&self) -> Vec<DecisionCount> {
-        self.core.decisions.read()
+        self.core.decisions.read(&self.core.redactor.current())
     }
 
     pub(crate) fn tell(&self, decision: &Decision<'_>) {
-        let panics = self.core.observers.tell(decision);
+        let panics = self.core.observers.tell(decision, &self.core.redactor.current());
         if panics > 0 {
             self.core.counters.observer_panics.add(panics);
         }
@@ -216,6 +215,10 @@ impl Recorder {
 
     pub(crate) fn budgets(&self) -> &BudgetRegistry {
         &self.budgets
+    }
+
+    pub(crate) fn health_report(&self) -> HealthReport {
+        self.health.report(&self.core.redactor.current())
     }
 
     pub(crate) fn pending(&self) -> &Arc<PendingRegistry> {
@@ -239,7 +242,8 @@ impl Recorder {
     }
 
     pub(crate) fn sinks(&self) -> Vec<SinkStatus> {
-        self.core.sinks.iter().map(SinkWorker::status).collect()
+        let redactor = self.core.redactor.current();
+        self.core.sinks.iter().map(|sink| sink.status(&redactor)).collect()
     }
 
     pub(crate) fn register<I: Registered>(&self, metric: Metric) -> Result<Family<I>, MetricError> {
@@ -271,9 +275,9 @@ impl Recorder {
             dropped: core.counters.dropped.read(),
             counters: core.read_counters(),
             rules: core.counters.by_rule.read(),
-            decisions: core.decisions.read(),
+            decisions: self.decision_counts(),
             sinks: self.sinks(),
-            health: self.health.report(),
+            health: self.health_report(),
         })
     }
 
@@ -305,7 +309,8 @@ impl Recorder {
     }
 
     pub(crate) fn cost_report(&self) -> CostReport {
-        self.core.measuring.ledger().report()
+        let redactor = self.core.redactor.current();
+        self.core.measuring.ledger().report().renamed(|key, name| redactor.redacted_name(key, name))
     }
 
     pub(crate) fn configure_slo(&self, subject: &Name, slo: Slo) -> Result<Arc<SloTracker>, SloError> {
@@ -318,7 +323,7 @@ impl Recorder {
     }
 
     pub(crate) fn slo(&self, subject: &str, slo: &str) -> Option<Arc<SloTracker>> {
-        self.core.measuring.slos.tracker(subject, slo)
+        self.core.measuring.slo(subject, slo)
     }
 
     pub(crate) fn slo_statuses(&self) -> Vec<SloStatus> {
@@ -352,7 +357,7 @@ impl Recorder {
         }
         let end = Deadline::after(deadline);
         // First, while what it does is still recorded.
-        let unfinished = self.pending.wait(deadline);
+        let unfinished = self.pending.wait(deadline, &self.core.redactor);
         let open_runs = self.core.close();
         self.stop.stop();
         self.core.housekeep();
@@ -369,8 +374,10 @@ impl Recorder {
 
 /// A core that keeps nothing and tells nobody.
 fn bare(clock: Clock, ids: IdSource, enabled: bool) -> Settings {
+    let limiter = LabelLimiter::default();
     Settings {
-        measuring: Measuring::new(clock.clone(), LabelLimiter::default(), MeasuringSettings::default()),
+        redactor: limiter.redactor().clone(),
+        measuring: Measuring::new(clock.clone(), limiter, MeasuringSettings::default()),
         overhead: Arc::default(),
         clock,
         ids,

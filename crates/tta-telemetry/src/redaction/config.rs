@@ -64,13 +64,6 @@ impl Redaction {
         RedactionBuilder { settings: Settings::default() }
     }
 
-    /// Whether anything becomes a hash.
-    #[cfg_attr(not(feature = "record"), allow(dead_code))]
-    pub(crate) fn hashes(&self) -> bool {
-        let by_rule = self.settings.rules.iter().any(|rule| rule.mode == Some(RedactionMode::Hash));
-        self.settings.mode == RedactionMode::Hash || by_rule
-    }
-
     /// Whether anything is redacted.
     #[must_use]
     pub fn enabled(&self) -> bool {

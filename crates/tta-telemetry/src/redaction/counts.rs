@@ -7,7 +7,7 @@ use std::ops::AddAssign;
 pub struct RedactionCounts {
     /// Attributes whose key says that they are secret.
     pub keys: u32,
-    /// Attributes in whose value a secret was found, and events in whose name.
+    /// Attributes in whose value a secret was found, and spans and events in whose name.
     pub values: u32,
     /// Of these, attributes that were dropped.
     pub dropped: u32,
@@ -16,7 +16,7 @@ pub struct RedactionCounts {
 }
 
 impl RedactionCounts {
-    /// How many attributes and names of events were changed or dropped.
+    /// How many attributes and names were changed or dropped.
     #[must_use]
     pub fn total(&self) -> u32 {
         self.keys.saturating_add(self.values)

@@ -70,6 +70,9 @@ const BEFORE_KEY: &[&str] = &[
     "ssh",
     "storage",
 ];
+/// What makes a `signature` one that lets whoever has it in, as those of URLs that storage services
+/// sign do.
+const BEFORE_SIGNATURE: &[&str] = &["amz", "goog"];
 /// What a `session` is followed by when its value lets somebody in.
 const AFTER_SESSION: &[&str] = &["cookie", "data", "id", "ids", "key", "token", "uuid", "value"];
 /// Tokens of language models, pages and cancellation are no secrets.
@@ -195,6 +198,9 @@ fn is_secret_word(before: &str, word: &str, rest: &[&str]) -> bool {
     }
     if is("key") || is("keys") {
         return is_one_of(before, BEFORE_KEY);
+    }
+    if is("signature") || is("sig") {
+        return is_one_of(before, BEFORE_SIGNATURE) || (is("sig") && before.is_empty() && rest.is_empty());
     }
     if is("session") || is("sess") {
         return rest.last().is_none_or(|last| is_one_of(last, AFTER_SESSION));
@@ -325,6 +331,9 @@ mod tests {
         "größe.password",
         "a.b.c.d.e.f.g.h.i.j.k.l.m.n.password",
         "oauth2.token",
+        "X-Amz-Signature",
+        "x-goog-signature",
+        "sig",
         "password[0]",
     ];
     const ORDINARY: &[&str] = &[
@@ -394,6 +403,10 @@ mod tests {
         "api.key.count",
         "public_key",
         "key.access",
+        "signature",
+        "signal",
+        "design",
+        "method.sig",
         "accessibility",
         "okey",
         "broken",

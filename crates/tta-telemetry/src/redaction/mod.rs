@@ -2,8 +2,8 @@
 //!
 //! Owns what a secret is and what is put in its place: in attributes of spans, events and links
 //! (error messages and chains are attributes too), in names of events, which are often messages of
-//! logs, and in texts for logs. Keys are never changed, neither are names of spans. Does not own
-//! when: the engine redacts kept traces only.
+//! logs, in names of spans, and in texts, fields and labels. Keys are never changed. Does not own
+//! when: the engine redacts kept traces only, and what leaves it by other ways.
 //!
 //! A value under a secret key is replaced as a whole; of other values only the secret part is. The
 //! place of a secret is marked `[REDACTED]` or `[HASH:0123456789abcdef]`; text inside such a mark
@@ -15,9 +15,12 @@ mod error;
 mod glob;
 mod hash;
 mod keys;
+mod lists;
 mod marks;
 mod prefilter;
 mod rule;
+mod shared;
+mod single;
 mod sources;
 mod values;
 
@@ -27,6 +30,8 @@ pub use config::{Redaction, RedactionBuilder};
 pub use counts::RedactionCounts;
 pub use error::RedactionError;
 pub use rule::{RedactionMode, RedactionRule};
+pub use shared::SharedRedactor;
+pub use single::RedactedValue;
 
 use crate::model::{Attribute, Name, Trace, Value};
 use hash::Hasher;
@@ -86,7 +91,7 @@ impl Redactor {
         &self.rules
     }
 
-    /// Redacts all attributes and names of events of a trace, in place; says how many.
+    /// Redacts all attributes, names of spans and names of events of a trace, in place; says how many.
     pub fn redact(&self, trace: &mut Trace) -> RedactionCounts {
         let mut counts = RedactionCounts::default();
         if !self.rules.settings.enabled {
@@ -94,9 +99,14 @@ impl Redactor {
         }
         let mut sources = Sources::default();
         for span in &mut trace.spans {
+            if let Some(name) = self.redact_name("", &span.name) {
+                span.name = Name::from(name);
+                counts.values = counts.values.saturating_add(1);
+            }
             self.redact_attributes(&mut span.attributes, &mut counts);
             if let Some(received) = &mut span.received {
                 self.redact_text_of(&mut received.status_message, &mut counts);
+                self.redact_text_of(&mut received.trace_state, &mut counts);
                 sources.redact(self, &mut received.source, &mut counts);
             }
             for event in &mut span.events {
@@ -113,7 +123,7 @@ impl Redactor {
     fn redact_text_of(&self, text: &mut String, counts: &mut RedactionCounts) {
         if !text.is_empty()
             && self.is_suspicious(text)
-            && let Some(redacted) = self.text(text).text
+            && let Some(redacted) = self.text(text, false).text
         {
             *text = redacted;
             counts.values = counts.values.saturating_add(1);
@@ -125,7 +135,7 @@ impl Redactor {
         if !self.is_suspicious(name) {
             return;
         }
-        let redacted = self.text(name);
+        let redacted = self.text(name, false);
         if let Some(text) = redacted.text {
             *name = Name::from(text);
             counts.values = counts.values.saturating_add(1);
@@ -140,7 +150,7 @@ impl Redactor {
         if !self.rules.settings.enabled {
             return Cow::Borrowed(text);
         }
-        self.text(text).text.map_or(Cow::Borrowed(text), Cow::Owned)
+        self.text(text, false).text.map_or(Cow::Borrowed(text), Cow::Owned)
     }
 
     /// Redacts the attributes of one owner; those that are dropped leave without a gap.
@@ -182,7 +192,7 @@ impl Redactor {
         }
         let is_suspicious = match &attribute.value {
             Value::Str(text) => self.is_suspicious(text),
-            Value::List(texts) => texts.iter().any(|text| self.is_suspicious(text)),
+            Value::List(texts) => self.is_list_suspicious(texts.iter().map(String::as_str)),
             Value::I64(value) => self.rules.settings.secret_values && values::is_card_number(*value),
             Value::F64(value) => self.rules.settings.secret_values && is_card_float(*value),
             Value::Bytes(bytes) => str::from_utf8(bytes).is_ok_and(|text| self.is_suspicious(text)),
@@ -261,7 +271,7 @@ impl Redactor {
         let mode = self.rules.settings.mode;
         let (mut changed, mut drop, mut over_length) = (false, false, false);
         let mut apply = |text: &str| {
-            let redacted = self.text(text);
+            let redacted = self.text(text, false);
             changed |= redacted.text.is_some();
             drop |= redacted.drop;
             over_length |= redacted.over_length;
@@ -270,7 +280,9 @@ impl Redactor {
         let new = match &attribute.value {
             Value::Str(text) => apply(text).map(|text| Value::Str(Cow::Owned(text))),
             Value::List(texts) => {
-                let all = texts.iter().map(|text| apply(text).unwrap_or_else(|| text.clone())).collect();
+                let (all, list_changed, list_drop) = self.list(texts, apply);
+                changed |= list_changed;
+                drop |= list_drop;
                 changed.then_some(Value::List(all))
             }
             Value::Bytes(bytes) => apply(&String::from_utf8_lossy(bytes)).map(|text| Value::Str(Cow::Owned(text))),
@@ -286,12 +298,13 @@ impl Redactor {
         Outcome::Value { dropped: drop }
     }
 
-    /// Looks at a text until nothing is found in it.
-    fn text(&self, original: &str) -> Redacted {
+    /// Looks at a text until nothing is found in it. `apart`: it is a name, in which different secrets
+    /// must stay different.
+    fn text(&self, original: &str, apart: bool) -> Redacted {
         let mut redacted = Redacted::default();
         for _ in 0..MOST_PASSES {
             let text = redacted.text.as_deref().unwrap_or(original);
-            let (new, drop, over_length) = self.pass(text);
+            let (new, drop, over_length) = self.pass(text, apart);
             redacted.drop |= drop;
             redacted.over_length |= over_length;
             match new {
@@ -305,7 +318,7 @@ impl Redactor {
 
     /// Finds everything in a text and replaces it: the new text if there is one, whether the
     /// attribute is to be dropped, and whether the text was cut.
-    fn pass(&self, text: &str) -> (Option<String>, bool, bool) {
+    fn pass(&self, text: &str, apart: bool) -> (Option<String>, bool, bool) {
         let settings = &self.rules.settings;
         let most = settings.scan_bytes;
         // A secret that begins before the cut is found whole.
@@ -317,14 +330,16 @@ impl Redactor {
         let hints = Hints::of(seen);
         if settings.secret_values && !hints.nothing() {
             let mut parts = Vec::new();
-            let is_secret_key = |key: &str| settings.secret_keys && keys::is_secret(key) && !self.is_allowed(key);
-            values::find(seen, hints, is_secret_key, &mut parts);
+            values::find(seen, hints, |key| self.is_secret_key(key), &mut parts);
             found.extend(parts.into_iter().map(|part| Found { part, mode: settings.mode }));
         }
         let over_length = text.len() > most;
         if over_length {
             let cut = marks::prefix(text, most.saturating_sub(MASK.len())).len();
             found.push(Found { part: cut..text.len(), mode: RedactionMode::Mask });
+        }
+        if apart {
+            found.iter_mut().for_each(|found| found.mode = RedactionMode::Hash);
         }
         let (new, drop) = marks::replace(text, found, &self.hasher);
         (new, drop, over_length)

@@ -41,6 +41,7 @@ const KEY_SEQUENCES: &[Sequence] = &[
     &[b"oO", b"kK", b"eE"], // token
     &[b"kK", b"eE", b"yY"], // api_key, private_key, ...
     &[b"sS", b"eE", b"sS"], // session, phpsessid
+    &[b"sS", b"iI", b"gG"], // signature, sig
 ];
 
 static KEYS: [u64; 256] = table(KEY_SEQUENCES);
@@ -67,22 +68,22 @@ const ANY: &[u8] = &[];
 
 /// Sequences of bytes, with what they are for. The order is that of the constants below.
 const VALUE_SEQUENCES: &[Sequence] = &[
-    &[ANY, b"yY", b"JA"],            // JWT: `eyJ`, `eyA` is `{"`, `{ ` in base64
-    &[ANY, b"-", b"-"],              // PEM
-    &[ANY, b"rRcC", b" \t"],         // bearer, basic
-    &[b"rRwWiI", b"dD", b":=%"],     // password=, passwd=, session_id=
-    &[b"eE", b"tTnNyY", b":=%"],     // secret=, token=, api_key=
-    &[b"oO", b"nN", b":=%"],         // authorization=, session=
-    &[b"iIaAsS", b"eElL", b":=%"],   // cookie=, credential=, passphrase=
-    &[b"eElLtTyYdD", b"sS", b":=%"], // cookies=, credentials=, secrets=
-    &[ANY, b"\"']", b":=%"],         // "password": ..., user[password]=...
-    &[ANY, b" ", b":="],             // password = ...
-    &[ANY, b"fkmpt", b"-_"],         // sk-, sk_live_, glpat-, xapp-, hf_, npm_
-    &[ANY, b"AKS", b"I"],            // AKIA, ASIA, AIza
-    &[ANY, b"g", b"h"],              // ghp_, github_pat_ and the like
-    &[ANY, b"x", b"o"],              // xoxb-
-    &[ANY, b"G", b"."],              // SG.
-    &[ANY, b"a", b"2"],              // ya29.
+    &[ANY, b"yY", b"JA"],             // JWT: `eyJ`, `eyA` is `{"`, `{ ` in base64
+    &[ANY, b"-", b"-"],               // PEM
+    &[ANY, b"rRcC", b" \t%"],         // bearer, basic
+    &[b"rRwWiI", b"dDgG", b":=%>"],   // password=, passwd=, session_id=, sig=
+    &[b"eE", b"tTnNyY", b":=%>"],     // secret=, token=, api_key=
+    &[b"oO", b"nN", b":=%>"],         // authorization=, session=
+    &[b"iIaAsSrR", b"eElL", b":=%>"], // cookie=, credential=, passphrase=, signature=
+    &[b"eElLtTyYdD", b"sS", b":=%>"], // cookies=, credentials=, secrets=
+    &[ANY, b"\"']", b":=%,"],         // "password": ..., user[password]=..., ("password", ...)
+    &[ANY, b" ", b":="],              // password = ...
+    &[ANY, b"fkmpt", b"-_"],          // sk-, sk_live_, glpat-, xapp-, hf_, npm_
+    &[ANY, b"AKS", b"I"],             // AKIA, ASIA, AIza
+    &[ANY, b"g", b"h"],               // ghp_, github_pat_ and the like
+    &[ANY, b"x", b"o"],               // xoxb-
+    &[ANY, b"G", b"."],               // SG.
+    &[ANY, b"a", b"2"],               // ya29.
 ];
 const JWT: u64 = 1;
 const PEM: u64 = 1 << 1;
@@ -92,6 +93,7 @@ const API_KEY: u64 = 0x3f << 10;
 /// Above the sequences, as in the table: a byte is one of these, or it is not.
 const AT: u64 = 1 << 48;
 const DIGIT: u64 = 1 << 49;
+const PERCENT: u64 = 1 << 50;
 /// Fewer digits are no card.
 const CARD_DIGITS: usize = 13;
 
@@ -112,6 +114,7 @@ const fn value_table() -> [u64; 256] {
         byte += 1;
     }
     table[b'@' as usize] |= AT;
+    table[b'%' as usize] |= PERCENT;
     let mut digit = b'0';
     while digit <= b'9' {
         table[digit as usize] |= DIGIT;
@@ -138,6 +141,9 @@ impl Hints {
         if any & DIGIT != 0 && text.len() >= CARD_DIGITS {
             let digits = text.bytes().filter(u8::is_ascii_digit).count();
             hints |= if digits >= CARD_DIGITS { DIGIT } else { 0 };
+        }
+        if any & PERCENT != 0 {
+            hints |= if text.contains("%40") { PERCENT } else { 0 };
         }
         Self(hints)
     }
@@ -169,6 +175,10 @@ impl Hints {
 
     pub(super) fn at(self) -> bool {
         self.0 & AT != 0
+    }
+
+    pub(super) fn encoded_at(self) -> bool {
+        self.0 & PERCENT != 0
     }
 
     pub(super) fn card(self) -> bool {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{RedactionCounts, Redactor};
-use crate::model::Source;
+use crate::model::{Name, Source};
 
 /// Who recorded the spans of one trace: each source is redacted once.
 #[derive(Default)]
@@ -19,6 +19,10 @@ impl Sources {
         let (mut scope, mut resource) = (source.scope.clone(), (*source.resource).clone());
         redactor.redact_attributes(&mut scope.attributes, counts);
         redactor.redact_attributes(&mut resource.attributes, counts);
+        if let Some(service) = redactor.redact_name("", &resource.service) {
+            resource.service = Name::from(service);
+            counts.values = counts.values.saturating_add(1);
+        }
         let original = Arc::clone(source);
         if counts.total() > before {
             *source = Arc::new(Source { resource: Arc::new(resource), scope });

@@ -13,6 +13,7 @@ use crate::limits::Limits;
 use crate::metrics::HistogramRecorder;
 use crate::model::Trace;
 use crate::overhead::Overhead;
+use crate::redaction::Redactor;
 
 /// How long the background waits for a crowded queue.
 const PACE: Duration = Duration::from_millis(250);
@@ -221,7 +222,7 @@ impl SinkWorker {
         true
     }
 
-    pub(crate) fn status(&self) -> SinkStatus {
+    pub(crate) fn status(&self, redactor: &Redactor) -> SinkStatus {
         let state = self.0.state();
         SinkStatus {
             name: self.0.name.clone(),
@@ -231,7 +232,7 @@ impl SinkWorker {
             lost_failed: self.0.lost_failed.load(Ordering::Relaxed),
             failures: self.0.failures.load(Ordering::Relaxed),
             waiting_traces: (state.queue.len() + state.exporting) as u64,
-            last_error: state.last_error.clone(),
+            last_error: state.last_error.as_deref().map(|error| redactor.redact_text(error).into_owned()),
         }
     }
 }

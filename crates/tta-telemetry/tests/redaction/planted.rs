@@ -149,8 +149,9 @@ fn plants() -> impl Strategy<Value = Vec<(Place, Attribute, String)>> {
     let place = prop::sample::select(vec![Place::Root, Place::Step, Place::Event, Place::Link]);
     let plant = prop_oneof![under_secret_key(), in_value()];
     let in_attribute = (place, plant).prop_map(|(place, (attribute, secret))| (place, attribute, secret));
-    let in_name =
-        in_context().prop_map(|planted| (Place::EventName, attribute("name", text(&planted.text)), planted.secret));
+    let names = prop::sample::select(vec![Place::EventName, Place::SpanName]);
+    let in_name = (names, in_context())
+        .prop_map(|(place, planted)| (place, attribute("name", text(&planted.text)), planted.secret));
     prop::collection::vec(prop_oneof![4 => in_attribute, 1 => in_name], 1..12)
 }
 
@@ -168,7 +169,7 @@ proptest! {
             prop_assert!(!seen.contains(secret.as_str()), "{secret} of {attribute:?} at {place:?} in\n{redacted:#?}");
         }
         prop_assert_eq!(counts.total() as usize, plants.len());
-        let attributes = plants.iter().filter(|(place, ..)| !matches!(place, Place::EventName)).count();
+        let attributes = plants.iter().filter(|(place, ..)| !matches!(place, Place::EventName | Place::SpanName)).count();
         prop_assert_eq!(counts.dropped as usize, if mode == RedactionMode::Drop { attributes } else { 0 });
         let once = redacted.clone();
         redactor.redact(&mut redacted);

@@ -30,6 +30,8 @@ pub(crate) enum Place {
     Link,
     /// The attribute's text is the name of an event.
     EventName,
+    /// The attribute's text is the name of a span.
+    SpanName,
 }
 
 pub(crate) fn trace(attributes: Vec<(Place, Attribute)>) -> Trace {
@@ -63,10 +65,17 @@ pub(crate) fn trace(attributes: Vec<(Place, Attribute)>) -> Trace {
             .push(SpanEvent { attributes: Vec::new(), ..SpanEvent::new(Name::from(attribute.value.to_string()), 2) });
     }
     step.links.push(SpanLink { attributes: of(Place::Link), ..SpanLink::new(TraceId::new(9).unwrap(), id(9)) });
+    let mut spans = vec![span(id(1), None, "run", of(Place::Root)), step];
+    for (number, attribute) in (3..).zip(of(Place::SpanName)) {
+        spans.push(SpanRecord {
+            name: Name::from(attribute.value.to_string()),
+            ..span(id(number), Some(id(1)), "", Vec::new())
+        });
+    }
     Trace {
         trace_id: TraceId::new(1).unwrap(),
         root_span_id: id(1),
-        spans: vec![span(id(1), None, "run", of(Place::Root)), step],
+        spans,
         decision: SamplingDecision { keep: true, rate: 1.0, reason: DecisionReason::RateOne, sampler: "all" },
         adjusted_count: None,
         class: TraceClass::Normal,

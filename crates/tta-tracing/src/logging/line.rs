@@ -2,14 +2,13 @@
 //!
 //! Owns the bounds of a line. How parts are written is up to the format.
 
+use std::borrow::Cow;
 use std::cell::Cell;
-use std::error::Error;
-use std::fmt::{self, Debug};
+use std::fmt;
 use std::io::Write as _;
 
 use tracing_core::Metadata;
-use tracing_core::field::{Field, Visit};
-use tta_telemetry::{SpanId, TraceId};
+use tta_telemetry::{Redactor, SpanId, TraceId};
 
 use super::config::LogFormat;
 use super::{json, plain};
@@ -20,9 +19,9 @@ pub(super) const MAX_LINE_BYTES: usize = 64 * 1024;
 
 /// Bytes of the parts, as they are written. Together with a target, ids and names of spans they
 /// stay below [`MAX_LINE_BYTES`].
-const MAX_MESSAGE_BYTES: usize = 24 * 1024;
+pub(super) const MAX_MESSAGE_BYTES: usize = 24 * 1024;
 const MAX_FIELDS_BYTES: usize = 32 * 1024;
-const MAX_TARGET_BYTES: usize = 512;
+pub(super) const MAX_TARGET_BYTES: usize = 512;
 const MAX_CORRELATION_BYTES: usize = 512;
 
 /// Names of the innermost spans, and the bytes of each.
@@ -42,7 +41,7 @@ pub(super) struct Line {
     pub(super) color: bool,
     pub(super) unix_ns: u64,
     /// Fields of a record of the `log` crate are put where they belong.
-    is_log: bool,
+    pub(super) is_log: bool,
     pub(super) log_target: String,
     pub(super) has_message: bool,
     /// As written by the format.
@@ -57,7 +56,7 @@ pub(super) struct Line {
     pub(super) span_count: usize,
     pub(super) is_truncated: bool,
     pub(super) out: Vec<u8>,
-    scratch: String,
+    pub(super) scratch: String,
 }
 
 thread_local! {
@@ -93,6 +92,13 @@ impl Line {
         self.is_truncated |= text::append(&mut self.correlation_id, format_args!("{id}"), MAX_CORRELATION_BYTES);
     }
 
+    /// Takes secrets out of what was set before the fields.
+    pub(super) fn redact(&mut self, redactor: &Redactor) {
+        if let Cow::Owned(redacted) = redactor.redact_text(&self.correlation_id) {
+            self.correlation_id = redacted;
+        }
+    }
+
     pub(super) fn add_span(&mut self, name: &'static str) {
         if let Some(place) = self.spans.get_mut(self.span_count) {
             *place = text::clipped(name, MAX_SPAN_BYTES);
@@ -116,13 +122,7 @@ impl Line {
         &self.out
     }
 
-    /// The fields of an event.
-    pub(super) fn visitor(&mut self, metadata: &Metadata<'_>) -> impl Visit {
-        self.is_log = metadata.target() == "log";
-        Visitor(self)
-    }
-
-    fn message(&mut self, message: &str) {
+    pub(super) fn message(&mut self, message: &str) {
         self.has_message = true;
         self.message.clear();
         let format = self.format;
@@ -144,13 +144,14 @@ impl Line {
         let room = MAX_FIELDS_BYTES.saturating_sub(self.fields.len());
         let is_cut = room == 0 || write(&mut self.fields, room);
         self.is_truncated |= is_cut;
-        if self.fields.len() > MAX_FIELDS_BYTES {
+        // A key alone is no field.
+        if room == 0 || self.fields.len() > MAX_FIELDS_BYTES {
             self.is_truncated = true;
             self.fields.truncate(start);
         }
     }
 
-    fn text_field(&mut self, key: &str, value: &str, is_formatted: bool) {
+    pub(super) fn text_field(&mut self, key: &str, value: &str, is_formatted: bool) {
         let format = self.format;
         self.field(key, |out, room| {
             fit(out, value, room, |out, text| match format {
@@ -160,35 +161,24 @@ impl Line {
         });
     }
 
-    fn formatted_field(&mut self, key: &str, value: fmt::Arguments<'_>) {
-        let mut scratch = std::mem::take(&mut self.scratch);
-        scratch.clear();
-        self.is_truncated |= text::append(&mut scratch, value, MAX_LINE_BYTES);
-        if key == "message" {
-            self.message(&scratch);
-        } else {
-            self.text_field(key, &scratch, true);
-        }
-        self.scratch = scratch;
-    }
-
     /// A number or a truth value, which read the same in every format.
-    fn plain_field(&mut self, key: &str, value: impl fmt::Display) {
+    pub(super) fn plain_field(&mut self, key: &str, value: impl fmt::Display) {
         self.field(key, |out, _| {
             let _ = write!(out, "{value}");
             false
         });
     }
 
-    /// Whether a field was only there to describe a record of the `log` crate.
-    fn is_of_log(&mut self, key: &str, value: Option<&str>) -> bool {
-        if !self.is_log || !key.starts_with("log.") {
-            return false;
-        }
-        if let ("log.target", Some(target)) = (key, value) {
-            text::push_clipped(&mut self.log_target, target, MAX_TARGET_BYTES);
-        }
-        true
+    /// Several texts.
+    pub(super) fn list_field(&mut self, key: &str, texts: &[String]) {
+        let format = self.format;
+        self.field(key, |out, _| {
+            match format {
+                LogFormat::Json => json::list(out, texts),
+                LogFormat::Text => plain::value(out, &texts.join(" <- "), true),
+            }
+            false
+        });
     }
 }
 
@@ -211,71 +201,4 @@ fn fit(out: &mut Vec<u8>, text: &str, limit_bytes: usize, write: impl Fn(&mut Ve
         used = out.len() - start;
     }
     true
-}
-
-/// Takes an event's fields.
-struct Visitor<'a>(&'a mut Line);
-
-impl Visit for Visitor<'_> {
-    fn record_bool(&mut self, field: &Field, value: bool) {
-        self.0.plain_field(field.name(), value);
-    }
-
-    fn record_i64(&mut self, field: &Field, value: i64) {
-        if !self.0.is_of_log(field.name(), None) {
-            self.0.plain_field(field.name(), value);
-        }
-    }
-
-    fn record_u64(&mut self, field: &Field, value: u64) {
-        if !self.0.is_of_log(field.name(), None) {
-            self.0.plain_field(field.name(), value);
-        }
-    }
-
-    // Few readers of JSON know numbers of this size.
-    fn record_i128(&mut self, field: &Field, value: i128) {
-        self.0.formatted_field(field.name(), format_args!("{value}"));
-    }
-
-    fn record_u128(&mut self, field: &Field, value: u128) {
-        self.0.formatted_field(field.name(), format_args!("{value}"));
-    }
-
-    fn record_f64(&mut self, field: &Field, value: f64) {
-        // JSON has no numbers that are not finite.
-        if value.is_finite() {
-            self.0.plain_field(field.name(), format_args!("{value:?}"));
-        } else {
-            self.0.text_field(field.name(), &value.to_string(), true);
-        }
-    }
-
-    fn record_str(&mut self, field: &Field, value: &str) {
-        match field.name() {
-            "message" => self.0.message(value),
-            key if self.0.is_of_log(key, Some(value)) => {}
-            key => self.0.text_field(key, value, false),
-        }
-    }
-
-    fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
-        self.0.formatted_field(field.name(), format_args!("{value}"));
-        let causes = text::causes(value, MAX_MESSAGE_BYTES);
-        if !causes.is_empty() {
-            let key = [field.name(), ".chain"].concat();
-            let format = self.0.format;
-            self.0.field(&key, |out, _| {
-                match format {
-                    LogFormat::Json => json::list(out, &causes),
-                    LogFormat::Text => plain::value(out, &causes.join(" <- "), true),
-                }
-                false
-            });
-        }
-    }
-
-    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        self.0.formatted_field(field.name(), format_args!("{value:?}"));
-    }
 }

@@ -32,9 +32,19 @@
 //! # Ok::<(), tta_tracing::logging::ParseLogLevelError>(())
 //! ```
 //!
+//! # Secrets
+//! Messages and fields are redacted before they are written, fields by their keys too, as the
+//! attributes of spans are: by the settings of the engine whose run the line is written in; outside
+//! a run by those of the installed one ([`Telemetry::install`]), and before any is installed by
+//! [`Redaction::default`](tta_telemetry::Redaction::default). A field that a rule drops is left out;
+//! of a text that is longer than `scan_bytes` (16 KiB) the rest is masked unseen. Names of fields
+//! and spans, which are literals of the program, stay as they are. This holds for records of the
+//! `log` crate as well.
+//!
 //! This module owns the lines and their level. It reads neither files nor the environment.
 
 mod config;
+mod fields;
 mod json;
 mod line;
 mod plain;
@@ -50,11 +60,12 @@ use tracing_core::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 use tta_primitives::interop::with_current;
-use tta_telemetry::Clock;
+use tta_telemetry::{Clock, SharedRedactor, Telemetry};
 
 pub use config::{LogFormat, LogLevel, LoggingConfig, ParseLogFormatError, ParseLogLevelError};
 pub use writer::{LoggingCounters, LoggingCounts};
 
+use fields::Fields;
 use line::{Line, MAX_SPANS, with_line};
 use writer::Writer;
 
@@ -208,10 +219,12 @@ where
             return;
         }
         with_line(output.format, output.color, |line| {
-            output.set_ids(line);
+            let redactor = output.set_ids(line);
+            let redactor = redactor.current();
+            line.redact(&redactor);
             let scope = cx.event_scope(event).into_iter().flatten();
             scope.take(MAX_SPANS).for_each(|span| line.add_span(span.name()));
-            event.record(&mut line.visitor(event.metadata()));
+            event.record(&mut Fields::new(line, &redactor, event.metadata()));
             line.finish(event.metadata());
             output.writer.write(&line.out, line.is_truncated);
         });
@@ -219,18 +232,20 @@ where
 }
 
 impl Output {
-    /// Time and ids. They are read before the fields are, which user code formats.
-    fn set_ids(&self, line: &mut Line) {
+    /// Time and ids. They are read before the fields are, which user code formats. Returns what takes
+    /// the secrets out: the run's engine knows.
+    fn set_ids(&self, line: &mut Line) -> SharedRedactor {
         with_current(|cx| {
             let clock = cx.map(tta_primitives::Context::clock).or(self.clock.as_ref());
             line.unix_ns = clock.map_or_else(system_unix_ns, |clock| clock.unix_ns(clock.ticks()));
-            let Some(cx) = cx else { return };
+            let Some(cx) = cx else { return Telemetry::global().redactor().clone() };
             line.trace_id = cx.trace_id();
             line.span_id = cx.span_id();
             if let Some(id) = cx.correlation_id() {
                 line.set_correlation_id(id);
             }
-        });
+            cx.telemetry().redactor().clone()
+        })
     }
 }
 

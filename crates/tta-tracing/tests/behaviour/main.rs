@@ -12,5 +12,6 @@ mod logging_hazards;
 mod orders;
 mod outside;
 mod places;
+mod redacted;
 mod support;
 mod threads;

@@ -34,6 +34,7 @@ fn write_step(labels: &[Name], step: &StepInstruments, out: &mut MetricCollector
         out.add(&catalog::REQUESTS, and(Name::from_static(status)), MetricValue::Count(count));
     }
     for (kind, count) in read.errors {
+        let kind = out.redactor().current().redacted_name("error_type", kind);
         out.add(&catalog::ERRORS, and(kind), MetricValue::Count(count));
     }
     let throughput = read.throughput;

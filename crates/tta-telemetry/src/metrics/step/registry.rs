@@ -13,12 +13,14 @@ use crate::cost::CostTotals;
 use crate::metrics::catalog;
 use crate::metrics::definition::LATENCY_BUCKETS;
 use crate::model::Name;
+use crate::redaction::SharedRedactor;
 use crate::slo::SloRegistry;
 
 /// The steps that one engine has met.
 #[derive(Debug)]
 pub(crate) struct StepRegistry {
     clock: Clock,
+    redactor: SharedRedactor,
     series: SeriesSet<StepInstruments>,
     bounds: Arc<Bounds>,
     /// Of those named primitives that have others.
@@ -36,6 +38,7 @@ impl StepRegistry {
         let bounds = |limits: &[f64]| Arc::new(Bounds::new(limits, 1e-9));
         Self {
             clock,
+            redactor: limiter.redactor().clone(),
             series: SeriesSet::new(limiter, catalog::DURATION.name, catalog::DURATION.labels),
             bounds: bounds(&LATENCY_BUCKETS),
             own_bounds: buckets.iter().map(|(name, limits)| (name.clone(), bounds(limits))).collect(),
@@ -54,7 +57,7 @@ impl StepRegistry {
             Ok(step) => {
                 // After it can be found, so that objectives configured meanwhile miss none.
                 if is_new.get() {
-                    slos.attach(name, &step);
+                    slos.attach(&self.label(1, name), &step);
                     self.name_overflow(&step);
                 }
                 step
@@ -67,10 +70,17 @@ impl StepRegistry {
         }
     }
 
+    /// A label without secrets, whether or not there is room for it.
+    fn label(&self, place: usize, value: &str) -> Name {
+        let key = catalog::DURATION.labels.get(place).copied().unwrap_or_default();
+        self.redactor.current().redacted_name(key, Name::from(value.to_owned()))
+    }
+
     /// Numbers a step that is being made.
     fn next_number(&self, labels: [&str; 3]) -> u32 {
         let mut numbered = self.numbered.write().unwrap_or_else(PoisonError::into_inner);
-        numbered.push(labels.map(|label| Name::from(label.to_owned())));
+        let [workflow, name, kind] = labels;
+        numbered.push([self.label(0, workflow), self.label(1, name), self.label(2, kind)]);
         u32::try_from(numbered.len()).unwrap_or(0)
     }
 
@@ -144,7 +154,11 @@ impl StepRegistry {
         let steps = self.series.read();
         for (labels, step) in &steps {
             let Some(name) = labels.get(1).map(Name::as_str).filter(|name| wanted(name)) else { continue };
-            combined.entry(name).or_default().add(step.read(true));
+            let mut read = step.read(true);
+            for (kind, _) in &mut read.errors {
+                *kind = self.redactor.current().redacted_name("error_type", kind.clone());
+            }
+            combined.entry(name).or_default().add(read);
         }
         let finish =
             |(name, combined): (&str, Combined)| combined.finish(Name::from(name.to_owned()), slos(name), cost(name));

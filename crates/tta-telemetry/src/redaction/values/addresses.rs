@@ -21,13 +21,27 @@ fn ends_url(byte: u8) -> bool {
 
 /// A name, `@`, and a domain whose last label is no number.
 pub(super) fn emails(text: &str, parts: &mut Parts) {
-    for (place, _) in text.match_indices('@') {
-        let start = run_start(text, place, is_local);
-        let mut end = run_end(text, place + 1, is_domain);
-        while end > place && matches!(at(text, end - 1), b'.' | b'-') {
+    emails_at(text, "@", parts);
+}
+
+/// The same in a URL: `ada%40example.com`.
+pub(super) fn encoded_emails(text: &str, parts: &mut Parts) {
+    emails_at(text, "%40", parts);
+}
+
+fn emails_at(text: &str, sign: &str, parts: &mut Parts) {
+    // A name does not reach over the sign before it, so that each byte is looked at once.
+    let mut after_last = 0;
+    for (place, _) in text.match_indices(sign) {
+        let between = text.get(after_last..place).unwrap_or("");
+        let start = after_last + run_start(between, between.len(), is_local);
+        let domain_start = place + sign.len();
+        after_last = domain_start;
+        let mut end = run_end(text, domain_start, is_domain);
+        while end > domain_start && matches!(at(text, end - 1), b'.' | b'-') {
             end -= 1;
         }
-        let domain = text.get(place + 1..end).unwrap_or("");
+        let domain = text.get(domain_start..end).unwrap_or("");
         let is_name = |label: &str| label.len() >= 2 && !label.bytes().any(|byte| byte.is_ascii_digit());
         let is_punycode = |label: &str| label.starts_with("xn--");
         let last = domain.rsplit_once('.').map(|(rest, last)| !rest.is_empty() && (is_name(last) || is_punycode(last)));
@@ -87,6 +101,7 @@ mod tests {
         ] {
             assert_eq!(marked(text, emails), want);
         }
+        assert_eq!(marked("?to=ada%40example.com&x=a%40b", encoded_emails), "?to=<>&x=a%40b");
     }
 
     #[test]

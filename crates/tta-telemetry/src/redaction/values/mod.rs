@@ -5,6 +5,7 @@
 
 mod addresses;
 mod cards;
+mod notations;
 mod pairs;
 mod tokens;
 
@@ -25,6 +26,7 @@ pub(super) fn find(text: &str, hints: Hints, is_secret_key: impl Fn(&str) -> boo
     }
     if hints.pem() {
         tokens::private_keys(text, parts);
+        notations::options(text, &is_secret_key, parts);
     }
     if hints.credentials() {
         tokens::bearers(text, parts);
@@ -37,10 +39,15 @@ pub(super) fn find(text: &str, hints: Hints, is_secret_key: impl Fn(&str) -> boo
         addresses::url_passwords(text, parts);
         addresses::emails(text, parts);
     }
+    if hints.encoded_at() {
+        addresses::encoded_emails(text, parts);
+    }
     if hints.card() {
         cards::find(text, parts);
     }
     if hints.pairs() {
+        notations::tuples(text, &is_secret_key, parts);
+        notations::elements(text, &is_secret_key, parts);
         pairs::find(text, is_secret_key, parts);
     }
 }

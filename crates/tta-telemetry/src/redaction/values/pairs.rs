@@ -11,11 +11,18 @@ const NO_SECRETS: &[&str] = &["null", "none", "nil", "true", "false", "undefined
 const PROSE: &[&str] = &["token", "session", "secret", "secrets", "credential", "credentials"];
 /// No word of prose has so many bytes.
 const LONGER_THAN_WORDS: usize = 40;
+/// What makes one of the words above part of a header or a variable, which prose does not mention.
+const NO_PROSE: &[&str] = &["x-", "access", "api", "auth", "refresh"];
+/// Where the name of a thing is that has its value beside it: lists of headers, settings in XML.
+const NAMES: &[&str] = &["header", "key", "name"];
+const VALUES: &[&str] = &["value", "val"];
 /// Headers whose value is the rest of the line.
 const WHOLE_LINE: &[&str] = &["authorization", "authorisation", "cookie", "cookies"];
 
 pub(super) fn find(text: &str, is_secret_key: impl Fn(&str) -> bool, parts: &mut Parts) {
     let mut covered = 0;
+    // `"name": "password"` says what the next `"value"` is.
+    let mut names_value = false;
     for (place, separator) in text.bytes().enumerate() {
         if !matches!(separator, b'=' | b':' | b'%') || place < covered {
             continue;
@@ -28,7 +35,15 @@ pub(super) fn find(text: &str, is_secret_key: impl Fn(&str) -> bool, parts: &mut
         let key = if is_bare { key.rsplit('.').next().unwrap_or(key) } else { key };
         // `pwd=x` of a connection string, but not `PWD=/app` of an environment.
         let is_password = key.eq_ignore_ascii_case("pwd") && !matches!(at(text, start), b'/' | b'~' | b'.');
-        if !is_secret_key(if is_password { "password" } else { key }) {
+        let is_named = std::mem::take(&mut names_value) && is_one_of(key, VALUES);
+        if !is_named && !is_secret_key(if is_password { "password" } else { key }) {
+            if is_one_of(key, NAMES) {
+                // A word, so that each is looked at once.
+                let named = start..run_end(text, start, |byte| {
+                    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')
+                });
+                names_value = text.get(named).is_some_and(&is_secret_key);
+            }
             continue;
         }
         let part = start..value_end(text, start, quote, key);
@@ -37,6 +52,10 @@ pub(super) fn find(text: &str, is_secret_key: impl Fn(&str) -> bool, parts: &mut
             parts.push(part);
         }
     }
+}
+
+fn is_one_of(word: &str, list: &[&str]) -> bool {
+    list.iter().any(|known| word.eq_ignore_ascii_case(known))
 }
 
 /// The word before a separator, and whether it is in quotes.
@@ -81,7 +100,7 @@ fn value_start(text: &str, from: usize) -> (usize, Option<u8>) {
     }
 }
 
-fn value_end(text: &str, start: usize, quote: Option<u8>, key: &str) -> usize {
+pub(super) fn value_end(text: &str, start: usize, quote: Option<u8>, key: &str) -> usize {
     let Some(quote) = quote else {
         let last = key.rsplit(['.', '-', '_']).next().unwrap_or(key);
         if WHOLE_LINE.iter().any(|name| last.eq_ignore_ascii_case(name)) {
@@ -135,11 +154,14 @@ fn quote_end(text: &str, start: usize) -> usize {
 
 fn is_secret(text: &str, part: &Range<usize>, key: &str, is_bare: bool) -> bool {
     let value = text.get(part.clone()).unwrap_or("");
-    if value.is_empty() || NO_SECRETS.iter().any(|word| value.eq_ignore_ascii_case(word)) {
+    if value.is_empty() || is_one_of(value, NO_SECRETS) {
         return false;
     }
     let last = key.rsplit(['.', '-', '_']).next().unwrap_or(key);
-    let could_be_prose = is_bare && PROSE.iter().any(|word| last.eq_ignore_ascii_case(word));
+    let could_be_prose = is_bare && is_one_of(last, PROSE) && {
+        let key = key.to_ascii_lowercase();
+        !NO_PROSE.iter().any(|part| key.contains(part))
+    };
     !could_be_prose || value.len() >= LONGER_THAN_WORDS || value.len() >= 6 && has_digit(text, part)
 }
 
@@ -182,6 +204,14 @@ mod tests {
             ("Uid=sa;Pwd=x;", "Uid=sa;Pwd=<>;"),
             ("f(token=a) b", "f(token=<>) b"),
             ("中password=ü中", "中password=<>"),
+            ("X-Auth-Token: abc", "X-Auth-Token: <>"),
+            (
+                r#"[{"name":"Cookie","value":"a=b"},{"name":"n","value":"1"}]"#,
+                r#"[{"name":"Cookie","value":"<>"},{"name":"n","value":"1"}]"#,
+            ),
+            (r#"<add key="password" value="hunter2"/>"#, r#"<add key="password" value="<>"/>"#),
+            ("GET /b/k?X-Amz-Signature=0a1b&x=2", "GET /b/k?X-Amz-Signature=<>&x=2"),
+            ("https://a.blob/c?sv=2020&sig=ab%3D&se=1", "https://a.blob/c?sv=2020&sig=<>&se=1"),
         ] {
             assert_eq!(find(text), want);
             assert!(Hints::of(text).pairs(), "{text}");
@@ -205,6 +235,9 @@ mod tests {
             "PWD=/app/src",
             "at src/auth/token.rs:12:5",
             "key=value",
+            r#"{"name":"password","required":true,"value":"x"}"#,
+            "signature=fn(u32) -> u32",
+            "invalid_token: The access token expired",
         ] {
             assert_eq!(find(text), text);
         }

@@ -35,7 +35,11 @@ pub(super) fn jwts(text: &str, parts: &mut Parts) {
 /// `bearer` and what follows, if that is no word of prose: `Bearer authentication failed`.
 pub(super) fn bearers(text: &str, parts: &mut Parts) {
     for place in places_of(text, "bearer") {
-        let start = run_end(text, place + 6, |byte| matches!(byte, b' ' | b'\t'));
+        let start = match text.get(place + 6..place + 9) {
+            // In a URL.
+            Some("%20") => place + 9,
+            _ => run_end(text, place + 6, |byte| matches!(byte, b' ' | b'\t')),
+        };
         if start == place + 6 || before(text, place).is_ascii_alphanumeric() {
             continue;
         }
@@ -91,15 +95,16 @@ fn decodes_to_credentials(base64: &str) -> bool {
 
 /// PEM (RFC 7468), also with its lines joined or escaped, and also if its end was cut off.
 pub(super) fn private_keys(text: &str, parts: &mut Parts) {
-    const BEGIN: &str = "-----BEGIN ";
-    const END: &str = "-----END ";
+    const BEGIN: &str = "-----BEGIN";
+    const END: &str = "-----END";
     let mut from = 0;
     while let Some(place) = text.get(from..).and_then(|rest| rest.find(BEGIN)).map(|place| place + from) {
         from = place + BEGIN.len();
         let rest = text.get(from..).unwrap_or("");
         // A label that is cut off could be one of a private key.
         let label = rest.split_once("-----").map_or(rest, |(label, _)| label);
-        if !label.contains("PRIVATE KEY") {
+        // Blanks may be encoded, as in a URL.
+        if !["PRIVATE KEY", "PRIVATE%20KEY", "PRIVATE+KEY"].iter().any(|words| label.contains(words)) {
             continue;
         }
         let end = rest.find(END).map_or(text.len(), |end| {
@@ -151,7 +156,12 @@ const FORMS: &[Form] = &[
     form("glpat-", 16, false), // GitLab
     form("hf_", 24, false),    // Hugging Face
     form("npm_", 24, false),
-    form("SG.", 30, true), // SendGrid
+    form("SG.", 30, true),        // SendGrid
+    form("dop_v1_", 32, true),    // DigitalOcean
+    form("shpat_", 24, true),     // Shopify
+    form("sq0csp-", 24, false),   // Square
+    form("dckr_pat_", 20, false), // Docker
+    form("gsk_", 32, true),       // Groq
 ];
 
 /// Looks at every place where a word begins; a search for each form would cost more to set up than
@@ -228,6 +238,7 @@ mod tests {
             ("Authorization: Bearer mF_9.B5f-4.1JqM", "Authorization: Bearer <>"),
             ("BEARER   abcdefghijklmnopqrstuv.", "BEARER   <>."),
             ("bearer\tab12cd", "bearer\t<>"),
+            ("auth=Bearer%20ab12cd&x", "auth=Bearer%20<>&x"),
             ("Bearer authentication failed", "Bearer authentication failed"),
             ("the bearer of bad news", "the bearer of bad news"),
             ("forbearer abc123", "forbearer abc123"),
@@ -258,6 +269,7 @@ mod tests {
             ("x -----BEGIN PRIVATE KEY-----\nMIIE".to_owned(), "x <>"),
             ("-----BEGIN PGP PRIVATE KEY BLOCK-----\nlQ\n-----END PGP PRIVATE KEY BLOCK-----.".to_owned(), "<>."),
             ("-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRI".to_owned(), "<>"),
+            ("k=-----BEGIN%20PRIVATE%20KEY-----%0AMIIE%0A-----END%20PRIVATE%20KEY-----&x".to_owned(), "k=<>&x"),
             ("-----BEGIN CERTIFICATE-----\nMIIE".to_owned(), "-----BEGIN CERTIFICATE-----\nMIIE"),
         ] {
             assert_eq!(marked(&text, private_keys), want);
