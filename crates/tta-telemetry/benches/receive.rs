@@ -3,7 +3,7 @@
 //! Nanoseconds for a span of 300 bytes in traces of 10, counted, put together and decided about,
 //! nearly all traces dropped: the least of several rounds, without and with the bound of memory
 //! biting.
-#![allow(clippy::print_stdout, clippy::disallowed_methods, clippy::expect_used)]
+#![allow(clippy::print_stdout, clippy::disallowed_methods, clippy::expect_used, clippy::indexing_slicing)]
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
