@@ -152,26 +152,31 @@ impl Budget {
         short
     }
 
-    /// A key of an attribute has a bound of its own; that of an entry takes from its attribute's.
-    fn key_value(&mut self, mut fields: Fields<'_>, depth: usize, is_entry: bool) -> Result<Attribute, WireError> {
+    /// The key of an attribute has a bound of its own; that of an entry takes from its attribute's, before
+    /// the entry's value does: a value that is cut is worth more than one under half a key.
+    fn key_value(&mut self, fields: Fields<'_>, depth: usize, is_entry: bool) -> Result<Attribute, WireError> {
         let mut key = "";
-        let mut value = Value::Empty;
-        let whole = self.room;
-        while let Some(field) = fields.next()? {
-            match field.number {
-                key_value::KEY => key = field.text()?,
-                key_value::VALUE => value = self.value(field.message()?, depth, value)?,
-                _ => {}
+        let mut keys = fields;
+        while let Some(field) = keys.next()? {
+            if field.number == key_value::KEY {
+                key = field.text()?;
             }
         }
         let key = if is_entry {
             self.take(key)
         } else {
-            let short = cut(key, whole);
+            let short = cut(key, self.room);
             self.is_cut |= short.len() < key.len();
             short
         };
         let key = known_key(key).map_or_else(|| Name::from(Arc::<str>::from(key)), Name::from_static);
+        let mut value = Value::Empty;
+        let mut values = fields;
+        while let Some(field) = values.next()? {
+            if field.number == key_value::VALUE {
+                value = self.value(field.message()?, depth, value)?;
+            }
+        }
         Ok(Attribute { key, value })
     }
 
