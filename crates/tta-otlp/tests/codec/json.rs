@@ -223,7 +223,7 @@ fn what_is_no_json_is_refused_with_its_place() {
             "{\"resourceSpans\":[{\"scopeSpans\":[{\"spans\":[{\"name\":\"a",
             "resourceSpans[0].scopeSpans[0].spans[0].name",
             1,
-            55,
+            53,
         ),
     ] {
         let error = read_json(body.as_bytes()).unwrap_err();
