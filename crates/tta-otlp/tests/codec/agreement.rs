@@ -6,7 +6,7 @@ use prost::Message;
 use tta_otlp::encode_spans;
 use tta_telemetry::{Resource, Trace};
 
-use crate::support::{convert, read, strategies, trace};
+use crate::support::{convert, read, span, strategies, trace};
 
 /// Of no use where every span was received.
 fn nobody() -> Resource {
@@ -20,6 +20,9 @@ fn encoded(traces: &[Trace]) -> Vec<u8> {
 }
 
 proptest! {
+    // Requests are large, and what is wrong shows in few of them.
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     #[test]
     fn records_hold_what_generated_types_read(request in strategies::request()) {
         let (expected, refused) = convert::records(&request);
@@ -64,6 +67,8 @@ proptest! {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
     #[test]
     fn a_request_with_any_byte_changed_reads_as_others_read_it(
         request in strategies::request(), place: proptest::sample::Index, byte: u8,
@@ -90,27 +95,37 @@ proptest! {
     }
 
     #[test]
-    fn messages_in_pieces_are_put_together(first in strategies::span(), second in strategies::span()) {
-        // Protocol Buffers: fields of a message that is written twice are merged.
-        let mut bytes = first.encode_to_vec();
-        bytes.extend(second.encode_to_vec());
-        let merged = opentelemetry_proto::tonic::trace::v1::Span::decode(bytes.as_slice()).unwrap();
-        let mut body = Vec::new();
-        for message in [bytes.as_slice()] {
-            // spans (2) of scope_spans (2) of resource_spans (1)
-            let spans = [&[0x12][..], &length(message.len()), message].concat();
-            let scopes = [&[0x12][..], &length(spans.len()), &spans].concat();
-            body.extend([&[0x0a][..], &length(scopes.len()), &scopes].concat());
+    fn messages_in_pieces_are_put_together(
+        spans in (strategies::span(), strategies::span()),
+        resources in (strategies::resource_spans(), strategies::resource_spans()),
+        pairs in (strategies::attributes(), strategies::attributes()),
+    ) {
+        // Protocol Buffers: a message that is written twice is one, its lists one behind the other.
+        let in_pieces = pairs.0.iter().zip(&pairs.1).map(|(first, second)| message(9, &both(first, second)));
+        let attributes = [span().encode_to_vec(), in_pieces.flatten().collect()].concat();
+        let bodies = [
+            message(1, &message(2, &message(2, &both(&spans.0, &spans.1)))),
+            message(1, &both(&resources.0, &resources.1)),
+            message(1, &message(2, &message(2, &attributes))),
+        ];
+        for body in bodies {
+            let (_, got) = read(&body).unwrap();
+            let (expected, _) = convert::records(&ExportTraceServiceRequest::decode(body.as_slice()).unwrap());
+            let got: Vec<_> = got.into_iter().map(|got| (got.head.trace_id, got.span)).collect();
+            prop_assert_eq!(got, expected);
         }
-        let (_, got) = read(&body).unwrap();
-        let (expected, _) = convert::records(&crate::support::request(vec![merged]));
-        let got: Vec<_> = got.into_iter().map(|got| (got.head.trace_id, got.span)).collect();
-        prop_assert_eq!(got, expected);
     }
 }
 
-fn length(length: usize) -> Vec<u8> {
+fn both(first: &impl Message, second: &impl Message) -> Vec<u8> {
+    [first.encode_to_vec(), second.encode_to_vec()].concat()
+}
+
+/// A field that holds these bytes.
+fn message(field: u32, bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
-    prost::encoding::encode_varint(length as u64, &mut out);
+    prost::encoding::encode_key(field, prost::encoding::WireType::LengthDelimited, &mut out);
+    prost::encoding::encode_varint(bytes.len() as u64, &mut out);
+    out.extend(bytes);
     out
 }

@@ -1,6 +1,7 @@
 //! What arrives in OTLP is what the records hold, and what is written is what others read.
 //!
 //! The types that `opentelemetry-proto` generates are the second reader and writer throughout.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod agreement;
 mod corpus;

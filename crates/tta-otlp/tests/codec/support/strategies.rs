@@ -52,7 +52,7 @@ fn key_value(key: String, value: Option<AnyValue>) -> KeyValue {
     KeyValue { key, value: value.filter(|value| value.value.is_some()), ..KeyValue::default() }
 }
 
-fn attributes() -> impl Strategy<Value = Vec<KeyValue>> {
+pub(crate) fn attributes() -> impl Strategy<Value = Vec<KeyValue>> {
     vec((key(), value()).prop_map(|(key, value)| key_value(key, Some(value))), 0..5)
 }
 
@@ -116,7 +116,7 @@ prop_compose! {
 }
 
 prop_compose! {
-    fn resource_spans()(
+    pub(crate) fn resource_spans()(
         resource in proptest::option::of((attributes(), 0..3_u32)),
         scope_spans in vec(scope_spans(), 0..3),
         schema_url in text(),
