@@ -38,6 +38,15 @@ impl SpanCodec for OtlpCodec {
     }
 }
 
+/// How many fields there are with this number: cheaper to count than to grow for.
+fn count(mut fields: Fields<'_>, number: u32) -> Result<usize, WireError> {
+    let mut count = 0;
+    while let Some(field) = fields.next()? {
+        count += usize::from(field.number == number);
+    }
+    Ok(count)
+}
+
 /// A span in the making.
 struct Decoding<'a, 'l> {
     limits: &'l OtlpLimits,
@@ -92,6 +101,7 @@ impl<'a, 'l> Decoding<'a, 'l> {
 
     fn span(mut self, source: &Arc<Source>, bytes: &'a [u8]) -> Result<Option<SpanRecord>, WireError> {
         let mut fields = Fields::new(bytes);
+        self.attributes.reserve_exact(count(fields, span::ATTRIBUTES)?.min(self.limits.attributes_per_span));
         while let Some(field) = fields.next()? {
             match field.number {
                 span::SPAN_ID => self.span_id = field.bytes()?,

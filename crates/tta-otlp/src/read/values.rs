@@ -16,6 +16,11 @@ use crate::wire::{Fields, WireError};
 /// What a value in a list counts at least against `attribute_bytes`: that many bytes it takes on the wire.
 const LEAST_ELEMENT_BYTES: usize = 4;
 
+/// The keys of those fields that are in almost every attribute, as they are written: number and wire type.
+const KEY_BYTE: u8 = (key_value::KEY << 3 | 2) as u8;
+const VALUE_BYTE: u8 = (key_value::VALUE << 3 | 2) as u8;
+const STRING_BYTE: u8 = (any_value::STRING << 3 | 2) as u8;
+
 /// A value as far as a head needs it.
 #[derive(Clone, Copy, Default)]
 pub(super) enum Plain<'a> {
@@ -39,6 +44,14 @@ impl<'a> Plain<'a> {
 /// in more than `depth` others are not looked into.
 #[inline]
 pub(super) fn check_key_value<'a>(mut fields: Fields<'a>, depth: usize) -> Result<(&'a str, Plain<'a>), WireError> {
+    // As almost all are written: a short key, then a short value, and nothing else.
+    let mut short = fields;
+    if let (Some(key), Some(value)) = (short.short(KEY_BYTE), short.short(VALUE_BYTE))
+        && short.is_empty()
+        && let Ok(key) = std::str::from_utf8(key)
+    {
+        return Ok((key, check_value(Fields::new(value), depth)?));
+    }
     let (mut key, mut value) = ("", Plain::Other);
     while let Some(field) = fields.next()? {
         match field.number {
@@ -52,6 +65,13 @@ pub(super) fn check_key_value<'a>(mut fields: Fields<'a>, depth: usize) -> Resul
 
 #[inline]
 fn check_value<'a>(mut fields: Fields<'a>, depth: usize) -> Result<Plain<'a>, WireError> {
+    let mut short = fields;
+    if let Some(text) = short.short(STRING_BYTE)
+        && short.is_empty()
+        && let Ok(text) = std::str::from_utf8(text)
+    {
+        return Ok(Plain::Text(text));
+    }
     let mut plain = Plain::Other;
     while let Some(field) = fields.next()? {
         plain = match field.number {
@@ -152,16 +172,7 @@ impl Budget {
         short
     }
 
-    /// The key of an attribute has a bound of its own; that of an entry takes from its attribute's, before
-    /// the entry's value does: a value that is cut is worth more than one under half a key.
-    fn key_value(&mut self, fields: Fields<'_>, depth: usize, is_entry: bool) -> Result<Attribute, WireError> {
-        let mut key = "";
-        let mut keys = fields;
-        while let Some(field) = keys.next()? {
-            if field.number == key_value::KEY {
-                key = field.text()?;
-            }
-        }
+    fn key(&mut self, key: &str, is_entry: bool) -> Name {
         let key = if is_entry {
             self.take(key)
         } else {
@@ -169,7 +180,28 @@ impl Budget {
             self.is_cut |= short.len() < key.len();
             short
         };
-        let key = known_key(key).map_or_else(|| Name::from(Arc::<str>::from(key)), Name::from_static);
+        known_key(key).map_or_else(|| Name::from(Arc::<str>::from(key)), Name::from_static)
+    }
+
+    /// The key of an attribute has a bound of its own; that of an entry takes from its attribute's, before
+    /// the entry's value does: a value that is cut is worth more than one under half a key.
+    fn key_value(&mut self, fields: Fields<'_>, depth: usize, is_entry: bool) -> Result<Attribute, WireError> {
+        let mut short = fields;
+        if let (Some(key), Some(value)) = (short.short(KEY_BYTE), short.short(VALUE_BYTE))
+            && short.is_empty()
+            && let Ok(key) = std::str::from_utf8(key)
+        {
+            let key = self.key(key, is_entry);
+            return Ok(Attribute { key, value: self.value(Fields::new(value), depth, Value::Empty)? });
+        }
+        let mut key = "";
+        let mut keys = fields;
+        while let Some(field) = keys.next()? {
+            if field.number == key_value::KEY {
+                key = field.text()?;
+            }
+        }
+        let key = self.key(key, is_entry);
         let mut value = Value::Empty;
         let mut values = fields;
         while let Some(field) = values.next()? {

@@ -127,7 +127,7 @@ impl<'a> Fields<'a> {
     }
 
     /// The next field; `None` at the end. Unknown fields are skipped by not looking at them.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn next(&mut self) -> Result<Option<Field<'a>>, WireError> {
         let at = self.rest;
         if at.is_empty() {
@@ -152,6 +152,21 @@ impl<'a> Fields<'a> {
             _ => return Err(WireError::new(WireProblem::WireType, at)),
         };
         Ok(Some(Field { number: number as u32, payload, at }))
+    }
+
+    /// The bytes of the next field, if that is the one whose key is this byte (the number times 8, plus
+    /// 2) and they are fewer than 128: as most are. Else nothing happens, and [`next`](Self::next) says
+    /// what is there.
+    #[inline(always)]
+    pub(crate) fn short(&mut self, key: u8) -> Option<&'a [u8]> {
+        let [first, length @ 0..=0x7f, rest @ ..] = self.rest else { return None };
+        let (taken, rest) = rest.split_at_checked(usize::from(*length)).filter(|_| *first == key)?;
+        self.rest = rest;
+        Some(taken)
+    }
+
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.rest.is_empty()
     }
 
     #[inline]
@@ -219,6 +234,18 @@ mod tests {
         let most = first(b"\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01").unwrap().unwrap();
         assert_eq!(most.varint(), Ok(u64::MAX));
         assert!(first(b"").unwrap().is_none());
+    }
+
+    #[test]
+    fn a_short_field_is_taken_only_when_it_is_the_one_that_is_asked_for() {
+        let mut fields = Fields::new(b"\x12\x07testing\x0a\x00");
+        assert_eq!(fields.short(0x0a), None);
+        assert_eq!(fields.short(0x12), Some(&b"testing"[..]));
+        assert_eq!((fields.short(0x0a), fields.is_empty()), (Some(&b""[..]), true));
+        for other in [&b"\x12\x08testing"[..], b"\x12", b"", b"\x12\x80\x00"] {
+            let mut fields = Fields::new(other);
+            assert_eq!((fields.short(0x12), fields.rest), (None, other));
+        }
     }
 
     #[test]
