@@ -4,5 +4,6 @@
 //! on a stable compiler can include these files too.
 #![forbid(unsafe_code)]
 
+pub mod otlp;
 pub mod propagation;
 pub mod rules;

@@ -42,6 +42,11 @@ const LAYERS: &[Layer] = &[
         must_never_know: &["http", "hyper", "reqwest", "axum", "tonic"],
     },
     Layer {
+        name: "tta-otlp",
+        may_use: May::UseOnly(&["tta-telemetry"]),
+        must_never_know: &["axum", "parquet", "arrow", "object_store", "redis"],
+    },
+    Layer {
         name: "tta-http",
         may_use: May::UseOnly(&["tta-telemetry", "tta-primitives"]),
         must_never_know: &["tonic", "prost", "opentelemetry-proto", "parquet", "arrow", "object_store", "redis"],
@@ -58,7 +63,7 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         name: "tta-server",
-        may_use: May::UseOnly(&["tta-telemetry"]),
+        may_use: May::UseOnly(&["tta-telemetry", "tta-otlp"]),
         must_never_know: &["reqwest", "parquet", "arrow", "object_store", "redis"],
     },
     Layer {
@@ -67,6 +72,7 @@ const LAYERS: &[Layer] = &[
             "tta-telemetry",
             "tta-primitives",
             "tta-host",
+            "tta-otlp",
             "tta-http",
             "tta-redis",
             "tta-tracing",
