@@ -2,6 +2,7 @@
 //!
 //! - [`MetricsServer`]: serves `/metrics` on a port of its own, 127.0.0.1:9464 unless told otherwise.
 //! - [`router`]: the same as routes of a program that has a server already.
+//! - [`Server`]: serves any routes within limits, with TLS and tokens: [`ServerSettings`].
 //! - [`Page`]: the page alone, for any other way to serve it.
 //!
 //! A page is written in the format that the request accepts ([`Format`]): the text format of
@@ -31,7 +32,11 @@ mod metrics;
 use axum::Router;
 use tta_telemetry::Telemetry;
 
-pub use crate::http::{ServerCounters, ServerError, ServerLimits};
+pub use crate::http::{
+    CheckedSettings, RateLimit, Require, RequireService, Scope, Secret, Server, ServerCounters, ServerError,
+    ServerLimits, ServerSettings, SettingsErrors, TlsConfig, TlsError, TlsFiles, TokenError, TokenSource, Tokens,
+    with_fallbacks,
+};
 pub use metrics::{Format, MetricsServer, MetricsServerBuilder, Page};
 
 /// The route `/metrics` (GET and HEAD) of an engine, to be merged into or nested in a program's own

@@ -4,6 +4,9 @@ use std::net::SocketAddr;
 
 use thiserror::Error;
 
+use super::auth::TokenError;
+use super::tls::TlsError;
+
 /// Why a server does not start.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
@@ -35,4 +38,46 @@ pub enum ServerError {
         /// What is accepted.
         accepted: &'static str,
     },
+    /// Others could reach the address, and nothing keeps them out.
+    #[error(
+        "cannot serve at {address} without tokens: whoever reaches it could read all traces, metrics and costs, send \
+         spans, and change the configuration; set tokens, or an address of this machine (127.0.0.1), or `insecure` to \
+         expose it all the same"
+    )]
+    Exposed {
+        /// The address that was asked for.
+        address: SocketAddr,
+    },
+    /// A token is not accepted.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// The certificate or its key is not accepted.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
 }
+
+/// All that is wrong with settings, at least one thing. Written one to a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SettingsErrors(Vec<ServerError>);
+
+impl SettingsErrors {
+    pub(crate) fn new(errors: Vec<ServerError>) -> Self {
+        Self(errors)
+    }
+
+    /// One after the other.
+    pub fn iter(&self) -> impl Iterator<Item = &ServerError> {
+        self.0.iter()
+    }
+}
+
+impl std::fmt::Display for SettingsErrors {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (number, error) in self.0.iter().enumerate() {
+            write!(f, "{}{error}", if number == 0 { "" } else { "\n" })?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for SettingsErrors {}

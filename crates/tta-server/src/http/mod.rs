@@ -1,15 +1,31 @@
-//! What every server here has in common: listening, limits, and replies that say what is wrong.
+//! What every server here has in common: listening, limits, tokens, and replies that say what is wrong.
+//!
+//! - `listen`, `connection`, `streams`, `patient`: sockets, places, protocols and their ends.
+//! - `guard`: what stands between connections and routes.
+//! - `auth`, `tls`, `binding`: who may ask, and over what.
+//! - `settings`, `limits`, `error`, `counters`, `problem`: what is told to a server and what it says.
 //!
 //! Owns sockets and bounds. Knows nothing of what is served.
 
+mod auth;
+mod binding;
+mod connection;
 mod counters;
 mod error;
+mod guard;
 mod limits;
 mod listen;
 mod patient;
 pub(crate) mod problem;
+mod settings;
+mod streams;
+mod tls;
 
+pub use auth::{Require, RequireService, Scope, Secret, TokenError, TokenSource, Tokens};
 pub use counters::ServerCounters;
-pub use error::ServerError;
-pub use limits::ServerLimits;
-pub(crate) use listen::Server;
+pub use error::{ServerError, SettingsErrors};
+pub use limits::{RateLimit, ServerLimits};
+pub use listen::Server;
+pub use problem::with_fallbacks;
+pub use settings::{CheckedSettings, ServerSettings};
+pub use tls::{TlsConfig, TlsError, TlsFiles};

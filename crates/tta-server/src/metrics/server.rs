@@ -7,7 +7,7 @@ use http::StatusCode;
 use tta_telemetry::Telemetry;
 
 use super::{Endpoint, PATH};
-use crate::http::{Server, ServerCounters, ServerError, ServerLimits, problem};
+use crate::http::{CheckedSettings, Server, ServerCounters, ServerError, ServerLimits, problem};
 
 /// Where metrics are served unless something else is said: the port of Prometheus exporters of
 /// OpenTelemetry, to this machine only.
@@ -112,7 +112,8 @@ impl MetricsServerBuilder {
         let endpoint = Endpoint::new(&self.telemetry);
         let unknown = || async { problem::reply(StatusCode::NOT_FOUND, "the metrics are at /metrics") };
         let router = endpoint.router().fallback(unknown);
-        let server = Server::start(self.address, router, self.limits).await?;
+        let settings = CheckedSettings::open(self.address, self.limits)?;
+        let server = Server::start(&settings, router).await?;
         Ok(MetricsServer { server, endpoint })
     }
 }

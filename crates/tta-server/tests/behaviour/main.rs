@@ -1,8 +1,9 @@
-//! Metrics as those that scrape get them: over real sockets, from servers on this machine.
+//! Metrics as those that scrape get them, and servers as their clients find them: over real sockets, from servers on this machine.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod consistency;
 mod formats;
+mod guard;
 mod limits;
 mod protobuf;
 mod requests;

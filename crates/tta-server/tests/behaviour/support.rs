@@ -73,7 +73,7 @@ pub(crate) async fn scrape(server: &MetricsServer, headers: &[&str]) -> Reply {
     ask(server.local_addr(), "GET", "/metrics", headers).await
 }
 
-fn read(bytes: &[u8]) -> Reply {
+pub(crate) fn read(bytes: &[u8]) -> Reply {
     let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
     let head = String::from_utf8(bytes[..end].to_vec()).unwrap().to_ascii_lowercase();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();

@@ -1,0 +1,9 @@
+//! Servers within their limits: who is refused, with what, and who is not.
+
+mod bodies;
+mod http2;
+mod requests;
+mod shutdown;
+mod support;
+mod tls;
+mod tokens;
