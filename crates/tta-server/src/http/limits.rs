@@ -39,7 +39,8 @@ pub struct ServerLimits {
     /// with bursts of 4,000.
     pub rate: Option<RateLimit>,
     /// How long the head of a request may take to arrive, and a connection of HTTP/1 may be idle, and
-    /// a TLS handshake may take, above 0 to 1 h. Default: 10 s.
+    /// a TLS handshake may take, above 0 to 1 h. Default: 10 s. On a new connection the first byte has
+    /// as long again.
     pub header_timeout: Duration,
     /// How long a connection of HTTP/2 may be idle, above 0 to 1 h. Default: 60 s. Idle connections
     /// are closed earlier when others wait.

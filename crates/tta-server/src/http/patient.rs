@@ -15,7 +15,7 @@ use tokio::time::{Instant, Sleep};
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// How long, and for how many bytes, what a refused client still sends is read and thrown away.
 /// Closing at once would make the system take back the reply that says why.
-const LINGER: Duration = Duration::from_secs(2);
+const LINGER: Duration = Duration::from_secs(5);
 const LINGER_BYTES: usize = 4 << 20;
 
 /// What is known of a connection, beside it.

@@ -26,8 +26,9 @@ pub struct ServerSettings {
     /// Where to listen; port 0 is any that is free. Default: 127.0.0.1:8000, which only programs of
     /// this machine reach. Another address needs tokens or `insecure`.
     pub address: SocketAddr,
-    /// Serves everything, at whatever address, to whoever asks, when there are no tokens. Default:
-    /// false.
+    /// Serves everything, at whatever address and by whatever name, to whoever asks, when there are no
+    /// tokens. Default: false: then a server without tokens answers only requests for `localhost` or an
+    /// IP address, so that no web page reaches it through a name of its own.
     pub insecure: bool,
     /// Certificate and key. Default: none, so that nothing is encrypted.
     pub tls: Option<TlsFiles>,

@@ -4,7 +4,7 @@ use axum::body::{Body, Bytes};
 use axum::routing::post;
 use http_body::Body as _;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 use tta_server::{Server, ServerLimits};
 
@@ -41,6 +41,20 @@ async fn a_body_of_a_gigabyte_that_is_streamed_is_cut_early_and_told_why() {
     // What it had sent by then, and what sockets buffer.
     assert!(sent < 64 << 20, "{sent}");
     assert_eq!(server.counters().too_large, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_sends_all_before_it_reads_is_told_too() {
+    let server = serve(limits()).await;
+    for framing in ["content-length: 500000", "transfer-encoding: chunked"] {
+        let body = [b"7a120\r\n".as_slice(), &[b'x'; 500_000], b"\r\n0\r\n\r\n"].concat();
+        let socket = TcpSocket::new_v4().unwrap();
+        // Of which little fits into buffers.
+        socket.set_send_buffer_size(16 << 10).unwrap();
+        let mut stream = socket.connect(server.local_addr()).await.unwrap();
+        stream.write_all(&[head("POST", "/length", &[framing]).as_bytes(), &body].concat()).await.unwrap();
+        assert_eq!(problem(&rest(&mut stream).await).0, 413, "{framing}");
+    }
 }
 
 #[tokio::test]

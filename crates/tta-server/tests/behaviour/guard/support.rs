@@ -23,7 +23,8 @@ pub(crate) const READ: &str = "5f0c1a9b7e3d2846-read";
 pub(crate) const WRITE: &str = "82d1c07be94f6a35-write";
 pub(crate) const ADMIN: &str = "b37e5a0d91c8f264-admin";
 
-/// `/hello`, `/length` (of what is posted), `/never` (answers) and `/large` (1 MiB in one piece).
+/// `/hello`, `/length` (of what is posted), `/never` (answers) `/large` and `/larger` (1 and 32 MiB
+/// in one piece).
 pub(crate) fn routes() -> Router {
     Router::new()
         .route("/hello", get(|| async { "hello" }))
@@ -35,6 +36,7 @@ pub(crate) fn routes() -> Router {
         )
         .route("/never", get(std::future::pending::<()>))
         .route("/large", get(|| async { vec![b'x'; 1 << 20] }))
+        .route("/larger", get(|| async { vec![b'x'; 32 << 20] }))
 }
 
 pub(crate) fn settings(limits: ServerLimits) -> ServerSettings {

@@ -8,7 +8,7 @@ use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tta_server::{Server, ServerLimits, ServerSettings, TlsConfig, TlsFiles};
@@ -40,7 +40,9 @@ async fn connect(
     let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
     let mut config = config.with_root_certificates(roots).with_no_client_auth();
     config.alpn_protocols = vec![protocol.as_bytes().to_vec()];
-    let stream = TcpStream::connect(server.local_addr()).await.unwrap();
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(16 << 10).unwrap();
+    let stream = socket.connect(server.local_addr()).await.unwrap();
     TlsConnector::from(Arc::new(config)).connect(ServerName::try_from("localhost").unwrap(), stream).await
 }
 
@@ -93,6 +95,20 @@ async fn a_handshake_that_stalls_or_is_none_is_closed() {
     let counters = until(&server, |counters| counters.handshakes_failed == 3).await;
     assert_eq!((counters.accepted, counters.requests), (3, 0));
     connect(&server, &trusted, "http/1.1").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_client_that_takes_nothing_is_cut_off_under_tls_too() {
+    let directory = tempfile::tempdir().unwrap();
+    let (files, trusted) = certificate(directory.path());
+    let (server, _) = serve(&files, ServerLimits { write_timeout: SHORT, ..ServerLimits::default() }).await;
+    let mut stream = connect(&server, &trusted, "http/1.1").await.unwrap();
+    stream.write_all(head("GET", "/larger", &[]).as_bytes()).await.unwrap();
+    let counters = until(&server, |counters| counters.stuck_cut > 0).await;
+    assert_eq!((counters.stuck_cut, counters.broken, counters.idle_closed), (1, 0, 0));
+    let mut got = Vec::new();
+    stream.read_to_end(&mut got).await.unwrap_err();
+    assert!(got.len() < 16 << 20, "{}", got.len());
 }
 
 #[test]
