@@ -28,6 +28,7 @@
 
 mod http;
 mod metrics;
+mod otlp;
 
 use axum::Router;
 use tta_telemetry::Telemetry;
@@ -38,6 +39,7 @@ pub use crate::http::{
     with_fallbacks,
 };
 pub use metrics::{Format, MetricsServer, MetricsServerBuilder, Page};
+pub use otlp::OtlpReceiver;
 
 /// The route `/metrics` (GET and HEAD) of an engine, to be merged into or nested in a program's own
 /// routes. It has no fallback of its own.

@@ -21,13 +21,26 @@ pub(crate) struct Detail(Cow<'static, str>);
 /// A reply of this status. The detail says what was given and what is accepted; it may quote what a
 /// request said.
 pub(crate) fn reply(status: StatusCode, detail: impl Into<Cow<'static, str>>) -> Response {
-    let detail = detail.into();
+    problem(status, detail.into(), None)
+}
+
+/// The same, which is at once the JSON of `google.rpc.Status` with this code: the members of each are
+/// unknown to readers of the other, who pass over them.
+pub(crate) fn reply_with(status: StatusCode, detail: impl Into<Cow<'static, str>>, code: i32) -> Response {
+    problem(status, detail.into(), Some(code))
+}
+
+fn problem(status: StatusCode, detail: Cow<'static, str>, code: Option<i32>) -> Response {
     let mut body = String::with_capacity(96 + detail.len());
     body.push_str("{\"title\":");
     push_json(&mut body, status.canonical_reason().unwrap_or("Unknown"));
     // Writing to a string does not fail.
     let _ = write!(body, ",\"status\":{},\"detail\":", status.as_u16());
     push_json(&mut body, &detail);
+    if let Some(code) = code {
+        let _ = write!(body, ",\"code\":{code},\"message\":");
+        push_json(&mut body, &detail);
+    }
     body.push_str("}\n");
     let mut response = (status, [(CONTENT_TYPE, KIND)], body).into_response();
     response.extensions_mut().insert(Detail(detail));

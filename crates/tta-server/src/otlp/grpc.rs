@@ -1,0 +1,75 @@
+//! OTLP over gRPC.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{Request, State};
+use axum::response::Response;
+use axum::routing::post;
+use tonic::codec::CompressionEncoding;
+use tonic::server::{Grpc, UnaryService};
+use tonic::{Code, Status};
+use tta_otlp::ErrorReply;
+
+use super::raw::Raw;
+use super::{Encoding, OtlpReceiver};
+
+/// Bytes of a message, before and after its own decompression, which gRPC does within the body.
+const MESSAGE_BYTES: usize = 32 << 20;
+const TRACES: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
+const METRICS: &str = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
+const LOGS: &str = "/opentelemetry.proto.collector.logs.v1.LogsService/Export";
+
+pub(super) fn router(receiver: OtlpReceiver) -> Router {
+    Router::new()
+        .route(TRACES, post(traces))
+        .route(METRICS, post(|| async { refusal("metrics are not taken, only traces") }))
+        .route(LOGS, post(|| async { refusal("logs are not taken, only traces") }))
+        .with_state(receiver)
+}
+
+fn refusal(message: &'static str) -> Response {
+    Status::unimplemented(message).into_http::<tonic::body::Body>().map(Body::new)
+}
+
+async fn traces(State(receiver): State<OtlpReceiver>, request: Request) -> Response {
+    let mut grpc = Grpc::new(Raw).accept_compressed(CompressionEncoding::Gzip).max_decoding_message_size(MESSAGE_BYTES);
+    grpc.unary(Traces(receiver), request).await.map(Body::new)
+}
+
+struct Traces(OtlpReceiver);
+
+impl UnaryService<Bytes> for Traces {
+    type Response = Vec<u8>;
+    type Future = Pin<Box<dyn Future<Output = Result<tonic::Response<Vec<u8>>, Status>> + Send>>;
+
+    fn call(&mut self, request: tonic::Request<Bytes>) -> Self::Future {
+        let receiver = self.0.clone();
+        Box::pin(async move {
+            let reply = receiver.take(request.into_inner(), Encoding::Protobuf).await;
+            reply.map(|reply| tonic::Response::new(reply.to_protobuf())).map_err(|error| status(&error))
+        })
+    }
+}
+
+fn status(error: &ErrorReply) -> Status {
+    let details = Bytes::from(error.to_protobuf());
+    Status::with_details(Code::from_i32(error.code.number()), error.message.as_ref(), details)
+}
+
+#[cfg(test)]
+mod tests {
+    use tta_otlp::ReplyCode;
+
+    use super::*;
+
+    #[test]
+    fn an_error_has_the_code_and_the_details_that_say_when_to_come_back() {
+        let error = ErrorReply::new(ReplyCode::Unavailable, "later").retry_after(std::time::Duration::from_secs(5));
+        let status = status(&error);
+        assert_eq!((status.code(), status.message()), (Code::Unavailable, "later"));
+        assert_eq!(ErrorReply::from_protobuf(status.details()).unwrap(), error);
+    }
+}

@@ -1,0 +1,141 @@
+//! Spans of other processes, taken by OTLP: over HTTP and over gRPC.
+//!
+//! Owns the protocol's way in: paths, encodings, replies. What a request holds is `tta-otlp`'s to
+//! read; what becomes of its spans is the engine's; limits of bodies and connections are `http`'s.
+//!
+//! A request is read on a thread that may block, as many at a time as there are processors: reading
+//! decides about older traces when memory runs out, and waits for sinks that keep up. So senders are
+//! slowed down to what can be done, and an answer of success means that every span in it that was
+//! not refused is in its trace.
+
+mod grpc;
+mod http;
+mod raw;
+
+use std::cell::Cell;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Bytes;
+use tokio::sync::Semaphore;
+use tta_otlp::{ErrorReply, ExportReply, OtlpCodec, OtlpLimits, ReplyCode, decode_json, decode_protobuf};
+use tta_telemetry::receive::{ReceiveLimits, Receiver, ReceiverStatus, SpanHead};
+use tta_telemetry::{LimitError, Source, Telemetry};
+
+/// Takes spans of other processes for an engine.
+///
+/// ```
+/// use tta_server::OtlpReceiver;
+/// use tta_telemetry::Telemetry;
+///
+/// let telemetry = Telemetry::builder().build()?;
+/// let receiver = OtlpReceiver::new(&telemetry)?;
+/// let router = receiver.http().merge(receiver.grpc());
+/// # let _ = router;
+/// assert_eq!(receiver.status().spans, 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct OtlpReceiver(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    receiver: Receiver,
+    limits: OtlpLimits,
+    readers: Semaphore,
+    telemetry: Telemetry,
+}
+
+/// How a request was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Encoding {
+    Protobuf,
+    Json,
+}
+
+impl OtlpReceiver {
+    /// Takes spans within the default bounds.
+    ///
+    /// # Errors
+    /// Never with these; see [`OtlpReceiver::within`].
+    pub fn new(telemetry: &Telemetry) -> Result<Self, LimitError> {
+        Self::within(telemetry, OtlpLimits::default(), ReceiveLimits::default())
+    }
+
+    /// Takes spans within these bounds: of one request, and of all that wait for their decision.
+    ///
+    /// # Errors
+    /// A bound outside its range.
+    pub fn within(telemetry: &Telemetry, otlp: OtlpLimits, received: ReceiveLimits) -> Result<Self, LimitError> {
+        otlp.check()?;
+        let receiver = telemetry.receiver(OtlpCodec::new(otlp.clone()), received)?;
+        let readers = std::thread::available_parallelism().map_or(2, usize::from);
+        Ok(Self(Arc::new(Shared {
+            receiver,
+            limits: otlp,
+            readers: Semaphore::new(readers),
+            telemetry: telemetry.clone(),
+        })))
+    }
+
+    /// `POST /v1/traces`, in protobuf or JSON; `/v1/metrics` and `/v1/logs` say that they are not
+    /// taken.
+    pub fn http(&self) -> Router {
+        http::router(self.clone())
+    }
+
+    /// The same as services of gRPC, in protobuf, compressed by gzip or not.
+    pub fn grpc(&self) -> Router {
+        grpc::router(self.clone())
+    }
+
+    /// What became of all spans so far.
+    #[must_use]
+    pub fn status(&self) -> ReceiverStatus {
+        self.0.receiver.status()
+    }
+
+    /// Reads a request and gives its spans to the engine.
+    ///
+    /// # Cancel safety
+    /// Once begun it is read to its end, also when the future is dropped.
+    async fn take(&self, body: Bytes, encoding: Encoding) -> Result<ExportReply, ErrorReply> {
+        let ended = || ErrorReply::new(ReplyCode::Unavailable, "this engine has ended");
+        let _place = self.0.readers.acquire().await.map_err(|_| ended())?;
+        let shared = Arc::clone(&self.0);
+        let reading = tokio::task::spawn_blocking(move || shared.read(&body, encoding));
+        // A panic of our own must not look like the sender's fault, or be sent again for ever.
+        reading.await.unwrap_or_else(|_| Err(ErrorReply::new(ReplyCode::Internal, "the request could not be read")))
+    }
+}
+
+impl Shared {
+    fn read(&self, body: &[u8], encoding: Encoding) -> Result<ExportReply, ErrorReply> {
+        if !self.telemetry.is_enabled() {
+            let message = "this engine records nothing: `enabled` is false";
+            return Err(ErrorReply::new(ReplyCode::Unimplemented, message));
+        }
+        let before = self.receiver.status().after_end;
+        let over_limit = Cell::new(0_u64);
+        let take = |source: &Arc<Source>, head: &SpanHead<'_>, bytes: &[u8]| {
+            over_limit.set(over_limit.get() + u64::from(!self.receiver.receive(source, head, bytes)));
+        };
+        let invalid = |message: String| ErrorReply::new(ReplyCode::InvalidArgument, message);
+        let outcome = match encoding {
+            Encoding::Protobuf => decode_protobuf(body, &self.limits, take).map_err(|error| invalid(error.to_string())),
+            Encoding::Json => decode_json(body, &self.limits, take).map_err(|error| invalid(error.to_string())),
+        }?;
+        let over_limit = over_limit.get();
+        if self.receiver.status().after_end > before {
+            let ended = ErrorReply::new(ReplyCode::Unavailable, "this engine has ended");
+            return Err(ended.retry_after(std::time::Duration::from_secs(5)));
+        }
+        let mut reply = ExportReply::of(&outcome);
+        if over_limit > 0 {
+            let more = format!("{over_limit} spans are beyond the limit of their trace");
+            reply.rejected_spans += over_limit;
+            reply.message = if reply.message.is_empty() { more } else { format!("{}; {more}", reply.message) };
+        }
+        Ok(reply)
+    }
+}
