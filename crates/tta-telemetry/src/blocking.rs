@@ -31,8 +31,7 @@ pub(crate) fn run<T: Send + 'static>(
             }
         }
     };
-    let thread = std::thread::Builder::new().name("tta-shutdown".to_owned()).spawn(call.clone());
-    if thread.is_err() {
+    if crate::detached::spawn("tta-shutdown", call.clone()).is_err() {
         call();
     }
     Wait(slot)

@@ -38,6 +38,7 @@ mod cost;
 mod counters;
 mod deadline;
 mod decisions;
+pub mod detached;
 mod engine;
 pub mod format;
 mod health;

@@ -10,6 +10,8 @@ use std::task::Poll;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 
+use tta_telemetry::detached;
+
 use super::Inner;
 use super::detach::Detached;
 
@@ -41,7 +43,8 @@ pub(super) fn rescue(work: Detached) {
     // Out of the lock: whatever is dropped here may come back.
     drop(refused);
     let run = move || run_all(&saga, waiting);
-    drop(std::thread::Builder::new().name("tta-compensation".to_owned()).spawn(run));
+    // Where no thread is to be had, the work is dropped, which says so.
+    drop(detached::spawn("tta-compensation", run));
 }
 
 /// Runs what comes, side by side, until nothing runs and nothing waits.

@@ -11,6 +11,7 @@ use crate::cost::{BudgetRegistry, Charge, CostReport, StepCost};
 use crate::counters::{ActiveBranches, RecorderCounters};
 use crate::deadline::Deadline;
 use crate::decisions::{Decision, DecisionCells, DecisionCount, DecisionKey, Observers};
+use crate::detached;
 use crate::engine::{CostPlace, MeasuringSettings, ShutdownReport, TraceStart};
 use crate::health::{HealthComponent, HealthRegistry, HealthReport};
 use crate::id::IdSource;
@@ -101,9 +102,7 @@ impl Recorder {
                 sink.start()?;
             }
             let (core, stop) = (Arc::clone(&recorder.core), Arc::clone(&recorder.stop));
-            std::thread::Builder::new()
-                .name("tta-housekeeping".to_owned())
-                .spawn(move || core.housekeeping_loop(&stop))?;
+            detached::spawn("tta-housekeeping", move || core.housekeeping_loop(&stop))?;
         }
         Ok(recorder)
     }

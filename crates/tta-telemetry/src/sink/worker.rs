@@ -130,11 +130,11 @@ impl SinkWorker {
         self.0.state().threaded = true;
         // A NUL, which a thread's name must not hold, is the one character a sink's name may lose.
         let name = format!("tta-sink-{}", self.0.name.replace('\0', ""));
-        let spawned = std::thread::Builder::new().name(name).spawn(move || shared.run());
+        let spawned = crate::detached::spawn(&name, move || shared.run());
         if spawned.is_err() {
             self.0.state().threaded = false;
         }
-        spawned.map(drop)
+        spawned
     }
 
     /// Queues a kept trace, or counts it as lost. Never waits for the sink.
