@@ -28,7 +28,7 @@ use crate::pending::PendingWork;
 use crate::record::ActiveTrace;
 use crate::recorder::Recorder;
 use crate::redaction::Redaction;
-use crate::sampling::{AdaptiveStats, RemoteSampling, SamplingError, SamplingPolicy};
+use crate::sampling::{AdaptiveStats, RemoteSampling, SamplingError, SamplingInEffect, SamplingPolicy};
 use crate::sink::SinkStatus;
 use crate::slo::SloError;
 
@@ -227,6 +227,12 @@ impl Telemetry {
     #[must_use]
     pub fn adaptive_stats(&self) -> Option<AdaptiveStats> {
         self.0.adaptive_stats()
+    }
+
+    /// What decides now which traces are kept. [`KeepNone`](crate::Sampling::KeepNone) when nothing is recorded.
+    #[must_use]
+    pub fn sampling(&self) -> SamplingInEffect {
+        self.0.sampling()
     }
 
     /// How often each sampling rule decided, in their order, since the policy was set.

@@ -43,7 +43,7 @@ pub use head::{HeadDecision, HeadSampler, RunStart, SamplingHash, Selection};
 pub use hooks::{FinishedRun, IsolatedProcessor, IsolatedSampler, Sampler, TraceEdit, TraceProcessor, Verdict};
 pub use otel_state::OtelState;
 pub use parent::{RemoteParent, RemoteSampling};
-pub use policy::{SamplingPolicy, WorkflowPolicy};
+pub use policy::{SamplingInEffect, SamplingPolicy, WorkflowPolicy};
 pub use rate::{Rate, SharedRate};
 pub use tail::{FinishedTrace, RuleOutcome, TailDecision, TailPolicies, TailPolicy};
 pub use threshold::{Randomness, Threshold};
