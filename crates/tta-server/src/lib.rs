@@ -25,12 +25,16 @@
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 
+mod api;
 mod http;
+mod jaeger;
 mod metrics;
+mod tempo;
 
 use axum::Router;
 use tta_telemetry::Telemetry;
 
+pub use crate::api::QueryApi;
 pub use crate::http::{ServerCounters, ServerError, ServerLimits};
 pub use metrics::{Format, MetricsServer, MetricsServerBuilder, Page};
 

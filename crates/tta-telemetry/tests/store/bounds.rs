@@ -29,7 +29,7 @@ fn the_first_kept_give_way_and_are_counted_and_the_bound_holds() {
     assert!(status.traces > 100 && status.traces == status.spans, "{status:?}");
     assert_eq!(status.traces + status.evicted_traces, 2_000);
     assert_eq!(status.newest_unix_ns, Some(2_000 * SECOND));
-    assert_eq!(status.oldest_unix_ns, Some((2_001 - status.traces) as u64 * SECOND));
+    assert_eq!(status.oldest_unix_ns, Some((2_001 - status.traces) * SECOND));
     assert_eq!(status.capacity_bytes, Some(CAPACITY as u64));
     assert_eq!(found(&store, &TraceQuery::default())[0], 2_000);
     assert!(store.trace(id(1)).unwrap().is_none());
