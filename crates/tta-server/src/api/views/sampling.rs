@@ -20,7 +20,7 @@ pub(crate) struct SamplingState {
     adaptive: Option<Adaptive>,
     /// How often each rule decided, in their order, since the policy was set.
     rules: Vec<RuleCount>,
-    traces: Traces,
+    traces: TraceDecisions,
     /// By what was decided, and why.
     decisions: Vec<Decided>,
     /// How far the number of runs estimated from kept traces is from the exact one, relative to it; null
@@ -92,7 +92,7 @@ struct RuleCount {
 
 /// Decisions about traces since the start.
 #[derive(Debug, Serialize, ToSchema)]
-struct Traces {
+struct TraceDecisions {
     kept: u64,
     dropped: u64,
     /// Decided early for want of memory.
@@ -127,7 +127,7 @@ impl SamplingState {
             policy,
             adaptive: telemetry.adaptive_stats().as_ref().map(Adaptive::from),
             rules: rules.map(|(name, count)| RuleCount { name, count }).collect(),
-            traces: Traces::from(&telemetry.counters()),
+            traces: TraceDecisions::from(&telemetry.counters()),
             decisions: family("sampling_decisions_total").map(decided).unwrap_or_default(),
             estimate_error_ratio: error.and_then(|point| match point.value {
                 MetricValue::Number(number) => Some(number).filter(|number| number.is_finite()),
@@ -150,7 +150,7 @@ fn decided(family: &MetricFamily) -> Vec<Decided> {
     family.points.iter().filter_map(of).collect()
 }
 
-impl From<&RecorderCounters> for Traces {
+impl From<&RecorderCounters> for TraceDecisions {
     fn from(counters: &RecorderCounters) -> Self {
         Self {
             kept: counters.traces_kept,

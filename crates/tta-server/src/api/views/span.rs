@@ -46,7 +46,7 @@ pub(crate) struct Span<'a> {
     flags: Option<u32>,
     /// An error that a retry, a fallback or a join stopped from failing the run.
     handled: bool,
-    dropped: Dropped,
+    dropped: SpanDropped,
 }
 
 /// How a span ended.
@@ -62,7 +62,7 @@ struct Status<'a> {
 
 /// What a span has lost.
 #[derive(Debug, Serialize, ToSchema)]
-struct Dropped {
+struct SpanDropped {
     attributes: u32,
     /// Values that were cut.
     truncated_attributes: u32,
@@ -152,7 +152,7 @@ impl<'a> Span<'a> {
             trace_state: received.map_or("", |received| &received.trace_state),
             flags: received.map(|received| received.flags),
             handled: span.handled,
-            dropped: Dropped {
+            dropped: SpanDropped {
                 attributes: span.dropped_attributes,
                 truncated_attributes: span.truncated_attributes,
                 events: span.dropped_events,

@@ -83,14 +83,14 @@ pub(crate) struct Trace<'a> {
     /// It was decided about before its end: spans may be missing.
     incomplete: bool,
     /// What was lost of it.
-    dropped: Dropped,
+    dropped: TraceDropped,
     /// The root first, then by start.
     spans: Vec<Span<'a>>,
 }
 
 /// What was lost of a trace: spans, events and annotations.
 #[derive(Debug, Serialize, ToSchema)]
-struct Dropped {
+struct TraceDropped {
     over_span_limit: u64,
     over_byte_limit: u64,
 }
@@ -151,7 +151,7 @@ impl<'a> Trace<'a> {
             start_time: iso(trace.start_unix_ns()),
             duration_ns: trace.duration_ns(),
             incomplete: trace.is_incomplete(),
-            dropped: Dropped {
+            dropped: TraceDropped {
                 over_span_limit: sum(|counts| counts.over_span_limit),
                 over_byte_limit: sum(|counts| counts.over_byte_limit),
             },
