@@ -3,14 +3,14 @@
 //! Owns routes, parameters, and the JSON forms of what the engine and the store know. Does not own
 //! what is computed, or who may ask.
 
-mod graph;
+pub(crate) mod graph;
 mod live;
 pub(crate) mod params;
 pub(crate) mod problem;
 mod reply;
 mod state;
 pub(crate) mod time;
-mod traces;
+pub(crate) mod traces;
 pub(crate) mod views;
 
 use std::sync::Arc;

@@ -21,13 +21,15 @@ pub(crate) struct Known {
     pub(crate) once: &'static [&'static str],
     /// Any number of times.
     pub(crate) often: &'static [&'static str],
+    /// Others are passed over: the API is somebody else's, whose clients may send more than we know.
+    pub(crate) is_open: bool,
 }
 
 impl Known {
     pub(crate) const NONE: Self = Self::once(&[]);
 
     pub(crate) const fn once(once: &'static [&'static str]) -> Self {
-        Self { once, often: &[] }
+        Self { once, often: &[], is_open: false }
     }
 }
 
@@ -47,6 +49,9 @@ impl Params {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let name = decode("query", name)?;
             if !known.once.contains(&name.as_str()) && !known.often.contains(&name.as_str()) {
+                if known.is_open {
+                    continue;
+                }
                 return Err(unknown(&name, known));
             }
             let value = decode(&name, value)?;
@@ -155,7 +160,7 @@ fn distance(one: &str, other: &str) -> usize {
 mod tests {
     use super::*;
 
-    const KNOWN: Known = Known { once: &["limit", "service"], often: &["tag"] };
+    const KNOWN: Known = Known { once: &["limit", "service"], often: &["tag"], is_open: false };
 
     fn read(query: &str) -> Result<Params, String> {
         Params::read(Some(query), KNOWN).map_err(|problem| problem.detail)

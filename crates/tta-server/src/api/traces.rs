@@ -29,6 +29,7 @@ const SEARCH: Known = Known {
         "cursor",
     ],
     often: &["tag"],
+    is_open: false,
 };
 
 /// Searches kept traces.
@@ -100,6 +101,13 @@ pub(super) async fn one(
 
 pub(crate) fn not_kept(id: TraceId) -> Problem {
     Problem::not_found(format!("trace {id} is not stored: it was not kept, has given way to later ones, or never was"))
+}
+
+/// A trace id as Jaeger and Tempo take it: leading zeros may be missing, and letters be large.
+pub(crate) fn loose_trace_id(text: &str) -> Result<TraceId, Problem> {
+    let is_hex = (1..=32).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let id = if is_hex { u128::from_str_radix(text, 16).ok().and_then(TraceId::new) } else { None };
+    id.ok_or_else(|| QueryError::new("traceID", text, "1 to 32 hexadecimal digits, not all zero").into())
 }
 
 pub(crate) fn trace_id(path: Result<Path<String>, PathRejection>) -> Result<TraceId, Problem> {
