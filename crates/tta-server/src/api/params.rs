@@ -192,6 +192,16 @@ mod tests {
         );
     }
 
+    proptest::proptest! {
+        #[test]
+        fn any_query_is_read_or_refused_and_what_is_encoded_reads_back(query in ".{0,200}", value in ".{1,40}") {
+            let _ = read(&query);
+            let encoded: String = value.bytes().map(|byte| format!("%{byte:02x}")).collect();
+            let params = read(&format!("service={encoded}")).unwrap();
+            proptest::prop_assert_eq!(params.text("service"), Some(value));
+        }
+    }
+
     #[test]
     fn the_distance_is_that_of_single_changes() {
         assert_eq!([distance("limit", "limit"), distance("limt", "limit"), distance("", "tag")], [0, 1, 3]);

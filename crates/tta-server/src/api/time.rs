@@ -124,12 +124,20 @@ mod tests {
         assert_eq!(instant("1970-01-01T01:00:00.5+00:59"), Some(60_500_000_000));
     }
 
+    proptest::proptest! {
+        #[test]
+        fn every_time_reads_back_and_no_text_is_a_panic(unix_ns: u64, text in ".{0,40}", near in "[0-9TZ:.+-]{0,32}") {
+            proptest::prop_assert_eq!(instant(&iso(unix_ns)), Some(unix_ns));
+            let _ = (instant(&text), instant(&near), duration(&text), duration(&near));
+        }
+    }
+
     #[test]
     fn what_is_no_time_is_none() {
         let wrong = [
             "",
             "-1",
-            "2026",
+            "2026-01",
             "2026-02-30T00:00:00Z",
             "2026-13-01T00:00:00Z",
             "2026-01-01T00:00:00",

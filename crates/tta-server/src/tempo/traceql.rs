@@ -253,6 +253,21 @@ mod tests {
         assert_eq!(query("{ .\"a b\" = 1 }").tags, [TagFilter::equals("a b", "1")]);
     }
 
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_a_query_or_an_error_and_never_a_panic(
+            text in ".{0,80}",
+            near in "[{][ .a-z=<>&|\"`\\\\0-9é]{0,60}[}]?",
+        ) {
+            for text in [text, near] {
+                if let Ok(query) = read(&text) {
+                    // What is understood has braces around it.
+                    proptest::prop_assert!(text.trim().starts_with('{') && text.trim().ends_with('}'), "{text} {query:?}");
+                }
+            }
+        }
+    }
+
     #[test]
     fn what_is_beyond_the_subset_is_refused_with_the_place_of_it() {
         for (text, at, found) in [

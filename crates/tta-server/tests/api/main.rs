@@ -4,7 +4,9 @@
 
 mod description;
 mod hostile;
+mod jaeger;
 mod live;
 mod state;
 mod support;
+mod tempo;
 mod traces;

@@ -27,7 +27,8 @@ const LEAST_BYTES: usize = 64 * 1024;
 /// The latest kept traces, in memory: at most 64 MiB of them, unless it is told otherwise.
 ///
 /// Clones share what they hold: give one to the engine as a sink, and ask another. Later traces push out
-/// those kept first; one trace takes at most half of the room.
+/// those kept first; one trace takes at most half of the room. It is a [`HealthComponent`], to be
+/// registered with [`Telemetry::watch_health`](crate::Telemetry::watch_health).
 ///
 /// ```
 /// use std::time::Duration;
