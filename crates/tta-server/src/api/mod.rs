@@ -16,6 +16,7 @@ pub(crate) mod views;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -85,8 +86,10 @@ impl QueryApi {
     /// it are 404s with a problem body.
     pub fn router(&self) -> Router {
         let (router, _) = open_api_router().split_for_parts();
+        // Made once: it does not change.
+        let description = Bytes::from(Self::open_api().to_json().unwrap_or_default());
         let below = router
-            .route("/openapi.json", get(|| async { description() }))
+            .route("/openapi.json", get(|| async move { json(description) }))
             .method_not_allowed_fallback(method_not_allowed)
             .fallback(unknown);
         Router::new().nest(PREFIX, below).with_state(self.0.clone())
@@ -133,13 +136,6 @@ fn open_api_router() -> OpenApiRouter<Api> {
         .routes(routes!(state::cost))
         .routes(routes!(state::sampling))
         .routes(routes!(live::live))
-}
-
-fn description() -> Response {
-    match QueryApi::open_api().to_json() {
-        Ok(text) => json(text.into_bytes()),
-        Err(_) => Problem::internal().into_response(),
-    }
 }
 
 pub(crate) async fn method_not_allowed() -> Response {

@@ -1,5 +1,6 @@
 //! How answers are made: on threads that may block, a few at a time, as JSON.
 
+use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use serde::Serialize;
@@ -38,7 +39,7 @@ impl Api {
     }
 }
 
-pub(crate) fn json(body: Vec<u8>) -> Response {
+pub(crate) fn json(body: impl Into<Body>) -> Response {
     let kind = HeaderValue::from_static("application/json");
-    ([(CONTENT_TYPE, kind), (CACHE_CONTROL, HeaderValue::from_static("no-store"))], body).into_response()
+    ([(CONTENT_TYPE, kind), (CACHE_CONTROL, HeaderValue::from_static("no-store"))], body.into()).into_response()
 }

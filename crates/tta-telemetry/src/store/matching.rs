@@ -6,6 +6,12 @@ use std::time::Duration;
 use super::query::{TagFilter, TagScope, TraceQuery};
 use super::stored::StoredTrace;
 use crate::model::{Attribute, Name, SpanRecord, Value};
+use crate::receive::SpanKind;
+
+/// The attribute of a resource that names its service.
+pub(super) const SERVICE_NAME: &str = "service.name";
+/// What OpenTelemetry calls our own spans, whatever kind of primitive they are of.
+pub(super) const OWN_KIND: &str = SpanKind::Internal.as_str();
 
 impl TraceQuery {
     /// Whether the trace is one of those asked for.
@@ -21,11 +27,11 @@ impl TraceQuery {
         let is = |wanted: &Option<String>, name: &Name| wanted.as_ref().is_none_or(|wanted| name.as_str() == wanted);
         is(&self.service, service)
             && is(&self.operation, &span.name)
-            && is(&self.kind, &span.kind)
+            && self.kind.as_ref().is_none_or(|kind| is_of_kind(span, kind))
             && self.status.is_none_or(|status| status == span.status)
             && within(span.duration_ns, self.min_span_duration, self.max_span_duration)
             && self.text.as_ref().is_none_or(|text| contains(span.name.as_str(), text))
-            && self.tags.iter().all(|tag| tag.matches(span))
+            && self.tags.iter().all(|tag| tag.matches(span, service))
     }
 
     fn matches_trace(&self, trace: &StoredTrace) -> bool {
@@ -39,7 +45,11 @@ impl TraceQuery {
 }
 
 impl TagFilter {
-    fn matches(&self, span: &SpanRecord) -> bool {
+    fn matches(&self, span: &SpanRecord, service: &Name) -> bool {
+        // Our own spans have no resource, but are shown with one.
+        if self.scope != TagScope::Span && span.received.is_none() && self.key == SERVICE_NAME {
+            return self.value.as_ref().is_none_or(|value| service.as_str() == value);
+        }
         let resource = span.received.as_deref().map(|received| received.source.resource.attributes.as_slice());
         let own = (self.scope != TagScope::Resource).then_some(span.attributes.as_slice());
         let resource = resource.filter(|_| self.scope != TagScope::Span);
@@ -57,6 +67,10 @@ impl TagFilter {
             is_equal
         })
     }
+}
+
+fn is_of_kind(span: &SpanRecord, kind: &str) -> bool {
+    span.kind.as_str() == kind || (span.received.is_none() && kind == OWN_KIND)
 }
 
 /// Calls with the value as text, or with each of its elements.

@@ -26,7 +26,7 @@ pub struct TraceQuery {
     pub service: Option<String>,
     /// Of a span: its name.
     pub operation: Option<String>,
-    /// Of a span: its kind, as `lambda` or `server`.
+    /// Of a span: its kind, as `lambda` or `server`; `internal` is also every span of our own.
     pub kind: Option<String>,
     /// Of a span: how it ended.
     pub status: Option<SpanStatus>,

@@ -96,6 +96,21 @@ fn what_is_said_of_spans_must_hold_of_one_span() {
 }
 
 #[test]
+fn our_own_spans_are_internal_and_have_their_service_for_a_resource() {
+    let store = MemoryTraceStore::new("own");
+    put(&store, small(1, "run"));
+    put(&store, trace(2, vec![received(span(2, None, "call"), &source("shop"))]));
+    let of_kind = |kind: &str| found(&store, &TraceQuery { kind: Some(kind.into()), ..query() });
+    assert_eq!([of_kind("internal"), of_kind("lambda"), of_kind("server")], [vec![1], vec![1], vec![2]]);
+    let of = |scope, value: &str| {
+        let tag = TagFilter { scope, ..TagFilter::equals("service.name", value) };
+        found(&store, &TraceQuery { tags: vec![tag], ..query() })
+    };
+    assert_eq!([of(TagScope::Any, "own"), of(TagScope::Resource, "shop")], [vec![1], vec![2]]);
+    assert_eq!([of(TagScope::Span, "own"), of(TagScope::Any, "other")], [Vec::<u128>::new(), Vec::new()]);
+}
+
+#[test]
 fn lists_are_found_by_their_elements_and_of_a_key_the_last_value_counts() {
     let store = MemoryTraceStore::new("own");
     let mut root = span(1, None, "root");

@@ -10,7 +10,7 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
-use super::super::matching::for_each_text;
+use super::super::matching::{OWN_KIND, SERVICE_NAME, for_each_text};
 use super::super::query::TraceQuery;
 use super::super::stored::service_of;
 use crate::model::{Attribute, Name, Trace};
@@ -43,6 +43,11 @@ impl Signature {
             signature.add(Of::Kind, span.kind.as_str());
             signature.add(Of::Status, span.status.as_str());
             signature.add_attributes(&span.attributes);
+            if span.received.is_none() {
+                signature.add(Of::Kind, OWN_KIND);
+                signature.add(Of::Key, SERVICE_NAME);
+                signature.add_hash(pair(SERVICE_NAME, own_service.as_str()));
+            }
             let source = span.received.as_deref().map(|received| &received.source);
             // Spans that arrive together share it.
             if let Some(source) = source.filter(|source| Arc::as_ptr(source) != last) {
