@@ -116,3 +116,26 @@ fn write(text: &mut String, event: &LiveEvent) {
         text.push_str(&format!("{head}\ndata: {data}\n\n"));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use http_body::Body as _;
+    use tokio::time::Instant;
+    use tta_telemetry::store::LiveFeed;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_stream_shows_every_15_seconds_that_it_lives() {
+        let traces = LiveFeed::new(1).subscribe(None).unwrap();
+        let mut events = Events { traces, heartbeat: interval(HEARTBEAT) };
+        let start = Instant::now();
+        for beat in 0..3 {
+            let frame = poll_fn(|cx| Pin::new(&mut events).poll_frame(cx)).await.unwrap().unwrap();
+            assert_eq!(frame.into_data().unwrap().as_ref(), b": alive\n\n");
+            assert_eq!(start.elapsed(), HEARTBEAT * beat);
+        }
+    }
+}

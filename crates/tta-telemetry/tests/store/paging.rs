@@ -49,6 +49,31 @@ proptest! {
     }
 }
 
+/// A thread keeps traces while others read pages: each page goes on below the last.
+#[test]
+fn threads_that_read_pages_while_traces_are_kept_see_each_at_most_once() {
+    let store = MemoryTraceStore::builder("own").capacity_bytes(256 * 1024).build();
+    (1..=200).for_each(|number| put(&store, small(number, "run")));
+    std::thread::scope(|scope| {
+        scope.spawn(|| (201..=5_000).for_each(|number| put(&store, small(number, "run"))));
+        for _ in 0..3 {
+            scope.spawn(|| {
+                for _ in 0..20 {
+                    let (mut shown, mut cursor) = page(&store, 7, None);
+                    while let Some(at) = cursor {
+                        let (more, next) = page(&store, 7, Some(at));
+                        shown.extend(more);
+                        cursor = next;
+                    }
+                    assert!(!shown.is_empty() && shown.is_sorted_by(|one, next| *one == next + 1));
+                }
+            });
+        }
+    });
+    let status = store.status();
+    assert_eq!(status.traces + status.evicted_traces, 5_000);
+}
+
 #[test]
 fn a_cursor_that_is_none_or_of_another_store_is_refused() {
     let store = |seed| MemoryTraceStore::builder("own").ids(IdSource::seeded(seed)).build();
