@@ -33,7 +33,7 @@ pub(crate) use problem::Problem;
 pub(crate) use reply::json;
 
 /// Answers that are made at the same time; further requests wait.
-const TURNS: usize = 8;
+const TURNS: usize = 4;
 /// Where the API is.
 const PREFIX: &str = "/api/v1";
 
@@ -43,7 +43,7 @@ const PREFIX: &str = "/api/v1";
 /// - [`jaeger`](Self::jaeger) and [`tempo`](Self::tempo): the queries of Grafana's data sources of these names, below
 ///   `/jaeger` and `/tempo`, since both call some of their paths the same.
 ///
-/// Answers are made on threads for blocking work, eight at a time. Needs a tokio runtime with the time driver enabled.
+/// Answers are made on threads for blocking work, four at a time. Needs a tokio runtime with the time driver enabled.
 ///
 /// ```
 /// use std::sync::Arc;

@@ -3,12 +3,15 @@
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse, Response};
-use tta_telemetry::store::{QueryError, TagFilter, TraceQuery};
+use tta_telemetry::store::{QueryError, StoredTrace, TagFilter, TraceQuery};
 use tta_telemetry::{SpanStatus, TraceClass, TraceId};
 
 use super::params::{Known, Params};
 use super::views::trace::{Trace, Traces};
 use super::{Api, Problem};
+
+/// Memory of the traces that one reply is made of.
+const MOST_BYTES: usize = 16 * 1024 * 1024;
 
 const SEARCH: Known = Known {
     once: &[
@@ -97,6 +100,20 @@ pub(super) async fn one(
         serde_json::to_vec(&Trace::of(&trace)).map_err(|_| Problem::internal())
     });
     made.await.map_or_else(IntoResponse::into_response, super::json)
+}
+
+/// Those of these traces that are still there, in their order: at least one, and no more than fit into a reply.
+pub(crate) fn stored(api: &Api, ids: impl Iterator<Item = TraceId>) -> Result<Vec<StoredTrace>, Problem> {
+    let (mut found, mut bytes) = (Vec::new(), 0);
+    for id in ids {
+        let Some(trace) = api.store.trace(id)? else { continue };
+        bytes += trace.parts.iter().map(|part| part.size_bytes()).sum::<usize>();
+        if bytes > MOST_BYTES && !found.is_empty() {
+            break;
+        }
+        found.push(trace);
+    }
+    Ok(found)
 }
 
 pub(crate) fn not_kept(id: TraceId) -> Problem {

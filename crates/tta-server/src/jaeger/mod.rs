@@ -9,8 +9,6 @@
 mod model;
 mod query;
 
-use std::sync::Arc;
-
 use axum::Router;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
@@ -19,15 +17,13 @@ use axum::routing::get;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use serde::Serialize;
 use tta_telemetry::TraceId;
-use tta_telemetry::store::{StoredTrace, TraceQuery};
+use tta_telemetry::store::TraceQuery;
 
 use crate::api::graph::services;
 use crate::api::params::{Known, Params};
-use crate::api::traces::{loose_trace_id, not_kept};
+use crate::api::traces::{loose_trace_id, not_kept, stored};
 use crate::api::{Api, Problem, json, method_not_allowed};
 
-/// Memory of the traces that one reply is made of. What follows is left out.
-const MOST_BYTES: usize = 16 * 1024 * 1024;
 /// Traces that the dependencies are taken from.
 const DEPENDENCY_TRACES: usize = 1_000;
 
@@ -161,22 +157,9 @@ async fn traces(State(api): State<Api>, RawQuery(query): RawQuery) -> Response {
 
 /// Those that are still there, up to a bound of bytes.
 fn write_all(api: &Api, ids: &[TraceId], limit: usize) -> Result<Vec<u8>, Problem> {
-    let mut found: Vec<StoredTrace> = Vec::new();
-    let mut bytes = 0;
-    for id in ids {
-        let Some(trace) = api.store.trace(*id)? else { continue };
-        bytes += size_bytes(&trace);
-        if bytes > MOST_BYTES && !found.is_empty() {
-            break;
-        }
-        found.push(trace);
-    }
+    let found = stored(api, ids.iter().copied())?;
     let data: Vec<model::Trace<'_>> = found.iter().map(model::Trace::of).collect();
     to_bytes(&Reply { limit, ..Reply::of(data) })
-}
-
-fn size_bytes(trace: &StoredTrace) -> usize {
-    trace.parts.iter().map(|part| Arc::as_ref(part).size_bytes()).sum()
 }
 
 async fn trace(State(api): State<Api>, path: Result<Path<String>, PathRejection>) -> Response {

@@ -9,6 +9,7 @@ use tta_telemetry::{SpanRecord, SpanStatus};
 use super::otlp::{KeyValue, key_values};
 use super::traceql;
 use crate::api::params::{Known, Params};
+use crate::api::traces::stored;
 use crate::api::{Api, Problem, json};
 
 const SECOND: u64 = 1_000_000_000;
@@ -67,14 +68,13 @@ pub(super) async fn search(State(api): State<Api>, RawQuery(query): RawQuery) ->
     };
     let made = api.bytes(move |api| {
         let page = api.store.search(&query)?;
-        let mut found: Vec<(TraceSummary, StoredTrace)> = Vec::new();
-        for summary in page.traces {
-            // It may have given way since.
-            if let Some(trace) = api.store.trace(summary.trace_id)? {
-                found.push((summary, trace));
-            }
-        }
-        let traces: Vec<Trace<'_>> = found.iter().map(|(summary, trace)| of(&query, spans, summary, trace)).collect();
+        let found = stored(api, page.traces.iter().map(|summary| summary.trace_id))?;
+        // Those that have given way since are in one and not in the other.
+        let mut summaries = page.traces.iter();
+        let found = found.iter().filter_map(|trace| {
+            summaries.find(|summary| summary.trace_id == trace.trace_id).map(|summary| (summary, trace))
+        });
+        let traces: Vec<Trace<'_>> = found.map(|(summary, trace)| of(&query, spans, summary, trace)).collect();
         let metrics = Metrics { inspected_traces: traces.len() };
         serde_json::to_vec(&Found { traces, metrics }).map_err(|_| Problem::internal())
     });

@@ -164,6 +164,19 @@ async fn traces_are_found_by_jaegers_parameters() {
 }
 
 #[tokio::test]
+async fn a_reply_is_made_of_16_mib_of_traces_at_most() {
+    let served = Served::start().await;
+    for number in 1..=4 {
+        let mut large = span(1, None, "large");
+        large.attributes = vec![attribute("text", Value::Str("x".repeat(6 << 20).into()))];
+        served.put(trace(number, vec![large]));
+    }
+    assert_eq!(found(&served, "service=shop").await, 2);
+    assert_eq!(served.json("/tempo/api/search").await["traces"].as_array().unwrap().len(), 2);
+    assert_eq!(served.json("/api/v1/traces").await["traces"].as_array().unwrap().len(), 4);
+}
+
+#[tokio::test]
 async fn services_operations_and_dependencies_are_listed() {
     let served = Served::start().await;
     served.put(order(1));
