@@ -26,13 +26,17 @@
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 
+mod api;
 mod http;
+mod jaeger;
 mod metrics;
 mod otlp;
+mod tempo;
 
 use axum::Router;
 use tta_telemetry::Telemetry;
 
+pub use crate::api::QueryApi;
 pub use crate::http::{
     CheckedSettings, RateLimit, Require, RequireService, Scope, Secret, Server, ServerCounters, ServerError,
     ServerLimits, ServerSettings, SettingsErrors, TlsConfig, TlsError, TlsFiles, TokenError, TokenSource, Tokens,

@@ -33,7 +33,7 @@ use crate::receive::{ReceiveLimits, Receiver, SpanCodec};
 use crate::record::ActiveTrace;
 use crate::recorder::Recorder;
 use crate::redaction::{Redaction, SharedRedactor};
-use crate::sampling::{AdaptiveStats, RemoteSampling, SamplingError, SamplingPolicy};
+use crate::sampling::{AdaptiveStats, RemoteSampling, SamplingError, SamplingInEffect, SamplingPolicy};
 use crate::sink::SinkStatus;
 #[cfg(feature = "config")]
 use crate::slo::Slo;
@@ -277,6 +277,12 @@ impl Telemetry {
     #[must_use]
     pub fn adaptive_stats(&self) -> Option<AdaptiveStats> {
         self.0.adaptive_stats()
+    }
+
+    /// What decides now which traces are kept. [`KeepNone`](crate::Sampling::KeepNone) when nothing is recorded.
+    #[must_use]
+    pub fn sampling(&self) -> SamplingInEffect {
+        self.0.sampling()
     }
 
     /// How often each sampling rule decided, in their order, since the policy was set.

@@ -67,6 +67,7 @@ mod rules;
 pub mod sampling;
 mod sink;
 mod slo;
+pub mod store;
 mod thread_index;
 mod tree;
 

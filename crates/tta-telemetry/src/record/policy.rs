@@ -22,7 +22,8 @@ use crate::model::{DecisionReason, Name, Sampling, SamplingDecision, Trace, Trac
 use crate::rules::{Quantile, RuleSet};
 use crate::sampling::{
     AdaptiveController, AdaptiveStats, FinishedTrace, HeadDecision, HeadSampler, RateBudget, RuleOutcome, RunStart,
-    SamplingError, SamplingHash, SamplingPolicy, SharedRate, TailDecision, TailPolicy, WorkflowPolicy,
+    SamplingError, SamplingHash, SamplingInEffect, SamplingPolicy, SharedRate, TailDecision, TailPolicy,
+    WorkflowPolicy,
 };
 
 /// A choice that needs no look at a policy, as a byte; or that there is a policy.
@@ -110,6 +111,23 @@ impl Policies {
     #[cfg_attr(not(feature = "config"), allow(dead_code))]
     pub(crate) fn keep_none(&self) {
         self.mode.store(KEEP_NONE, Ordering::Release);
+    }
+
+    /// What decides now.
+    pub(crate) fn in_effect(&self) -> SamplingInEffect {
+        let simple = SamplingInEffect::Simple;
+        match self.mode.load(Ordering::Acquire) {
+            KEEP_ALL => simple(Sampling::KeepAll),
+            KEEP_FAILED => simple(Sampling::KeepFailed),
+            KEEP_NONE => simple(Sampling::KeepNone),
+            _ => match self.policy.load().as_ref() {
+                Some(sampled) => {
+                    let rate = sampled.head.rate().get();
+                    SamplingInEffect::Policy { policy: Box::new(sampled.policy.clone()), rate }
+                }
+                None => simple(Sampling::KeepNone),
+            },
+        }
     }
 
     /// The number of a workflow that the policy has something to say about; 0 is none.

@@ -17,13 +17,13 @@ use crate::metrics::{
     Family, Metric, MetricError, MetricFamily, MetricSource, PrimitiveMetrics, Registered, StepInstruments,
     StepStatistics,
 };
-use crate::model::{Name, SpanStatus};
+use crate::model::{Name, Sampling, SpanStatus};
 use crate::money::Usd;
 use crate::pending::PendingRegistry;
 use crate::receive::{ReceiveLimits, Receiver, SpanCodec};
 use crate::record::ActiveTrace;
 use crate::redaction::{Redaction, SharedRedactor};
-use crate::sampling::{AdaptiveStats, SamplingError, SamplingPolicy};
+use crate::sampling::{AdaptiveStats, SamplingError, SamplingInEffect, SamplingPolicy};
 use crate::sink::SinkStatus;
 use crate::slo::{Slo, SloError, SloStatus, SloTracker};
 
@@ -89,6 +89,10 @@ impl Recorder {
 
     pub(crate) fn adaptive_stats(&self) -> Option<AdaptiveStats> {
         None
+    }
+
+    pub(crate) fn sampling(&self) -> SamplingInEffect {
+        SamplingInEffect::Simple(Sampling::KeepNone)
     }
 
     pub(crate) fn rule_counts(&self) -> Vec<(String, u64)> {

@@ -31,7 +31,7 @@ use crate::record::core::{Core, Settings};
 use crate::record::hooks::{self, Hooks};
 use crate::record::{ActiveTrace, Stop, vitals};
 use crate::redaction::{Redaction, SharedRedactor};
-use crate::sampling::{AdaptiveStats, SamplingError, SamplingPolicy};
+use crate::sampling::{AdaptiveStats, SamplingError, SamplingInEffect, SamplingPolicy};
 use crate::sink::{ExportTimes, Sink, SinkStatus, SinkWorker};
 use crate::slo::{Slo, SloError, SloStatus, SloTracker};
 
@@ -154,6 +154,13 @@ impl Recorder {
     pub(crate) fn adaptive_stats(&self) -> Option<AdaptiveStats> {
         let counters = self.counters();
         self.core.policies.adaptive_stats(counters.traces_kept + counters.traces_dropped, counters.traces_kept)
+    }
+
+    pub(crate) fn sampling(&self) -> SamplingInEffect {
+        if !self.core.enabled {
+            return SamplingInEffect::Simple(Sampling::KeepNone);
+        }
+        self.core.policies.in_effect()
     }
 
     pub(crate) fn rule_counts(&self) -> Vec<(String, u64)> {

@@ -48,7 +48,7 @@ pub use hooks::{FinishedRun, IsolatedProcessor, IsolatedSampler, Sampler, TraceE
 pub(crate) use hooks::{HookSet, Panicked};
 pub use otel_state::OtelState;
 pub use parent::{RemoteParent, RemoteSampling};
-pub use policy::{SamplingPolicy, WorkflowPolicy};
+pub use policy::{SamplingInEffect, SamplingPolicy, WorkflowPolicy};
 pub use rate::{Rate, SharedRate};
 pub use tail::{FinishedTrace, RuleOutcome, TailDecision, TailPolicies, TailPolicy};
 pub use threshold::{Randomness, Threshold};

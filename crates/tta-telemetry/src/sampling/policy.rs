@@ -8,7 +8,7 @@ use super::error::SamplingError;
 use super::head::SamplingHash;
 use super::rate::Rate;
 use super::tail::TailPolicy;
-use crate::model::{Name, RuleName};
+use crate::model::{Name, RuleName, Sampling};
 use crate::rules::{RuleSet, SamplingRule};
 
 /// Which traces an engine keeps:
@@ -51,6 +51,22 @@ pub struct WorkflowPolicy {
     pub rate: Option<Rate>,
     /// Which of its traces are kept whatever chance says; `None` is as for all.
     pub tail: Option<TailPolicy>,
+}
+
+/// What decides which traces an engine keeps:
+/// [`Telemetry::sampling`](crate::Telemetry::sampling).
+#[derive(Clone, Debug, PartialEq)]
+pub enum SamplingInEffect {
+    /// One of the simple choices.
+    Simple(Sampling),
+    /// A policy.
+    Policy {
+        /// As it was set.
+        policy: Box<SamplingPolicy>,
+        /// The share of ordinary traces that is kept now: the policy's, or what an adaptive rate has made
+        /// of it.
+        rate: Rate,
+    },
 }
 
 impl Default for SamplingPolicy {
