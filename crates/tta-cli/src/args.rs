@@ -38,10 +38,46 @@ pub(crate) enum Command {
     /// Trace files are written by `tta demo --traces FILE`. Exit codes: 0 found, 1 not found, 2
     /// for bad arguments or an unreadable file.
     Trace(Trace),
+    /// Take spans of other processes, and serve metrics, health and queries
+    ///
+    /// Listens on this machine only, until SIGTERM or Ctrl-C: then senders have their answers,
+    /// everything received is decided about, and what is kept is flushed. SIGHUP, and a change of the
+    /// file, reads the configuration again. Exit codes: 0 after an orderly end, 1 when something was
+    /// not flushed in time or the configuration is wrong, 2 when it cannot serve, 130 when it was
+    /// told to end twice.
+    Serve(Serve),
     /// Show, check and explain the configuration
     Config(ConfigArguments),
     /// Say why traces are kept or dropped, from their ids
     Sampling(SamplingArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// The file to read [default: the one that TTA_CONFIG names, if any]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Where to serve health, queries and configuration [default: 127.0.0.1:8000]
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) address: Option<String>,
+    /// Where to serve metrics, or `off` [default: 127.0.0.1:9464]
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) metrics_address: Option<String>,
+    /// Where to take OTLP over gRPC, or `off` [default: 127.0.0.1:4317]
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) otlp_grpc_address: Option<String>,
+    /// Where to take OTLP over HTTP, or `off` [default: 127.0.0.1:4318]
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) otlp_http_address: Option<String>,
+    /// Serve other machines without asking for a token
+    #[arg(long)]
+    pub(crate) insecure: bool,
+    /// Write kept traces to this file, too
+    #[arg(long, value_name = "FILE")]
+    pub(crate) traces: Option<PathBuf>,
+    /// How long an orderly end may take, in seconds, 1 to 3600
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    pub(crate) deadline: u64,
 }
 
 #[derive(Debug, Args)]

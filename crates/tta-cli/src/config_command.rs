@@ -39,7 +39,7 @@ pub(crate) fn run(arguments: ConfigArguments) -> Result<ExitCode, Failure> {
 
 /// What is wrong in a configuration is its writer's business, exit code 1; a file that cannot be
 /// read is ours to report.
-fn refuse(error: &ConfigLoadError) -> Result<ExitCode, Failure> {
+pub(crate) fn refuse(error: &ConfigLoadError) -> Result<ExitCode, Failure> {
     match error {
         ConfigLoadError::Config(problems) => {
             output::error(&problems.to_string());

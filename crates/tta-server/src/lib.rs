@@ -31,6 +31,7 @@ mod http;
 mod jaeger;
 mod metrics;
 mod otlp;
+mod services;
 mod tempo;
 
 use axum::Router;
@@ -44,6 +45,7 @@ pub use crate::http::{
 };
 pub use metrics::{Format, MetricsServer, MetricsServerBuilder, Page};
 pub use otlp::OtlpReceiver;
+pub use services::{Addresses, RunningServices, Services, ServicesReport};
 
 /// The route `/metrics` (GET and HEAD) of an engine, to be merged into or nested in a program's own
 /// routes. It has no fallback of its own.

@@ -32,6 +32,7 @@ mod presets;
 mod problem;
 mod schema;
 mod sections;
+mod server;
 mod types;
 mod update;
 mod value;
@@ -41,6 +42,7 @@ pub use changes::ConfigChange;
 pub use layers::ConfigLayers;
 pub use presets::Preset;
 pub use problem::{ConfigError, ConfigProblem};
+pub use server::{ServerConfig, TokensConfig};
 pub use types::{
     BudgetConfig, Config, CostConfig, LimitsConfig, LogFormat, LogLevel, LoggingConfig, MetricsConfig, RedactionConfig,
     RedactionRuleConfig, SamplingConfig, SamplingRuleConfig, Secret, SloConfig, TracingConfig, WorkflowSampling,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::server::ServerConfig;
 use super::types::{
     Config, CostConfig, LimitsConfig, LogFormat, LogLevel, LoggingConfig, MetricsConfig, RedactionConfig,
     SamplingConfig, TracingConfig,
@@ -101,6 +102,7 @@ impl Preset {
                 allowed_keys: Vec::new(),
                 rules: Vec::new(),
             },
+            server: ServerConfig::default(),
             logging: LoggingConfig {
                 level: self.of_each(LogLevel::Info, LogLevel::Info, LogLevel::Warn),
                 format: self.of_each(LogFormat::Text, LogFormat::Json, LogFormat::Json),

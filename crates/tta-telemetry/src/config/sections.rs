@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::nearest::nearest;
 use super::problem::ConfigProblem;
+use super::server;
 use super::types::{BudgetConfig, Config, RedactionRuleConfig, SamplingRuleConfig, SloConfig, WorkflowSampling};
 use super::value::{Accepts, FieldValue};
 use crate::cost::BudgetPolicy;
@@ -42,7 +43,7 @@ pub(super) struct Report<'a> {
 }
 
 impl Report<'_> {
-    fn wrong(&mut self, path: &str, given: &Value, accepted: impl Into<String>) {
+    pub(super) fn wrong(&mut self, path: &str, given: &Value, accepted: impl Into<String>) {
         self.problems.push(ConfigProblem::value(self.source, path, &given.to_string(), accepted));
     }
 
@@ -208,6 +209,15 @@ pub(super) static SECTIONS: &[Section] = &[
             Value::Object(config.cost.budgets.iter().map(budget).collect())
         },
         schema: || json!({ "type": "object", "additionalProperties": schema_of(BUDGET, &["limit_usd"]) }),
+    },
+    Section {
+        path: "server.tokens",
+        doc: "Where the tokens are that one has to show, by scope: `read`, `write`, `admin`; each a list of `file:PATH` or `env:NAME`. With none, everything is open.",
+        is_live: false,
+        copy: |to, from| to.server.tokens.clone_from(&from.server.tokens),
+        read: server::read_tokens,
+        write: server::write_tokens,
+        schema: server::tokens_schema,
     },
     Section {
         path: "redaction.allowed_keys",

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::presets::Preset;
+use super::server::ServerConfig;
 use crate::cost::BudgetPolicy;
 use crate::redaction::RedactionMode;
 use crate::sampling::SamplingHash;
@@ -33,6 +34,8 @@ pub struct Config {
     pub redaction: RedactionConfig,
     /// Log lines.
     pub logging: LoggingConfig,
+    /// Serving over HTTP and gRPC.
+    pub server: ServerConfig,
 }
 
 /// Traces: which are kept, and the recorder's bounds.

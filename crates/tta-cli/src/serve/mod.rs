@@ -1,0 +1,134 @@
+//! `tta serve`: takes spans of other processes, answers questions about them, until it is told to end.
+//!
+//! Owns putting the engine together from the configuration, and what is said meanwhile. What is
+//! served, and the order of the end, are `tta-server`'s. How settings become addresses is in
+//! `settings`.
+
+mod settings;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Builder;
+use tta::Telemetry;
+use tta::host::{ConfigReload, ConfigSource, ConfigWatch, CpuClock, ReloadOutcome, TraceFileSink};
+use tta::server::{OtlpReceiver, RunningServices, Services, ServicesReport};
+use tta::telemetry::HealthComponent;
+use tta::telemetry::config::Config;
+use tta::telemetry::receive::ReceiveLimits;
+use tta::telemetry::store::MemoryTraceStore;
+
+use crate::args::Serve;
+use crate::config_command;
+use crate::interrupt::Interrupt;
+use crate::output::{self, Failure};
+
+/// How often the configuration file is looked at.
+const LOOK: Duration = Duration::from_secs(5);
+
+pub(crate) fn run(arguments: Serve) -> Result<ExitCode, Failure> {
+    let mut source = ConfigSource::of_process();
+    if let Some(path) = &arguments.config {
+        source = source.file(path);
+    }
+    let mut config = match source.load() {
+        Ok(config) => config,
+        Err(error) => return config_command::refuse(&error),
+    };
+    settings::from_arguments(&mut config, &arguments);
+    let runtime = Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::new(format!("cannot start the runtime: {error}")))?;
+    runtime.block_on(serve(source, config, arguments))
+}
+
+async fn serve(source: ConfigSource, config: Config, arguments: Serve) -> Result<ExitCode, Failure> {
+    let mut stop = Interrupt::listen()?;
+    let (settings, addresses) = settings::read(&config)?;
+    let store = MemoryTraceStore::builder(config.service_name.clone())
+        .capacity_bytes(usize::try_from(config.server.trace_memory_bytes).unwrap_or(usize::MAX))
+        .build();
+    let telemetry = engine(&config, &store, &arguments)?;
+    // Asked as long as it lives.
+    let store = Arc::new(store);
+    let component: Arc<dyn HealthComponent> = store.clone();
+    telemetry.watch_health(&component);
+    let limits = ReceiveLimits {
+        live_bytes: usize::try_from(config.server.received_bytes).unwrap_or(usize::MAX),
+        root_wait: Duration::from_secs_f64(config.tracing.decision_wait_seconds),
+        ..ReceiveLimits::default()
+    };
+    let receiver = OtlpReceiver::within(&telemetry, Default::default(), limits).map_err(told)?;
+    let services = Services::new(&telemetry).store(store).otlp(receiver);
+    let running = services.start(&settings, &addresses).await.map_err(|error| settings::explain(&error))?;
+    let _watch = watch(source, &telemetry)?;
+    output::print(&settings::welcome(&config, &running))?;
+    if let Some(warning) = settings.warning() {
+        output::note(&format!("warning: {warning}"));
+    }
+    stop.first().await;
+    end(running, Duration::from_secs(arguments.deadline)).await
+}
+
+fn engine(config: &Config, store: &MemoryTraceStore, arguments: &Serve) -> Result<Telemetry, Failure> {
+    let mut builder = Telemetry::builder().config(config).map_err(told)?;
+    builder = builder.cpu_time(CpuClock).sink(store.clone());
+    if let Some(path) = &arguments.traces {
+        let sink = TraceFileSink::builder(path).open().map_err(|error| {
+            let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
+            Failure::new(format!("{error}{cause}"))
+        })?;
+        builder = builder.sink(sink);
+    }
+    builder.build().map_err(told)
+}
+
+/// SIGHUP, and a file that changes, are read afresh from now on.
+fn watch(source: ConfigSource, telemetry: &Telemetry) -> Result<Option<ConfigWatch>, Failure> {
+    let has_file = source.path().is_some();
+    let reload = ConfigReload::builder(source, telemetry).on_outcome(say).build();
+    let watch = reload.watch(has_file.then_some(LOOK));
+    watch.map(Some).map_err(|error| Failure::new(format!("cannot listen for SIGHUP: {error}")))
+}
+
+fn say(outcome: &ReloadOutcome) {
+    match &outcome.result {
+        Ok(update) if update.changed.is_empty() => output::note("configuration: read again, nothing changed"),
+        Ok(update) => {
+            let changed: Vec<String> = update.changed.iter().map(ToString::to_string).collect();
+            output::note(&format!("configuration: changed {}", changed.join(", ")));
+            if !update.needs_restart.is_empty() {
+                output::note(&format!("configuration: waits for a restart: {}", update.needs_restart.join(", ")));
+            }
+        }
+        Err(error) => output::note(&format!("configuration: unchanged, because it is wrong: {error}")),
+    }
+}
+
+async fn end(running: RunningServices, deadline: Duration) -> Result<ExitCode, Failure> {
+    output::note(&format!("ending within {} s; again to end at once", deadline.as_secs()));
+    let ServicesReport { senders_answered, engine } = running.shutdown(deadline).await;
+    let lost = |sink: &&tta::telemetry::SinkStatus| sink.lost_queue_full + sink.lost_failed + sink.waiting_traces > 0;
+    for sink in &engine.sinks {
+        output::note(&format!("{}: {} traces, {} spans", sink.name, sink.exported_traces, sink.exported_spans));
+    }
+    for sink in engine.sinks.iter().filter(lost) {
+        let lost = sink.lost_queue_full + sink.lost_failed;
+        output::note(&format!("{}: {lost} traces lost, {} not flushed", sink.name, sink.waiting_traces));
+    }
+    if !senders_answered {
+        output::note("some senders had no answer in time");
+    }
+    for work in &engine.unfinished {
+        output::note(&format!("not finished: {work}"));
+    }
+    if engine.complete && senders_answered {
+        output::note("everything received was decided about, and what is kept was flushed");
+        return Ok(ExitCode::SUCCESS);
+    }
+    Ok(ExitCode::from(1))
+}
+
+fn told(error: impl std::fmt::Display) -> Failure {
+    Failure::new(error.to_string())
+}

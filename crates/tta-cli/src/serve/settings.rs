@@ -1,0 +1,121 @@
+//! From the configuration and the arguments to addresses, tokens and certificates.
+
+use std::net::SocketAddr;
+
+use tta::server::{Addresses, CheckedSettings, RunningServices, ServerError, ServerSettings, TlsFiles, TokenSource};
+use tta::telemetry::config::Config;
+
+use crate::args::Serve;
+use crate::output::Failure;
+
+/// What stands for nothing where an address or a file may be missing.
+const OFF: &str = "off";
+
+/// What was given on the command line wins.
+pub(super) fn from_arguments(config: &mut Config, arguments: &Serve) {
+    let server = &mut config.server;
+    let given = [
+        (&arguments.address, &mut server.address),
+        (&arguments.metrics_address, &mut server.metrics_address),
+        (&arguments.otlp_grpc_address, &mut server.otlp_grpc_address),
+        (&arguments.otlp_http_address, &mut server.otlp_http_address),
+    ];
+    for (given, field) in given {
+        if let Some(given) = given {
+            field.clone_from(given);
+        }
+    }
+    server.insecure |= arguments.insecure;
+}
+
+/// Everything that is wrong is said at once.
+pub(super) fn read(config: &Config) -> Result<(CheckedSettings, Addresses), Failure> {
+    let server = &config.server;
+    let mut wrong = Vec::new();
+    let mut address = |field: &str, text: &str| {
+        if text == OFF {
+            return None;
+        }
+        let address: Option<SocketAddr> = text.parse().ok();
+        if address.is_none() {
+            let shown: String = text.chars().take(60).collect();
+            wrong.push(format!("server.{field} is `{shown}`, accepted is an address with a port, as 127.0.0.1:8000"));
+        }
+        address
+    };
+    let main = address("address", &server.address);
+    let metrics = address("metrics_address", &server.metrics_address);
+    let otlp_grpc = address("otlp_grpc_address", &server.otlp_grpc_address);
+    let otlp_http = address("otlp_http_address", &server.otlp_http_address);
+    if server.address == OFF {
+        wrong.push("server.address is `off`, accepted is an address with a port, as 127.0.0.1:8000".to_owned());
+    }
+    let settings = ServerSettings {
+        address: main.unwrap_or(ServerSettings::default().address),
+        insecure: server.insecure,
+        tls: tls(&server.tls_certificate_file, &server.tls_key_file, &mut wrong),
+        read_tokens: tokens(&server.tokens.read),
+        write_tokens: tokens(&server.tokens.write),
+        admin_tokens: tokens(&server.tokens.admin),
+        ..ServerSettings::default()
+    };
+    let checked = settings.check().map_err(|errors| wrong.extend(errors.iter().map(ToString::to_string)));
+    match (checked, main) {
+        (Ok(checked), Some(main)) if wrong.is_empty() => {
+            Ok((checked, Addresses { main, metrics, otlp_grpc, otlp_http }))
+        }
+        _ => Err(Failure::new(format!("cannot serve: {}", wrong.join("\n  ")))),
+    }
+}
+
+fn tls(certificates: &str, key: &str, wrong: &mut Vec<String>) -> Option<TlsFiles> {
+    match (certificates == OFF, key == OFF) {
+        (true, true) => None,
+        (false, false) => Some(TlsFiles { certificates: certificates.into(), key: key.into() }),
+        _ => {
+            wrong
+                .push("server.tls_certificate_file and server.tls_key_file belong together; one of them is off".into());
+            None
+        }
+    }
+}
+
+fn tokens(places: &[String]) -> Vec<TokenSource> {
+    let source = |place: &String| match place.split_once(':') {
+        Some(("file", path)) => Some(TokenSource::File(path.into())),
+        Some(("env", name)) => Some(TokenSource::Variable(name.to_owned())),
+        // The configuration accepts no others.
+        _ => None,
+    };
+    places.iter().filter_map(source).collect()
+}
+
+/// An error with the way out of it.
+pub(super) fn explain(error: &ServerError) -> Failure {
+    Failure::new(match error {
+        ServerError::AddressTaken { address } => format!(
+            "cannot serve at {address}: another program listens there; choose another address with --address, \
+             --metrics-address, --otlp-grpc-address or --otlp-http-address (port 0 for any that is free, `off` for none)"
+        ),
+        other => other.to_string(),
+    })
+}
+
+/// What is said once it serves.
+pub(super) fn welcome(config: &Config, running: &RunningServices) -> String {
+    let (scheme, addresses) = (running.scheme(), running.addresses());
+    let mut text =
+        format!("tta {} serves {} ({})\n", env!("CARGO_PKG_VERSION"), config.service_name, config.environment.as_str());
+    let mut line = |url: String, what: &str| text.push_str(&format!("  {url:<36}  {what}\n"));
+    line(format!("{scheme}://{}", addresses.main), "health, queries, configuration");
+    if let Some(metrics) = addresses.metrics {
+        line(format!("{scheme}://{metrics}/metrics"), "metrics for Prometheus");
+    }
+    if let Some(grpc) = addresses.otlp_grpc {
+        line(format!("{scheme}://{grpc}"), "takes OTLP over gRPC");
+    }
+    if let Some(http) = addresses.otlp_http {
+        line(format!("{scheme}://{http}/v1/traces"), "takes OTLP over HTTP");
+    }
+    text
+}

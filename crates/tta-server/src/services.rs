@@ -1,0 +1,201 @@
+//! Everything that is served, put together: which routes are at which address, and the order of the end.
+//!
+//! Owns the composition. Does not own any of its parts, or where settings come from.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use tokio::task::JoinSet;
+use tta_telemetry::store::TraceStore;
+use tta_telemetry::{ShutdownReport, Telemetry};
+
+use crate::api::QueryApi;
+use crate::http::{CheckedSettings, Scope, Server, ServerError, Tokens};
+use crate::metrics::Endpoint;
+use crate::otlp::OtlpReceiver;
+
+/// What a program serves about an engine, to be nested in its own routes or started at addresses of
+/// its own.
+///
+/// ```
+/// use std::sync::Arc;
+/// use axum::Router;
+/// use tta_server::Services;
+/// use tta_telemetry::Telemetry;
+/// use tta_telemetry::store::MemoryTraceStore;
+///
+/// let store = MemoryTraceStore::new("shop");
+/// let telemetry = Telemetry::builder().sink(store.clone()).build()?;
+/// let services = Services::new(&telemetry).store(Arc::new(store));
+/// let app: Router = Router::new().nest("/observability", services.router());
+/// # let _ = app;
+/// # Ok::<(), tta_telemetry::BuildError>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Services {
+    telemetry: Telemetry,
+    api: Option<QueryApi>,
+    otlp: Option<OtlpReceiver>,
+    tokens: Tokens,
+}
+
+/// Where [`Services`] listen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Addresses {
+    /// Health, queries and configuration.
+    pub main: SocketAddr,
+    /// `/metrics`; `None` for nowhere but at `main`.
+    pub metrics: Option<SocketAddr>,
+    /// OTLP over gRPC; `None` for nowhere.
+    pub otlp_grpc: Option<SocketAddr>,
+    /// OTLP over HTTP; `None` for nowhere.
+    pub otlp_http: Option<SocketAddr>,
+}
+
+/// [`Services`] at work. Dropping it ends them at once.
+#[derive(Debug)]
+pub struct RunningServices {
+    telemetry: Telemetry,
+    main: Server,
+    metrics: Option<Server>,
+    otlp: Vec<(OtlpKind, Server)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum OtlpKind {
+    Grpc,
+    Http,
+}
+
+/// How [`RunningServices`] ended.
+#[derive(Clone, Debug, Default)]
+#[must_use]
+pub struct ServicesReport {
+    /// Senders whose requests were under way had their answers in time.
+    pub senders_answered: bool,
+    /// What the engine decided about, sent and could not send.
+    pub engine: ShutdownReport,
+}
+
+impl Services {
+    /// Serves what there is to say of this engine.
+    pub fn new(telemetry: &Telemetry) -> Self {
+        Self { telemetry: telemetry.clone(), api: None, otlp: None, tokens: Tokens::default() }
+    }
+
+    /// Serves also the traces that this store has.
+    pub fn store(mut self, store: Arc<dyn TraceStore>) -> Self {
+        self.api = Some(QueryApi::new(&self.telemetry, store));
+        self
+    }
+
+    /// Takes also spans of other processes.
+    pub fn otlp(mut self, receiver: OtlpReceiver) -> Self {
+        self.otlp = Some(receiver);
+        self
+    }
+
+    /// Asks for these tokens. Default: none, everything is open.
+    pub fn tokens(mut self, tokens: &Tokens) -> Self {
+        self.tokens = tokens.clone();
+        self
+    }
+
+    /// The routes for people and programs that ask: `/metrics` and, with a [store](Self::store),
+    /// `/api/v1`, `/jaeger` and `/tempo`; for reading, where there are tokens.
+    pub fn router(&self) -> Router {
+        let mut private = Endpoint::new(&self.telemetry).router();
+        if let Some(api) = &self.api {
+            private = private.merge(api.router()).merge(api.jaeger()).merge(api.tempo());
+        }
+        private.layer(self.tokens.require(Scope::Read))
+    }
+
+    /// Starts serving, with the tokens, certificate and limits of these settings, whose address is
+    /// not looked at.
+    ///
+    /// # Errors
+    /// An address is taken, none of this machine's, or open to others without tokens. Nothing is
+    /// served then.
+    pub async fn start(mut self, settings: &CheckedSettings, at: &Addresses) -> Result<RunningServices, ServerError> {
+        self.tokens = settings.tokens().clone();
+        // All before any: an address that may not be served is known before anything is.
+        let main = settings.at(at.main)?;
+        let metrics = at.metrics.map(|address| settings.at(address)).transpose()?;
+        let grpc = at.otlp_grpc.map(|address| settings.at(address)).transpose()?;
+        let http = at.otlp_http.map(|address| settings.at(address)).transpose()?;
+        let mut running = RunningServices {
+            telemetry: self.telemetry.clone(),
+            main: Server::start(&main, self.router()).await?,
+            metrics: None,
+            otlp: Vec::new(),
+        };
+        if let Some(metrics) = metrics {
+            let router = Endpoint::new(&self.telemetry).router().layer(self.tokens.require(Scope::Read));
+            running.metrics = Some(Server::start(&metrics, router).await?);
+        }
+        let write = self.tokens.require(Scope::Write);
+        if let Some(receiver) = &self.otlp {
+            if let Some(grpc) = grpc {
+                let server = Server::start(&grpc, receiver.grpc().layer(write.clone())).await?;
+                running.otlp.push((OtlpKind::Grpc, server));
+            }
+            if let Some(http) = http {
+                let server = Server::start(&http, receiver.http().layer(write)).await?;
+                running.otlp.push((OtlpKind::Http, server));
+            }
+        }
+        Ok(running)
+    }
+}
+
+impl RunningServices {
+    /// Where it listens: with the real ports where port 0 was asked for.
+    #[must_use]
+    pub fn addresses(&self) -> Addresses {
+        let otlp = |wanted| self.otlp.iter().find(|(kind, _)| *kind == wanted).map(|(_, server)| server.local_addr());
+        Addresses {
+            main: self.main.local_addr(),
+            metrics: self.metrics.as_ref().map(Server::local_addr),
+            otlp_grpc: otlp(OtlpKind::Grpc),
+            otlp_http: otlp(OtlpKind::Http),
+        }
+    }
+
+    /// The scheme of all addresses: `https` with a certificate.
+    #[must_use]
+    pub fn scheme(&self) -> &'static str {
+        if self.main.url().starts_with("https") { "https" } else { "http" }
+    }
+
+    /// Ends in order, within `deadline` in all: senders get the answers of what they have sent and
+    /// are taken nothing more from; then everything received is decided about, and what is kept is
+    /// flushed to the sinks, while those who ask can still look; then those.
+    ///
+    /// # Cancel safety
+    /// Dropping the future ends the servers at once; the engine's end goes on.
+    pub async fn shutdown(self, deadline: Duration) -> ServicesReport {
+        let clock = self.telemetry.clock().clone();
+        let start = clock.ticks();
+        let left = || deadline.saturating_sub(clock.elapsed(start));
+        // A third for senders: those that answer nobody must not use up the others' time.
+        let mut senders_answered = true;
+        let mut ending: JoinSet<bool> =
+            self.otlp.into_iter().map(|(_, server)| server.shutdown(deadline / 3)).collect();
+        while let Some(is_answered) = ending.join_next().await {
+            senders_answered &= is_answered.unwrap_or(false);
+        }
+        let engine = self.telemetry.shutdown(left()).await;
+        // Readers that are slow are cut off.
+        let rest = left().min(Duration::from_secs(3));
+        let metrics = self.metrics.map(|server| server.shutdown(rest));
+        if let Some(metrics) = metrics {
+            metrics.await;
+        }
+        self.main.shutdown(left().min(Duration::from_secs(3))).await;
+        ServicesReport { senders_answered, engine }
+    }
+}
