@@ -36,7 +36,8 @@
 //!   `axum` route templates and an extractor, with `reqwest` spans for the calls of a client.
 //! - `redis`: cached values and memories in Redis, `tta::redis`; with `redis-cluster` in a cluster,
 //!   with `redis-tls` over TLS, with `redis-messagepack` as MessagePack.
-//! - `server`: metrics for Prometheus and others that scrape, `tta::server`.
+//! - `server`: metrics for Prometheus and others that scrape, and a server with limits, TLS and tokens
+//!   for any axum routes, `tta::server`.
 //! - `tower`: services of tower as steps, and workflows as services.
 //! - `tracing`: spans and events of libraries inside steps, and logs that carry ids, `tta::tracing`.
 //! - `test-util`: the test kit, `tta::testing`.

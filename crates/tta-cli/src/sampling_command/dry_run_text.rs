@@ -19,10 +19,10 @@ pub(super) fn write(found: &Found<'_>) -> String {
             found.file.display(),
             found.config.display(),
             total.traces,
-            bytes(total.bytes as f64),
+            whole(bytes(total.bytes as f64)),
             total.kept,
-            share(total.kept, total.traces),
-            bytes(total.kept_bytes as f64),
+            whole(share(total.kept, total.traces)),
+            whole(bytes(total.kept_bytes as f64)),
         ),
     );
     out.push('\n');
@@ -140,6 +140,12 @@ fn names(names: &[UnknownName]) -> String {
     names.iter().map(name).collect::<Vec<_>>().join(", ")
 }
 
+/// A number that a line break does not part from its unit: control characters become blanks once lines
+/// are broken.
+fn whole(number: String) -> String {
+    number.replace(' ', "\u{1f}")
+}
+
 fn share(part: u64, all: u64) -> String {
     format!("{:.1} %", if all > 0 { part as f64 / all as f64 * 100.0 } else { 0.0 })
 }
@@ -179,6 +185,13 @@ mod tests {
             assert_eq!(bytes(size), want);
         }
         assert_eq!((share(1, 3), share(0, 0)), ("33.3 %".to_owned(), "0.0 %".to_owned()));
+    }
+
+    #[test]
+    fn a_number_and_its_unit_stay_on_one_line() {
+        let mut out = String::new();
+        paragraph(&mut out, &format!("{} ({})", "x".repeat(73), whole(bytes(21_700.0))));
+        assert_eq!(out, format!("{}\n  (21.7 kB)\n", "x".repeat(73)));
     }
 
     #[test]

@@ -114,30 +114,38 @@ fn tail(sampling: &SamplingConfig) -> TailPolicy {
     }
 }
 
-/// The rules, or the first that does not read.
+/// The rules, or the first thing that is wrong. Those of a layer were checked when it was read.
 fn rules(rules: &[SamplingRuleConfig]) -> Result<Vec<SamplingRule>, ConfigProblem> {
-    let rule = |(place, rule): (usize, &SamplingRuleConfig)| {
-        let wrong = |key: &str, given: &str, accepted: String| {
+    let mut problems = Vec::new();
+    let mut read = Vec::with_capacity(rules.len());
+    for (place, config) in rules.iter().enumerate() {
+        read.extend(rule(config, |key, given, accepted| {
             let path = format!("tracing.sampling.rules[{place}].{key}");
-            ConfigProblem::value("the whole", &path, given, accepted)
-        };
-        if let Err(error) = rule.name.parse::<RuleName>() {
-            return Err(wrong("name", &format!("`{}`", error.given), "1 to 32 of a-z, 0-9, _, - and .".to_owned()));
-        }
-        let action = match rule.action.as_str() {
-            "keep" => RuleAction::Keep,
-            "drop" => RuleAction::Drop,
-            rate => match rate.parse().ok().filter(|rate| (0.0..=1.0).contains(rate)) {
-                Some(rate) => RuleAction::Rate(rate),
-                None => {
-                    return Err(wrong("action", &format!("`{rate}`"), "keep, drop or a rate from 0 to 1".to_owned()));
-                }
-            },
-        };
-        SamplingRule::new(&rule.name, action, Some(&rule.condition))
-            .map_err(|error| wrong("condition", &format!("`{}`", rule.condition), format!("a condition: {error}")))
+            problems.push(ConfigProblem::value("the whole", &path, &format!("`{given}`"), accepted));
+        }));
+    }
+    problems.into_iter().next().map_or(Ok(read), Err)
+}
+
+/// A rule; `wrong` is told all that keeps it from being one: the key, what is there, and what is accepted.
+pub(super) fn rule(rule: &SamplingRuleConfig, mut wrong: impl FnMut(&str, &str, String)) -> Option<SamplingRule> {
+    let name = rule.name.parse::<RuleName>();
+    if let Err(error) = &name {
+        wrong("name", &error.given, "1 to 32 of a-z, 0-9, _, - and .".to_owned());
+    }
+    let action = match rule.action.as_str() {
+        "keep" => Some(RuleAction::Keep),
+        "drop" => Some(RuleAction::Drop),
+        rate => rate.parse().ok().filter(|rate| (0.0..=1.0).contains(rate)).map(RuleAction::Rate),
     };
-    rules.iter().enumerate().map(rule).collect()
+    if action.is_none() {
+        wrong("action", &rule.action, "keep, drop or a rate from 0 to 1".to_owned());
+    }
+    // Under a name and with an action that are right, so that what is said is about the condition.
+    let text = name.as_ref().map_or("rule", RuleName::as_str);
+    let read = SamplingRule::new(text, action.unwrap_or(RuleAction::Keep), Some(&rule.condition))
+        .map_err(|error| wrong("condition", &rule.condition, format!("a condition: {error}")));
+    read.ok().filter(|_| name.is_ok() && action.is_some())
 }
 
 impl TelemetryBuilder {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use super::apply;
 use super::nearest::nearest;
 use super::problem::ConfigProblem;
 use super::server;
@@ -326,10 +327,12 @@ fn read_rules(config: &mut Config, value: &Value, report: &mut Report<'_>) {
     for (place, value) in list.iter().enumerate() {
         let path = format!("{PATH}[{place}]");
         let Some(rule) = report.fields(&path, value, &SamplingRuleConfig::default(), RULE) else { continue };
-        for (key, text) in [("name", &rule.name), ("condition", &rule.condition), ("action", &rule.action)] {
-            if text.is_empty() {
-                report.wrong(&format!("{path}.{key}"), &Value::Null, "a text");
-            }
+        let texts = [("name", &rule.name), ("condition", &rule.condition), ("action", &rule.action)];
+        for (key, _) in texts.iter().filter(|(_, text)| text.is_empty()) {
+            report.wrong(&format!("{path}.{key}"), &Value::Null, "a text");
+        }
+        if texts.iter().all(|(_, text)| !text.is_empty()) {
+            apply::rule(&rule, |key, given, accepted| report.wrong(&format!("{path}.{key}"), &json!(given), accepted));
         }
         if rules.iter().any(|known| known.name == rule.name) {
             report.wrong(&format!("{path}.name"), &json!(rule.name), "a name that no other rule has");

@@ -28,6 +28,7 @@ const QUANTILES: &[&str] = &["p50", "p90", "p95", "p99", "p99.9"];
 const ACTIONS: &[&str] = &["keep", "drop", "rate"];
 pub(super) const SAME: &str = "`==` or `!=`";
 pub(super) const ORDER: &str = "a comparison (`==`, `!=`, `<`, `<=`, `>`, `>=`)";
+const TEST: &str = "a test, such as `duration > 2s` or `attr(\"key\") == \"value\"`";
 const NAME: &str = "a name of 1 to 64 letters, digits, `_`, `-` and `.`";
 
 pub(super) type Parsed<T> = Result<T, RuleError>;
@@ -197,7 +198,7 @@ impl<'t> Parser<'t> {
     fn test(&mut self) -> Parsed<Test> {
         let found = self.next();
         let Token::Word(word) = &found.token else {
-            return Err(self.refuse(&found, "a test, such as `duration > 2s` or `attr(\"key\") == \"value\"`", &[]));
+            return Err(self.refuse(&found, TEST, &[]));
         };
         match word.as_str() {
             "handled" => Ok(Test::Handled),
@@ -222,7 +223,14 @@ impl<'t> Parser<'t> {
                 let check = self.check(false)?;
                 Ok(Test::Attribute { root, key, check })
             }
-            _ => Err(self.refuse(&found, "a test", SUBJECTS)),
+            _ => {
+                let mut error = self.refuse(&found, "a test", SUBJECTS);
+                // Whose word is near none needs to see what a test looks like.
+                if error.suggestion.is_none() {
+                    error.expected = TEST.to_owned();
+                }
+                Err(error)
+            }
         }
     }
 

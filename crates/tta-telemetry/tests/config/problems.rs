@@ -62,6 +62,35 @@ target = 0.5
     assert_eq!(got, want);
 }
 
+/// Once the first rule's action hid all that was wrong with the others, and any other problem hid that.
+#[test]
+fn all_that_is_wrong_with_rules_is_told_at_once_with_its_file() {
+    let text = r#"
+service_name = ""
+[[tracing.sampling.rules]]
+name = "One"
+condition = 'workflow = "a"'
+action = "kep"
+[[tracing.sampling.rules]]
+name = "two"
+condition = "duration > 5 parsecs"
+action = "keep"
+"#;
+    let got = problems(ConfigLayers::new().toml("tta.toml", text));
+    let beginnings = got.iter().map(|problem| problem.split(", accepted is ").next().unwrap()).collect::<Vec<_>>();
+    assert_eq!(
+        beginnings,
+        [
+            "tta.toml: `service_name` is \"\"",
+            "tta.toml: `tracing.sampling.rules[0].name` is \"One\"",
+            "tta.toml: `tracing.sampling.rules[0].action` is \"kep\"",
+            r#"tta.toml: `tracing.sampling.rules[0].condition` is "workflow = \"a\"""#,
+            "tta.toml: `tracing.sampling.rules[1].condition` is \"duration > 5 parsecs\"",
+        ]
+    );
+    assert!(got[3].contains("a condition: line 1, column 10: found"), "{}", got[3]);
+}
+
 #[test]
 fn fields_that_contradict_each_other_are_refused() {
     let of = |text: &str| problems(ConfigLayers::new().preset(Preset::Production).toml("f", text));

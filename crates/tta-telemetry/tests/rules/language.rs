@@ -59,6 +59,11 @@ fn errors_say_where_what_was_found_and_what_is_accepted() {
         ("a: keep when handled handled", "found `handled`, expected `and`, `or` or the end", 21),
         ("a: keep when (handled", "found the end, expected `and`, `or` or `)`", 21),
         ("a: keep when spam_count > 1", "found `spam_count`, expected a test (did you mean `span_count`?)", 13),
+        (
+            "a: keep when status == 503",
+            "found `status`, expected a test, such as `duration > 2s` or `attr(\"key\") == \"value\"`",
+            13,
+        ),
         ("a: keep when error_type exists", "found `error_type`, expected a test (did you mean `error.type`?)", 13),
         (
             "a: keep when duration == \"2s\"",
