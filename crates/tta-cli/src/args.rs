@@ -322,7 +322,7 @@ mod tests {
             let all = [&["tta", "demo"], arguments].concat();
             Arguments::try_parse_from(all).map(|parsed| match parsed.command {
                 Command::Demo(demo) => demo.metrics.map(|address| address.to_string()),
-                Command::Config(_) | Command::Sampling(_) | Command::Trace(_) => None,
+                _ => None,
             })
         };
         assert_eq!(parse(&[]).unwrap(), None);
