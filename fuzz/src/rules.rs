@@ -59,22 +59,12 @@ fn trace(keys: &[&str]) -> Trace {
         .map(|(key, value)| Attribute { key: (*key).to_owned().into(), value: value.clone() })
         .collect();
     let span = SpanRecord {
-        span_id,
-        parent_span_id: None,
-        name: "work".into(),
-        kind: "lambda".into(),
         start_unix_ns: 1,
         duration_ns: 2_000_000,
         status: SpanStatus::Error,
         handled: true,
         attributes,
-        events: Vec::new(),
-        links: Vec::new(),
-        dropped_attributes: 0,
-        truncated_attributes: 0,
-        dropped_events: 0,
-        dropped_links: 0,
-        received: None,
+        ..SpanRecord::new(span_id, "work".into(), "lambda".into())
     };
     Trace {
         trace_id,

@@ -32,13 +32,7 @@ fn source() -> Arc<Source> {
     let name = Name::from_static;
     let resource =
         Resource { service: name("shop"), attributes: Vec::new(), dropped_attributes: 0, schema_url: String::new() };
-    let scope = Scope {
-        name: name("lib"),
-        version: name("1"),
-        attributes: Vec::new(),
-        dropped_attributes: 0,
-        schema_url: String::new(),
-    };
+    let scope = Scope::new(name("lib"), name("1"));
     Arc::new(Source { resource: Arc::new(resource), scope })
 }
 

@@ -98,22 +98,11 @@ fn every_field_of_a_trace_is_what_was_recorded() {
     span.end();
     run.end();
     let record = |span_id, parent_span_id, name: &'static str, kind: &'static str, start_ms, ms, status| SpanRecord {
-        span_id,
         parent_span_id,
-        name: name.into(),
-        kind: kind.into(),
         start_unix_ns: START_NS + start_ms * MS,
         duration_ns: ms * MS,
         status,
-        handled: false,
-        attributes: vec![],
-        events: vec![],
-        links: vec![],
-        dropped_attributes: 0,
-        truncated_attributes: 0,
-        dropped_events: 0,
-        dropped_links: 0,
-        received: None,
+        ..SpanRecord::new(span_id, name.into(), kind.into())
     };
     let parse = SpanRecord {
         attributes: vec![attribute("rows", Value::I64(3))],

@@ -17,22 +17,15 @@ fn text(text: &'static str) -> Value {
 
 fn trace_with(attributes: Vec<Attribute>) -> Trace {
     let span = SpanRecord {
-        span_id: "00f067aa0ba902b7".parse().unwrap(),
-        parent_span_id: None,
-        name: "import".into(),
-        kind: "workflow".into(),
         start_unix_ns: u64::MAX,
         duration_ns: 1_500,
         status: SpanStatus::Error,
         handled: true,
         attributes,
-        events: Vec::new(),
-        links: Vec::new(),
         dropped_attributes: 1,
         truncated_attributes: 2,
         dropped_events: 3,
-        dropped_links: 0,
-        received: None,
+        ..SpanRecord::new("00f067aa0ba902b7".parse().unwrap(), "import".into(), "workflow".into())
     };
     Trace {
         trace_id: "4bf92f3577b34da6a3ce929d0e0e4736".parse().unwrap(),

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use tta_host::{TraceFileSink, read_traces, trace_files};
 use tta_telemetry::{
-    Attribute, DecisionReason, SamplingDecision, Sink, SpanId, SpanRecord, SpanStatus, Trace, TraceClass, TraceCounts,
-    TraceId, Value,
+    Attribute, DecisionReason, SamplingDecision, Sink, SpanId, SpanRecord, Trace, TraceClass, TraceCounts, TraceId,
+    Value,
 };
 
 /// Span id of the root of [`trace`].
@@ -21,22 +21,10 @@ pub(crate) fn id(number: u128) -> TraceId {
 
 pub(crate) fn span(number: u64, parent: Option<u64>, start_unix_ns: u64) -> SpanRecord {
     SpanRecord {
-        span_id: SpanId::new(number).unwrap(),
         parent_span_id: parent.and_then(SpanId::new),
-        name: format!("step {number}").into(),
-        kind: "lambda".into(),
         start_unix_ns,
         duration_ns: 10,
-        status: SpanStatus::Ok,
-        handled: false,
-        attributes: Vec::new(),
-        events: Vec::new(),
-        links: Vec::new(),
-        dropped_attributes: 0,
-        truncated_attributes: 0,
-        dropped_events: 0,
-        dropped_links: 0,
-        received: None,
+        ..SpanRecord::new(SpanId::new(number).unwrap(), format!("step {number}").into(), "lambda".into())
     }
 }
 

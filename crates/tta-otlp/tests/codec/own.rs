@@ -25,22 +25,10 @@ fn identity() -> Resource {
 
 fn record(id: u64, parent: Option<u64>, kind: &'static str) -> SpanRecord {
     SpanRecord {
-        span_id: SpanId::new(id).unwrap(),
         parent_span_id: parent.and_then(SpanId::new),
-        name: "step".into(),
-        kind: kind.into(),
         start_unix_ns: 1_000,
         duration_ns: 500,
-        status: SpanStatus::Ok,
-        handled: false,
-        attributes: Vec::new(),
-        events: Vec::new(),
-        links: Vec::new(),
-        dropped_attributes: 0,
-        truncated_attributes: 0,
-        dropped_events: 0,
-        dropped_links: 0,
-        received: None,
+        ..SpanRecord::new(SpanId::new(id).unwrap(), "step".into(), kind.into())
     }
 }
 

@@ -117,22 +117,10 @@ pub(crate) fn span_id(id: u64) -> SpanId {
 /// A span of our own, a second long.
 pub(crate) fn span(id: u64, parent: Option<u64>, name: &'static str) -> SpanRecord {
     SpanRecord {
-        span_id: span_id(id),
         parent_span_id: parent.and_then(SpanId::new),
-        name: name.into(),
-        kind: Name::from_static("lambda"),
         start_unix_ns: id * SECOND,
         duration_ns: SECOND,
-        status: SpanStatus::Ok,
-        handled: false,
-        attributes: Vec::new(),
-        events: Vec::new(),
-        links: Vec::new(),
-        dropped_attributes: 0,
-        truncated_attributes: 0,
-        dropped_events: 0,
-        dropped_links: 0,
-        received: None,
+        ..SpanRecord::new(span_id(id), name.into(), Name::from_static("lambda"))
     }
 }
 

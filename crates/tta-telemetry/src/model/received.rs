@@ -46,6 +46,22 @@ pub struct Scope {
     pub schema_url: String,
 }
 
+impl Resource {
+    /// A service of which nothing more is known.
+    #[must_use]
+    pub const fn new(service: Name) -> Self {
+        Self { service, attributes: Vec::new(), dropped_attributes: 0, schema_url: String::new() }
+    }
+}
+
+impl Scope {
+    /// A library of which nothing more is known.
+    #[must_use]
+    pub const fn new(name: Name, version: Name) -> Self {
+        Self { name, version, attributes: Vec::new(), dropped_attributes: 0, schema_url: String::new() }
+    }
+}
+
 impl Source {
     /// Approximate memory it holds.
     #[must_use]

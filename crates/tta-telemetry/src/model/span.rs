@@ -133,6 +133,29 @@ impl SpanEvent {
 }
 
 impl SpanRecord {
+    /// A root span that took no time and returned, without details.
+    #[must_use]
+    pub const fn new(span_id: SpanId, name: Name, kind: Name) -> Self {
+        Self {
+            span_id,
+            parent_span_id: None,
+            name,
+            kind,
+            start_unix_ns: 0,
+            duration_ns: 0,
+            status: SpanStatus::Ok,
+            handled: false,
+            attributes: Vec::new(),
+            events: Vec::new(),
+            links: Vec::new(),
+            dropped_attributes: 0,
+            truncated_attributes: 0,
+            dropped_events: 0,
+            dropped_links: 0,
+            received: None,
+        }
+    }
+
     /// The value of an attribute.
     #[must_use]
     pub fn attribute(&self, key: &str) -> Option<&Value> {

@@ -234,18 +234,10 @@ fn secrets_in_nested_values_and_in_who_recorded_a_span_are_found_once_for_all_it
         attribute("password", Value::Bytes(b"hunter2hunter2".to_vec())),
     ]);
     let resource = Resource {
-        service: "shop".into(),
         attributes: vec![attribute("process.command_args", secret()), attribute("service.name", text("shop"))],
-        dropped_attributes: 0,
-        schema_url: String::new(),
+        ..Resource::new("shop".into())
     };
-    let scope = Scope {
-        name: "lib".into(),
-        version: "1".into(),
-        attributes: vec![],
-        dropped_attributes: 0,
-        schema_url: String::new(),
-    };
+    let scope = Scope::new("lib".into(), "1".into());
     let source = Arc::new(Source { resource: Arc::new(resource), scope });
     let received = Received {
         source,
@@ -255,22 +247,12 @@ fn secrets_in_nested_values_and_in_who_recorded_a_span_are_found_once_for_all_it
         flags: 0,
     };
     let span = SpanRecord {
-        span_id: crate::SpanId::new(1).unwrap(),
-        parent_span_id: None,
-        name: "call".into(),
-        kind: "server".into(),
         start_unix_ns: 1,
         duration_ns: 1,
         status: SpanStatus::Error,
-        handled: false,
         attributes: vec![attribute("nested", nested)],
-        events: Vec::new(),
-        links: Vec::new(),
-        dropped_attributes: 0,
-        truncated_attributes: 0,
-        dropped_events: 0,
-        dropped_links: 0,
         received: Some(Box::new(received)),
+        ..SpanRecord::new(crate::SpanId::new(1).unwrap(), "call".into(), "server".into())
     };
     let mut trace = Trace {
         trace_id: crate::TraceId::new(1).unwrap(),

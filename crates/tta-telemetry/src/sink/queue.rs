@@ -96,28 +96,11 @@ impl Queue {
 mod tests {
     use super::*;
     use crate::id::{SpanId, TraceId};
-    use crate::model::{DecisionReason, SamplingDecision, SpanRecord, SpanStatus, TraceCounts};
+    use crate::model::{DecisionReason, SamplingDecision, SpanRecord, TraceCounts};
 
     fn trace(id: u128, spans: usize, class: TraceClass) -> Arc<Trace> {
         let root_span_id = SpanId::new(1).unwrap();
-        let span = SpanRecord {
-            span_id: root_span_id,
-            parent_span_id: None,
-            name: "s".into(),
-            kind: "lambda".into(),
-            start_unix_ns: 0,
-            duration_ns: 0,
-            status: SpanStatus::Ok,
-            handled: false,
-            attributes: vec![],
-            events: vec![],
-            links: vec![],
-            dropped_attributes: 0,
-            truncated_attributes: 0,
-            dropped_events: 0,
-            dropped_links: 0,
-            received: None,
-        };
+        let span = SpanRecord::new(root_span_id, "s".into(), "lambda".into());
         Arc::new(Trace {
             trace_id: TraceId::new(id).unwrap(),
             root_span_id,

@@ -9,22 +9,10 @@ const START_NS: u64 = 1_767_225_600_000_000_000;
 /// A span of 1 ms, later than those with smaller ids.
 fn span(id: u64, parent: u64, name: &'static str, kind: &'static str) -> SpanRecord {
     SpanRecord {
-        span_id: SpanId::new(id).unwrap(),
         parent_span_id: SpanId::new(parent),
-        name: name.into(),
-        kind: kind.into(),
         start_unix_ns: START_NS + id * 1_000_000,
         duration_ns: 1_000_000,
-        status: SpanStatus::Ok,
-        handled: false,
-        attributes: vec![],
-        events: vec![],
-        links: vec![],
-        dropped_attributes: 0,
-        truncated_attributes: 0,
-        dropped_events: 0,
-        dropped_links: 0,
-        received: None,
+        ..SpanRecord::new(SpanId::new(id).unwrap(), name.into(), kind.into())
     }
 }
 

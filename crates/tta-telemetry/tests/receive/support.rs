@@ -20,21 +20,10 @@ impl SpanCodec for TextCodec {
         let numbers: Vec<u64> = numbers.split('|').map(|number| number.parse().ok()).collect::<Option<_>>()?;
         let [span, parent, start, duration, failed] = numbers[..] else { return None };
         Some(SpanRecord {
-            span_id: SpanId::new(span)?,
             parent_span_id: SpanId::new(parent),
-            name: format!("op {span}").into(),
-            kind: "server".into(),
             start_unix_ns: start,
             duration_ns: duration,
             status: if failed == 1 { SpanStatus::Error } else { SpanStatus::Ok },
-            handled: false,
-            attributes: Vec::new(),
-            events: Vec::new(),
-            links: Vec::new(),
-            dropped_attributes: 0,
-            truncated_attributes: 0,
-            dropped_events: 0,
-            dropped_links: 0,
             received: Some(Box::new(Received {
                 source: Arc::clone(source),
                 status_code: if failed == 1 { StatusCode::Error } else { StatusCode::Unset },
@@ -42,6 +31,7 @@ impl SpanCodec for TextCodec {
                 trace_state: state.to_owned(),
                 flags: 1,
             })),
+            ..SpanRecord::new(SpanId::new(span)?, format!("op {span}").into(), "server".into())
         })
     }
 }
@@ -49,13 +39,7 @@ impl SpanCodec for TextCodec {
 pub(crate) fn source(service: &'static str) -> Arc<Source> {
     let resource =
         Resource { service: service.into(), attributes: Vec::new(), dropped_attributes: 0, schema_url: String::new() };
-    let scope = Scope {
-        name: "lib".into(),
-        version: "1".into(),
-        attributes: Vec::new(),
-        dropped_attributes: 0,
-        schema_url: String::new(),
-    };
+    let scope = Scope::new("lib".into(), "1".into());
     Arc::new(Source { resource: Arc::new(resource), scope })
 }
 

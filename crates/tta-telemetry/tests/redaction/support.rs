@@ -41,22 +41,12 @@ pub(crate) fn trace(attributes: Vec<(Place, Attribute)>) -> Trace {
         attributes.iter().filter(is_here).map(|(_, attribute)| attribute.clone()).collect()
     };
     let span = |span_id, parent_span_id, name: &'static str, attributes| SpanRecord {
-        span_id,
         parent_span_id,
-        name: name.into(),
-        kind: "lambda".into(),
         start_unix_ns: 1_730_291_040_218_138_154,
         duration_ns: 1_000_000,
         status: SpanStatus::Error,
-        handled: false,
         attributes,
-        events: Vec::new(),
-        links: Vec::new(),
-        dropped_attributes: 0,
-        truncated_attributes: 0,
-        dropped_events: 0,
-        dropped_links: 0,
-        received: None,
+        ..SpanRecord::new(span_id, name.into(), "lambda".into())
     };
     let mut step = span(id(2), Some(id(1)), "step", of(Place::Step));
     step.events.push(SpanEvent { attributes: of(Place::Event), ..SpanEvent::new("event".into(), 1) });

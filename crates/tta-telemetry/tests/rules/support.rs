@@ -24,25 +24,14 @@ pub(crate) fn text(text: &'static str) -> Value {
 
 pub(crate) fn span(id: u64, name: &'static str, attributes: &[(&'static str, Value)]) -> SpanRecord {
     SpanRecord {
-        span_id: SpanId::new(id).unwrap(),
         parent_span_id: (id > 1).then(|| SpanId::new(1).unwrap()),
-        name: name.into(),
-        kind: "lambda".into(),
         start_unix_ns: 1_000 * id,
         duration_ns: 1_000_000_000 / id,
-        status: SpanStatus::Ok,
-        handled: false,
         attributes: attributes
             .iter()
             .map(|(key, value)| Attribute { key: (*key).into(), value: value.clone() })
             .collect(),
-        events: Vec::new(),
-        links: Vec::new(),
-        dropped_attributes: 0,
-        truncated_attributes: 0,
-        dropped_events: 0,
-        dropped_links: 0,
-        received: None,
+        ..SpanRecord::new(SpanId::new(id).unwrap(), name.into(), "lambda".into())
     }
 }
 

@@ -7,8 +7,8 @@ use tta_telemetry::sampling::{
     Verdict,
 };
 use tta_telemetry::{
-    Attribute, DecisionReason, IdSource, Limits, Name, RuleName, SamplingDecision, SpanEvent, SpanRecord, SpanStatus,
-    Trace, TraceClass, TraceCounts, Value,
+    Attribute, DecisionReason, IdSource, Limits, Name, RuleName, SamplingDecision, SpanEvent, SpanRecord, Trace,
+    TraceClass, TraceCounts, Value,
 };
 
 struct Mine {
@@ -91,22 +91,11 @@ fn trace() -> Trace {
     let (trace_id, span_id) = (ids.trace_id(), ids.span_id());
     let event = SpanEvent { attributes: vec![attribute("user", "eve")], ..SpanEvent::new(Name::from("log"), 2) };
     let span = SpanRecord {
-        span_id,
-        parent_span_id: None,
-        name: Name::from("import"),
-        kind: Name::from("workflow"),
         start_unix_ns: 1,
         duration_ns: 5,
-        status: SpanStatus::Ok,
         attributes: vec![attribute("user", "adam")],
         events: vec![event],
-        links: Vec::new(),
-        handled: false,
-        dropped_attributes: 0,
-        truncated_attributes: 0,
-        dropped_events: 0,
-        dropped_links: 0,
-        received: None,
+        ..SpanRecord::new(span_id, Name::from("import"), Name::from("workflow"))
     };
     Trace {
         trace_id,

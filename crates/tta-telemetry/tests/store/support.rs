@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tta_telemetry::store::{MemoryTraceStore, TraceQuery, TraceStore};
 use tta_telemetry::{
     Attribute, DecisionReason, Name, Received, Resource, SamplingDecision, Scope, Sink, Source, SpanId, SpanRecord,
-    SpanStatus, StatusCode, Trace, TraceClass, TraceCounts, TraceId, Value,
+    StatusCode, Trace, TraceClass, TraceCounts, TraceId, Value,
 };
 
 pub(crate) const SECOND: u64 = 1_000_000_000;
@@ -21,39 +21,19 @@ pub(crate) fn text(value: &str) -> Value {
 /// A span of our own, a second long.
 pub(crate) fn span(id: u64, parent: Option<u64>, name: &str) -> SpanRecord {
     SpanRecord {
-        span_id: SpanId::new(id).unwrap(),
         parent_span_id: parent.and_then(SpanId::new),
-        name: Name::from(name.to_owned()),
-        kind: Name::from_static("lambda"),
         start_unix_ns: id * SECOND,
         duration_ns: SECOND,
-        status: SpanStatus::Ok,
-        handled: false,
-        attributes: Vec::new(),
-        events: Vec::new(),
-        links: Vec::new(),
-        dropped_attributes: 0,
-        truncated_attributes: 0,
-        dropped_events: 0,
-        dropped_links: 0,
-        received: None,
+        ..SpanRecord::new(SpanId::new(id).unwrap(), Name::from(name.to_owned()), Name::from_static("lambda"))
     }
 }
 
 pub(crate) fn source(service: &str) -> Arc<Source> {
     let resource = Resource {
-        service: Name::from(service.to_owned()),
         attributes: vec![attribute("service.name", text(service)), attribute("host.name", text("box-1"))],
-        dropped_attributes: 0,
-        schema_url: String::new(),
+        ..Resource::new(Name::from(service.to_owned()))
     };
-    let scope = Scope {
-        name: "lib".into(),
-        version: "1".into(),
-        attributes: Vec::new(),
-        dropped_attributes: 0,
-        schema_url: String::new(),
-    };
+    let scope = Scope::new("lib".into(), "1".into());
     Arc::new(Source { resource: Arc::new(resource), scope })
 }
 

@@ -95,20 +95,15 @@ pub(crate) fn record(span: &Span, source: &Arc<Source>) -> SpanRecord {
     let code = status_code(status.code);
     let kind = SpanKind::ALL.get(span.kind as usize).copied().unwrap_or_default();
     SpanRecord {
-        span_id: span_id(&span.span_id).unwrap(),
         parent_span_id: span_id(&span.parent_span_id),
-        name: name(&span.name),
-        kind: name(kind.as_str()),
         start_unix_ns: span.start_time_unix_nano,
         duration_ns: span.end_time_unix_nano.saturating_sub(span.start_time_unix_nano),
         status: if code == StatusCode::Error { SpanStatus::Error } else { SpanStatus::Ok },
-        handled: false,
         attributes: attributes(&span.attributes),
         events: span.events.iter().map(event).collect(),
         dropped_links: span.dropped_links_count.saturating_add((span.links.len() - links.len()) as u32),
         links,
         dropped_attributes: span.dropped_attributes_count,
-        truncated_attributes: 0,
         dropped_events: span.dropped_events_count,
         received: Some(Box::new(Received {
             source: Arc::clone(source),
@@ -117,6 +112,7 @@ pub(crate) fn record(span: &Span, source: &Arc<Source>) -> SpanRecord {
             trace_state: span.trace_state.clone(),
             flags: span.flags,
         })),
+        ..SpanRecord::new(span_id(&span.span_id).unwrap(), name(&span.name), name(kind.as_str()))
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::id::{IdSource, SpanId, TraceId};
-use crate::model::{Attribute, SamplingDecision, SpanStatus, TraceCounts};
+use crate::model::{Attribute, SamplingDecision, TraceCounts};
 use crate::sampling::{Rate, RateBudgetConfig, SamplingHash, TailPolicy, WorkflowPolicy};
 
 const MS: u64 = 1_000_000;
@@ -14,22 +14,9 @@ const START: u64 = 1_700_000_000_000_000_000;
 fn stored(id: TraceId, workflow: &'static str) -> Trace {
     let root_span_id = SpanId::new(1).unwrap();
     let root = SpanRecord {
-        span_id: root_span_id,
-        parent_span_id: None,
-        name: workflow.into(),
-        kind: "workflow".into(),
         start_unix_ns: START - MS,
         duration_ns: MS,
-        status: SpanStatus::Ok,
-        handled: false,
-        attributes: Vec::new(),
-        events: Vec::new(),
-        links: Vec::new(),
-        dropped_attributes: 0,
-        truncated_attributes: 0,
-        dropped_events: 0,
-        dropped_links: 0,
-        received: None,
+        ..SpanRecord::new(root_span_id, workflow.into(), "workflow".into())
     };
     let reason = DecisionReason::RateOne;
     Trace {
