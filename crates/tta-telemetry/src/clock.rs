@@ -111,12 +111,14 @@ impl Clock {
         }
     }
 
-    /// Pins the counter to the wall clock afresh. Called by housekeeping.
-    pub(crate) fn re_anchor(&self) {
-        if let Source::System(counter, anchor) = &self.0 {
-            let fresh = Anchor { ticks: counter.raw(), unix_ns: system_unix_ns() };
-            *anchor.lock().unwrap_or_else(PoisonError::into_inner) = fresh;
-        }
+    /// Pins the counter to the wall clock afresh, and says by how much that was set, in nanoseconds.
+    /// Called by housekeeping.
+    pub(crate) fn re_anchor(&self) -> i64 {
+        let Source::System(counter, anchor) = &self.0 else { return 0 };
+        let fresh = Anchor { ticks: counter.raw(), unix_ns: system_unix_ns() };
+        let expected = self.unix_ns(fresh.ticks);
+        *anchor.lock().unwrap_or_else(PoisonError::into_inner) = fresh;
+        i64::try_from(i128::from(fresh.unix_ns) - i128::from(expected)).unwrap_or(i64::MAX)
     }
 }
 

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::receive::ReceiverStatus;
+
 /// Counters of one engine since its start. Every bound of [`Limits`](crate::Limits) has one that
 /// tells how often it bit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -51,7 +53,10 @@ pub struct RecorderCounters {
     pub metric_source_panics: u64,
     /// Sources of metrics beyond the 1,000th that lives, which are not asked.
     pub metric_sources_refused: u64,
-    /// Memory in use for traces now, in bytes.
+    /// What came from other processes, over all [receivers](crate::receive::Receiver). Their late
+    /// spans and missed errors are also in the counters above.
+    pub received: ReceiverStatus,
+    /// Memory in use for traces now, in bytes, received ones among them.
     pub live_bytes: u64,
     /// Parallel branches that are running now.
     pub active_branches: u64,

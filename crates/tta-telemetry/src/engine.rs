@@ -25,6 +25,7 @@ use crate::limits::LimitError;
 use crate::metrics::{MetricError, StepInstruments, StepStatistics};
 use crate::model::Name;
 use crate::pending::PendingWork;
+use crate::receive::{ReceiveLimits, Receiver, SpanCodec};
 use crate::record::ActiveTrace;
 use crate::recorder::Recorder;
 use crate::redaction::Redaction;
@@ -197,6 +198,16 @@ impl Telemetry {
     #[inline]
     pub fn start_trace_with(&self, name: impl Into<Name>, start: &TraceStart<'_>) -> ActiveTrace {
         self.0.start_trace(name.into(), start)
+    }
+
+    /// A way in for spans that other processes recorded, in the wire form of a codec. Traces whose
+    /// spans come by different receivers are not put together.
+    ///
+    /// # Errors
+    /// A limit outside its range.
+    pub fn receiver(&self, codec: impl SpanCodec, limits: ReceiveLimits) -> Result<Receiver, LimitError> {
+        limits.check()?;
+        Ok(self.0.receiver(Box::new(codec), limits))
     }
 
     /// Whether traces are sampled by a key that is carried beside the trace id; see

@@ -100,6 +100,7 @@ fn write_engine(engine: &EngineReading, out: &mut MetricCollector) {
     out.number(&catalog::UP, &[], f64::from(u8::from(engine.is_up)));
     let counters = &engine.counters;
     out.number(&catalog::LIVE_BYTES, &[], counters.live_bytes as f64);
+    out.count(&catalog::RECEIVED_SPANS, &[], counters.received.spans);
     out.count(&catalog::MISSED_ERRORS, &[], counters.missed_error_spans);
     for (what, cause, count) in dropped(counters) {
         out.count(&catalog::DROPPED, &[&Name::from_static(what), &Name::from_static(cause)], count);
@@ -125,7 +126,7 @@ fn write_engine(engine: &EngineReading, out: &mut MetricCollector) {
 }
 
 /// What was dropped, why, and how often.
-fn dropped(counters: &RecorderCounters) -> [(&'static str, &'static str, u64); 16] {
+fn dropped(counters: &RecorderCounters) -> [(&'static str, &'static str, u64); 22] {
     [
         ("runs", "no_memory", counters.runs_unrecorded),
         ("spans", "span_limit", counters.spans_over_limit),
@@ -138,6 +139,12 @@ fn dropped(counters: &RecorderCounters) -> [(&'static str, &'static str, u64); 1
         ("late_records", "list_full", counters.late_lost),
         ("traces_early", "evicted", counters.traces_evicted),
         ("traces_early", "incomplete", counters.traces_incomplete),
+        ("received_spans", "span_limit", counters.received.over_span_limit),
+        ("received_spans", "ended", counters.received.after_end),
+        ("received_spans", "duplicate", counters.received.duplicates),
+        ("received_spans", "undecodable", counters.received.undecodable),
+        ("received_traces_early", "evicted", counters.received.evicted),
+        ("received_traces_early", "no_root", counters.received.rootless),
         ("step_labels", "series_limit", counters.steps_overflowed),
         ("decision_labels", "series_limit", counters.decisions_overflowed),
         ("decisions_told", "observer_panicked", counters.observer_panics),

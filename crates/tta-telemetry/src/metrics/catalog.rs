@@ -174,6 +174,8 @@ catalog! {
         "Memory held for traces that are recorded or wait to be sent.";
     DROPPED = "telemetry_dropped_total" Counter None ["what", "cause"]:
         "What the engine's bounds made it drop.";
+    RECEIVED_SPANS = "telemetry_received_spans_total" Counter None []:
+        "Spans that other processes recorded and sent.";
     MISSED_ERRORS = "telemetry_missed_error_spans_total" Counter None []:
         "Failed spans that came after their trace was decided to be dropped.";
     QUEUE_LENGTH = "telemetry_queue_length" Gauge None ["sink"]:

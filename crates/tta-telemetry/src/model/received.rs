@@ -46,6 +46,21 @@ pub struct Scope {
     pub schema_url: String,
 }
 
+impl Source {
+    /// Approximate memory it holds.
+    #[must_use]
+    pub fn size_bytes(&self) -> usize {
+        let sizes = |attributes: &[Attribute]| attributes.iter().map(Attribute::size_bytes).sum::<usize>();
+        let Self { resource, scope } = self;
+        let texts = [&*resource.service, &resource.schema_url, &*scope.name, &*scope.version, &scope.schema_url];
+        size_of::<Self>()
+            + size_of::<Resource>()
+            + sizes(&resource.attributes)
+            + sizes(&scope.attributes)
+            + texts.into_iter().map(str::len).sum::<usize>()
+    }
+}
+
 /// What a received span says of its end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum StatusCode {

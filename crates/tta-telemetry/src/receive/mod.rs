@@ -84,3 +84,28 @@ pub struct SpanHead<'a> {
     /// What it says that it cost.
     pub cost: Option<Usd>,
 }
+
+mod limits;
+mod status;
+
+#[cfg(feature = "record")]
+mod assembly;
+#[cfg(feature = "record")]
+mod decide;
+#[cfg(feature = "record")]
+mod pending;
+#[cfg(feature = "record")]
+mod receiver;
+#[cfg(not(feature = "record"))]
+mod receiver_off;
+#[cfg(feature = "record")]
+mod remembered;
+
+#[cfg(feature = "record")]
+pub(crate) use assembly::Assembly;
+pub use limits::ReceiveLimits;
+#[cfg(feature = "record")]
+pub use receiver::Receiver;
+#[cfg(not(feature = "record"))]
+pub use receiver_off::Receiver;
+pub use status::ReceiverStatus;

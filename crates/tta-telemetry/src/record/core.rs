@@ -15,6 +15,7 @@ use super::policy::Policies;
 use super::pool::{self, Registry};
 use super::span::ActiveTrace;
 use super::sync::Mutex;
+use super::vitals::Vitals;
 use super::words::Attributes;
 use crate::clock::Clock;
 use crate::counters::RecorderCounters;
@@ -26,6 +27,7 @@ use crate::measuring::Measuring;
 use crate::metrics::{CounterArray, ShardedCounter};
 use crate::model::{MOST_REASONS, Name, Sampling, SamplingDecision};
 use crate::overhead::Overhead;
+use crate::receive::{Assembly, ReceiverStatus};
 use crate::redaction::Redactor;
 use crate::sampling::TailDecision;
 use crate::sink::SinkWorker;
@@ -105,6 +107,9 @@ pub(crate) struct Core {
     /// Held during a round of housekeeping: whoever flushes waits for one under way.
     pub(crate) housekeeping: Mutex<()>,
     pub(crate) sinks: Vec<SinkWorker>,
+    /// Traces that other processes recorded, of each receiver.
+    received: Mutex<Vec<Arc<Assembly>>>,
+    pub(crate) vitals: Vitals,
     pub(crate) closed: AtomicBool,
 }
 
@@ -131,6 +136,8 @@ impl Core {
             evicting: Mutex::new(()),
             housekeeping: Mutex::new(()),
             sinks: settings.sinks,
+            received: Mutex::new(Vec::new()),
+            vitals: Vitals::default(),
             closed: AtomicBool::new(false),
         })
     }
@@ -187,12 +194,23 @@ impl Core {
         self.allocated.load(Ordering::Relaxed)
     }
 
+    /// Decides about the traces of a receiver when they are due.
+    pub(crate) fn watch_received(&self, assembly: Arc<Assembly>) {
+        self.received.lock().push(assembly);
+    }
+
+    pub(crate) fn assemblies(&self) -> Vec<Arc<Assembly>> {
+        self.received.lock().clone()
+    }
+
     pub(crate) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Relaxed)
     }
 
     pub(crate) fn read_counters(&self) -> RecorderCounters {
         let cells = &self.counters;
+        let mut received = ReceiverStatus::default();
+        self.assemblies().iter().for_each(|assembly| received += assembly.status());
         RecorderCounters {
             traces_kept: cells.kept.read().iter().sum(),
             traces_dropped: cells.dropped.read().iter().sum(),
@@ -205,10 +223,10 @@ impl Core {
             attributes_truncated: cells.attributes_truncated.get(),
             events_dropped: cells.events_dropped.get(),
             links_dropped: cells.links_dropped.get(),
-            late_kept: cells.late_kept.get(),
-            late_dropped: cells.late_dropped.get(),
+            late_kept: cells.late_kept.get() + received.late_kept,
+            late_dropped: cells.late_dropped.get() + received.late_dropped,
             late_lost: cells.late_lost.get(),
-            missed_error_spans: cells.missed_errors.get(),
+            missed_error_spans: cells.missed_errors.get() + received.missed_error_spans,
             steps_overflowed: self.measuring.steps.overflow(),
             decisions_overflowed: self.decisions.overflow(),
             observer_panics: cells.observer_panics.get(),
@@ -216,7 +234,8 @@ impl Core {
             measurements_refused: self.measuring.measurements_refused(),
             metric_source_panics: self.measuring.meter.source_panics.get(),
             metric_sources_refused: self.measuring.meter.sources_refused.get(),
-            live_bytes: self.allocated_bytes() as u64,
+            received,
+            live_bytes: self.allocated_bytes() as u64 + received.waiting_bytes,
             active_branches: self.measuring.active_branches(),
         }
     }

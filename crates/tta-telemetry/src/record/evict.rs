@@ -78,6 +78,7 @@ impl Core {
                 cut_short += u64::from(open);
             }
         }
+        self.advance_received(true);
         self.late.refuse();
         cut_short
     }

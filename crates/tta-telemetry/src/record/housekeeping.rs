@@ -62,13 +62,15 @@ impl Core {
     /// The slow chores; also part of a flush.
     pub(crate) fn housekeep_slowly(&self) {
         let _one_at_a_time = self.housekeeping.lock();
-        self.clock.re_anchor();
+        let jump_ns = self.clock.re_anchor();
         self.decide_overdue();
+        self.advance_received(false);
         if let Some(share) = self.overhead.measure(self.measuring.spans()) {
             self.policies.observe_overhead(share);
         }
         self.policies.advance(&self.clock);
         self.measuring.housekeep();
+        self.vitals.look(self, jump_ns);
     }
 
     /// Hands a kept trace to every sink's queue.

@@ -30,6 +30,7 @@ mod policy;
 mod pool;
 mod span;
 mod sync;
+pub(crate) mod vitals;
 // Literals are stored as pointers and read back.
 #[allow(unsafe_code)]
 mod words;
@@ -37,6 +38,7 @@ mod words;
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
+pub(crate) use policy::ReceivedTrace;
 pub use span::{ActiveTrace, OwnedSpan, Span, TraceHandle};
 
 /// Tells a background thread to stop.

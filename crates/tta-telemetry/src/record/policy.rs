@@ -12,13 +12,29 @@ use arc_swap::ArcSwapOption;
 
 use super::live::LiveTrace;
 use crate::clock::Clock;
+use crate::id::TraceId;
 use crate::metrics::ShardedCounter;
 use crate::model::{DecisionReason, Name, Sampling, SamplingDecision, Trace, TraceClass};
 use crate::rules::{RuleAction, RuleSet, SamplingRule};
 use crate::sampling::{
-    AdaptiveController, AdaptiveStats, FinishedTrace, HeadDecision, HeadSampler, Rate, RateBudget, RuleOutcome,
-    RunStart, SamplingError, SamplingHash, SamplingPolicy, SharedRate, TailDecision, TailPolicy, WorkflowPolicy,
+    AdaptiveController, AdaptiveStats, FinishedTrace, HeadDecision, HeadSampler, Rate, RateBudget, RemoteSampling,
+    RuleOutcome, RunStart, SamplingError, SamplingHash, SamplingPolicy, SharedRate, TailDecision, TailPolicy,
+    Threshold, WorkflowPolicy,
 };
+
+/// What is known of a trace that other processes recorded, when it is decided about.
+#[derive(Debug)]
+pub(crate) struct ReceivedTrace<'a> {
+    pub(crate) trace_id: TraceId,
+    /// What settings of workflows are looked up by.
+    pub(crate) service: Option<&'a Name>,
+    pub(crate) class: TraceClass,
+    pub(crate) duration_ns: u64,
+    pub(crate) bytes: u64,
+    pub(crate) remote: RemoteSampling,
+    /// What its sender kept it by.
+    pub(crate) incoming: Threshold,
+}
 
 /// A choice that needs no look at a policy, as a byte; or that there is a policy.
 const KEEP_ALL: u8 = 0;
@@ -176,6 +192,43 @@ impl Policies {
         decided
     }
 
+    /// The decision about a trace that other processes recorded. `None`: a rule may have something to
+    /// say, which takes the whole trace.
+    pub(crate) fn decide_received(&self, trace: &ReceivedTrace<'_>) -> Option<TailDecision> {
+        let decided = match self.mode.load(Ordering::Acquire) {
+            KEEP_ALL => weighted(simple(Sampling::KeepAll, trace.class), trace.incoming),
+            KEEP_NONE => simple(Sampling::KeepNone, trace.class),
+            KEEP_FAILED => weighted(simple(Sampling::KeepFailed, trace.class), trace.incoming),
+            _ => match &*self.policy.load() {
+                Some(sampled) => sampled.decide_received(trace, self.own_number(trace))?,
+                None => weighted(simple(Sampling::KeepAll, trace.class), trace.incoming),
+            },
+        };
+        self.note_received(&decided, trace);
+        Some(decided)
+    }
+
+    /// The same with the whole trace at hand.
+    pub(crate) fn decide_received_whole(&self, trace: &ReceivedTrace<'_>, whole: &Trace) -> TailDecision {
+        let decided = match &*self.policy.load() {
+            Some(sampled) => sampled.decide_received_whole(trace, self.own_number(trace), whole),
+            None => weighted(simple(Sampling::KeepAll, trace.class), trace.incoming),
+        };
+        self.note_received(&decided, trace);
+        decided
+    }
+
+    fn own_number(&self, trace: &ReceivedTrace<'_>) -> u32 {
+        trace.service.map_or(0, |service| self.workflow(service))
+    }
+
+    /// Of traces that were sampled before they came it is not known how many there were.
+    fn note_received(&self, decided: &TailDecision, trace: &ReceivedTrace<'_>) {
+        if trace.incoming == Threshold::ALWAYS {
+            self.weights.note(decided);
+        }
+    }
+
     /// The rules, with how often each decided.
     pub(crate) fn rule_counts(&self) -> Vec<(String, u64)> {
         let policy = self.policy.load();
@@ -218,7 +271,10 @@ fn now_ns(clock: &Clock) -> u64 {
 
 impl Sampled {
     fn own(&self, live: &LiveTrace) -> WorkflowPolicy {
-        let number = live.workflow();
+        self.own_of(live.workflow())
+    }
+
+    fn own_of(&self, number: u32) -> WorkflowPolicy {
         if number == 0 { WorkflowPolicy::default() } else { self.workflows.get(&number).copied().unwrap_or_default() }
     }
 
@@ -250,8 +306,7 @@ impl Sampled {
     fn decide_whole(&self, live: &LiveTrace, trace: &Trace) -> TailDecision {
         let (tail, mut finished) = self.finished(live);
         if !tail.keeps_always(&finished) {
-            let slow = Duration::from_secs_f64((tail.slow_threshold_ms / 1e3).clamp(0.0, 1e9));
-            finished.rule = self.rules.decide(trace, Some(slow)).map_or(RuleOutcome::None, outcome);
+            finished.rule = self.rule(&tail, trace);
         }
         tail.decide(&finished, self.budget.as_ref())
     }
@@ -266,6 +321,46 @@ impl Sampled {
             FinishedTrace { bytes, ..FinishedTrace::new(live.class(), clock.nanos_between(live.started(), end), head) };
         (own.tail.unwrap_or(self.policy.tail), finished)
     }
+}
+
+impl Sampled {
+    fn decide_received(&self, trace: &ReceivedTrace<'_>, number: u32) -> Option<TailDecision> {
+        let (tail, finished) = self.finished_received(trace, number);
+        if !self.rules.is_empty() && !tail.keeps_always(&finished) {
+            return None;
+        }
+        Some(tail.decide(&finished, self.budget.as_ref()))
+    }
+
+    fn decide_received_whole(&self, trace: &ReceivedTrace<'_>, number: u32, whole: &Trace) -> TailDecision {
+        let (tail, mut finished) = self.finished_received(trace, number);
+        if !tail.keeps_always(&finished) {
+            finished.rule = self.rule(&tail, whole);
+        }
+        tail.decide(&finished, self.budget.as_ref())
+    }
+
+    fn finished_received(&self, trace: &ReceivedTrace<'_>, number: u32) -> (TailPolicy, FinishedTrace) {
+        let own = self.own_of(number);
+        let rate = own.rate.unwrap_or_else(|| self.head.rate().get());
+        let start = RunStart { trace_id: trace.trace_id, remote: trace.remote, correlation_id: None, forced: false };
+        let head = self.head.decide_at(rate, &start);
+        let finished = FinishedTrace::new(trace.class, trace.duration_ns, head);
+        let finished = FinishedTrace { bytes: trace.bytes, incoming: trace.incoming, ..finished };
+        (own.tail.unwrap_or(self.policy.tail), finished)
+    }
+
+    /// What the rules say.
+    fn rule(&self, tail: &TailPolicy, trace: &Trace) -> RuleOutcome {
+        let slow = Duration::from_secs_f64((tail.slow_threshold_ms / 1e3).clamp(0.0, 1e9));
+        self.rules.decide(trace, Some(slow)).map_or(RuleOutcome::None, outcome)
+    }
+}
+
+/// A kept trace stands for as many as were dropped before it came, too.
+fn weighted(decided: TailDecision, incoming: Threshold) -> TailDecision {
+    let adjusted_count = decided.adjusted_count.map(|count| count * incoming.adjusted_count());
+    TailDecision { adjusted_count, ..decided }
 }
 
 fn outcome(rule: &SamplingRule) -> RuleOutcome {

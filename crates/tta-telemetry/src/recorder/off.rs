@@ -20,6 +20,7 @@ use crate::metrics::{
 use crate::model::{Name, SpanStatus};
 use crate::money::Usd;
 use crate::pending::PendingRegistry;
+use crate::receive::{ReceiveLimits, Receiver, SpanCodec};
 use crate::record::ActiveTrace;
 use crate::redaction::Redaction;
 use crate::sampling::{AdaptiveStats, SamplingError, SamplingPolicy};
@@ -77,6 +78,10 @@ impl Recorder {
 
     pub(crate) fn samples_by_correlation_id(&self) -> bool {
         false
+    }
+
+    pub(crate) fn receiver(&self, _codec: Box<dyn SpanCodec>, _limits: ReceiveLimits) -> Receiver {
+        Receiver::default()
     }
 
     pub(crate) fn adaptive_stats(&self) -> Option<AdaptiveStats> {

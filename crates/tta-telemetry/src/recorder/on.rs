@@ -25,8 +25,9 @@ use crate::model::{Name, Sampling, SpanStatus};
 use crate::money::Usd;
 use crate::overhead::Overhead;
 use crate::pending::PendingRegistry;
+use crate::receive::{Assembly, ReceiveLimits, Receiver, SpanCodec};
 use crate::record::core::{Core, Settings};
-use crate::record::{ActiveTrace, Stop};
+use crate::record::{ActiveTrace, Stop, vitals};
 use crate::redaction::{Redaction, Redactor};
 use crate::sampling::{AdaptiveStats, SamplingError, SamplingPolicy};
 use crate::sink::{ExportTimes, Sink, SinkStatus, SinkWorker};
@@ -37,6 +38,8 @@ pub(crate) struct Recorder {
     id: u64,
     core: Arc<Core>,
     health: HealthRegistry,
+    /// The engine's own parts, which `health` asks as long as they live.
+    _vitals: vitals::Components,
     pending: Arc<PendingRegistry>,
     stop: Arc<Stop>,
     /// Held while several settings are changed together.
@@ -49,8 +52,12 @@ impl Recorder {
     }
 
     fn around(core: Arc<Core>) -> Arc<Self> {
-        let (health, pending, stop, updating) = Default::default();
-        Arc::new(Self { id: next_engine_id(), core, health, pending, stop, updating })
+        let (pending, stop, updating) = Default::default();
+        let health = HealthRegistry::default();
+        // Of an engine that records nothing there is nothing to say.
+        let vitals = if core.enabled { vitals::components(&core) } else { vitals::Components::default() };
+        vitals.0.iter().for_each(|part| health.watch(part));
+        Arc::new(Self { id: next_engine_id(), core, health, _vitals: vitals, pending, stop, updating })
     }
 
     pub(crate) fn start(parts: Parts, by_hand: bool) -> Result<Arc<Self>, std::io::Error> {
@@ -123,6 +130,12 @@ impl Recorder {
 
     pub(crate) fn samples_by_correlation_id(&self) -> bool {
         self.core.enabled && self.core.policies.asks_for_correlation_id()
+    }
+
+    pub(crate) fn receiver(&self, codec: Box<dyn SpanCodec>, limits: ReceiveLimits) -> Receiver {
+        let assembly = Arc::new(Assembly::new(codec, limits, self.core.clock.clone()));
+        self.core.watch_received(Arc::clone(&assembly));
+        Receiver::new(Arc::clone(&self.core), assembly)
     }
 
     pub(crate) fn adaptive_stats(&self) -> Option<AdaptiveStats> {

@@ -39,13 +39,22 @@ pub struct FinishedTrace {
     pub rule: RuleOutcome,
     /// How much it would take if it was kept, for budgets.
     pub bytes: u64,
+    /// What another process kept it by before it came here; that of a trace of our own keeps all.
+    pub incoming: Threshold,
 }
 
 impl FinishedTrace {
     /// A trace that no rule matched, of unknown size.
     #[must_use]
     pub fn new(class: TraceClass, duration_ns: u64, head: HeadDecision) -> Self {
-        Self { class, duration_ms: duration_ns as f64 / 1e6, head, rule: RuleOutcome::None, bytes: 0 }
+        Self {
+            class,
+            duration_ms: duration_ns as f64 / 1e6,
+            head,
+            rule: RuleOutcome::None,
+            bytes: 0,
+            incoming: Threshold::ALWAYS,
+        }
     }
 }
 
@@ -117,7 +126,7 @@ impl TailPolicy {
         match trace.rule {
             RuleOutcome::Keep(name) => certain(trace, DecisionReason::Rule(name), "rules", budget),
             RuleOutcome::Rate(name, rate) if rate > Rate::ZERO => {
-                let threshold = Threshold::of_rate(rate.get());
+                let threshold = Threshold::of_rate(rate.get()).max(trace.incoming);
                 let reason = DecisionReason::Rule(name);
                 by_threshold(trace, threshold, rate.get(), (reason, reason, "rules"), budget)
             }
@@ -165,7 +174,9 @@ fn certain(
     let keep = bound.keeps(trace.head.randomness);
     note(budget, class, keep);
     let decision = SamplingDecision { keep, rate: bound.probability(), reason, sampler };
-    TailDecision { decision, adjusted_count: keep.then(|| bound.adjusted_count()), is_excluded: false }
+    // Both look at the same randomness, so the greater one says how likely it was.
+    let count = bound.max(trace.incoming).adjusted_count();
+    TailDecision { decision, adjusted_count: keep.then_some(count), is_excluded: false }
 }
 
 /// By the greater of the trace's own threshold and the budget's: whoever would be kept by a greater
@@ -196,7 +207,7 @@ fn by_head(trace: &FinishedTrace, budget: Option<&RateBudget>) -> TailDecision {
         _ => DecisionReason::TailNormal,
     };
     if let Selection::Threshold(own) = selection {
-        return by_threshold(trace, own, rate, (reason, dropped, sampler), budget);
+        return by_threshold(trace, own.max(trace.incoming), rate, (reason, dropped, sampler), budget);
     }
     // The budget's threshold is taken of bits that had no part in the choice so far, so the
     // probabilities multiply.
@@ -206,7 +217,7 @@ fn by_head(trace: &FinishedTrace, budget: Option<&RateBudget>) -> TailDecision {
     note(budget, class, is_within || !keep);
     let keep = keep && is_within;
     let adjusted_count = match selection {
-        Selection::Rate(own) if keep => Some(bound.adjusted_count() / own),
+        Selection::Rate(own) if keep => Some(bound.max(trace.incoming).adjusted_count() / own),
         _ => None,
     };
     let reason = if keep { reason } else { dropped };

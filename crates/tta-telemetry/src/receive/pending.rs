@@ -1,0 +1,207 @@
+//! One trace that is not decided about: what is known of it, and its spans as bytes.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::{SpanCodec, SpanHead};
+use crate::id::{SpanId, TraceId};
+use crate::model::{Name, Source, SpanRecord, StatusCode, Trace, TraceClass, TraceCounts};
+use crate::sampling::{OtelState, Randomness, RemoteParent, RemoteSampling, TailDecision, Threshold};
+
+/// What a trace takes beside its spans' bytes: its place in the table, its buffers' heads.
+const OWN_BYTES: usize = 400;
+/// What stands before each span in the buffer: the number of its source, and its length.
+const HEAD_BYTES: usize = 8;
+
+#[derive(Debug)]
+pub(super) struct Pending {
+    pub(super) trace_id: TraceId,
+    /// Tells it from an earlier trace of this id.
+    pub(super) serial: u64,
+    root: Option<Root>,
+    has_error: bool,
+    first_start_unix_ns: u64,
+    last_end_unix_ns: u64,
+    /// What the sender says about sampling: its root, or the first span that says something.
+    threshold: Option<Threshold>,
+    randomness: Option<Randomness>,
+    sources: Vec<Arc<Source>>,
+    /// The part of the sources' memory that is this trace's.
+    source_bytes: usize,
+    spans: u32,
+    over_span_limit: u32,
+    bytes: Vec<u8>,
+    /// These spans follow a decision that was made before they came.
+    pub(super) decided: Option<TailDecision>,
+}
+
+#[derive(Debug)]
+struct Root {
+    span_id: SpanId,
+    service: Name,
+    duration_ns: u64,
+}
+
+/// What was lost while a trace was decoded.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Lost {
+    pub(super) duplicates: u64,
+    pub(super) undecodable: u64,
+}
+
+impl Pending {
+    pub(super) fn new(trace_id: TraceId, serial: u64, decided: Option<TailDecision>) -> Self {
+        Self {
+            trace_id,
+            serial,
+            root: None,
+            has_error: false,
+            first_start_unix_ns: u64::MAX,
+            last_end_unix_ns: 0,
+            threshold: None,
+            randomness: None,
+            sources: Vec::new(),
+            source_bytes: 0,
+            spans: 0,
+            over_span_limit: 0,
+            bytes: Vec::new(),
+            decided,
+        }
+    }
+
+    /// Adds a span; `false` when there are as many as may be.
+    pub(super) fn add(&mut self, source: &Arc<Source>, head: &SpanHead<'_>, bytes: &[u8], most_spans: u32) -> bool {
+        self.has_error |= head.status == StatusCode::Error;
+        if self.spans >= most_spans {
+            self.over_span_limit = self.over_span_limit.saturating_add(1);
+            return false;
+        }
+        self.first_start_unix_ns = self.first_start_unix_ns.min(head.start_unix_ns);
+        self.last_end_unix_ns = self.last_end_unix_ns.max(head.start_unix_ns.saturating_add(head.duration_ns));
+        let is_root = head.parent_span_id.is_none() && self.root.is_none();
+        if is_root {
+            let service = source.resource.service.clone();
+            self.root = Some(Root { span_id: head.span_id, service, duration_ns: head.duration_ns });
+        }
+        if !head.trace_state.is_empty() && (is_root || (self.threshold.is_none() && self.randomness.is_none())) {
+            self.read_trace_state(head.trace_state);
+        }
+        let number = self.number(source);
+        self.bytes.extend_from_slice(&number.to_le_bytes());
+        self.bytes.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
+        self.bytes.extend_from_slice(bytes);
+        self.spans += 1;
+        true
+    }
+
+    fn read_trace_state(&mut self, list: &str) {
+        // The `ot` member alone matters here; the whole goes on with the span.
+        let state = list.split(',').find_map(|member| member.trim().strip_prefix("ot="));
+        if let Some(state) = state.and_then(OtelState::parse) {
+            self.randomness = state.randomness();
+            self.threshold = state.threshold();
+        }
+    }
+
+    /// The latest first: spans of one request follow each other.
+    fn number(&mut self, source: &Arc<Source>) -> u32 {
+        let known = self.sources.iter().rposition(|known| Arc::ptr_eq(known, source));
+        let number = known.unwrap_or_else(|| {
+            self.sources.push(Arc::clone(source));
+            // Many traces share a source; one that is sent with each span is charged in full.
+            self.source_bytes += source.size_bytes() / Arc::strong_count(source).saturating_sub(1).max(1);
+            self.sources.len() - 1
+        });
+        number as u32
+    }
+
+    /// Memory it takes.
+    pub(super) fn held_bytes(&self) -> usize {
+        let sources = self.sources.capacity() * size_of::<Arc<Source>>() + self.source_bytes;
+        OWN_BYTES + self.bytes.capacity() + sources
+    }
+
+    pub(super) fn has_root(&self) -> bool {
+        self.root.is_some()
+    }
+
+    /// By content only. Of received traces any failed span makes a failed trace: whether somebody
+    /// handled the failure is not known.
+    pub(super) fn class(&self) -> TraceClass {
+        if self.has_error { TraceClass::Failed } else { TraceClass::Normal }
+    }
+
+    /// How long its root took; without one, from its first start to its last end.
+    pub(super) fn duration_ns(&self) -> u64 {
+        let span = self.last_end_unix_ns.saturating_sub(self.first_start_unix_ns);
+        self.root.as_ref().map_or(span, |root| root.duration_ns)
+    }
+
+    /// The service of its root, else of its first span.
+    pub(super) fn service(&self) -> Option<&Name> {
+        let first = || self.sources.first().map(|source| &source.resource.service);
+        self.root.as_ref().map(|root| &root.service).or_else(first)
+    }
+
+    /// The trace as a decision sees it: nobody's `sampled` flag binds us, since only sampled spans
+    /// are sent at all.
+    pub(super) fn remote(&self) -> RemoteSampling {
+        let randomness = self.randomness.unwrap_or_else(|| Randomness::of(self.trace_id));
+        RemoteSampling { parent: RemoteParent::None, randomness, presumed_random: false }
+    }
+
+    /// How its sender sampled it. A threshold that its randomness contradicts is not believed.
+    pub(super) fn threshold(&self) -> Threshold {
+        let remote = self.remote();
+        self.threshold.filter(|threshold| threshold.keeps(remote.randomness)).unwrap_or(Threshold::ALWAYS)
+    }
+
+    /// Every span decoded. The decision in it is still to be filled in.
+    pub(super) fn decode(&self, codec: &dyn SpanCodec, undecided: TailDecision) -> (Trace, Lost) {
+        let mut lost = Lost::default();
+        let mut spans: Vec<SpanRecord> = Vec::with_capacity(self.spans as usize);
+        let mut seen = HashSet::with_capacity(self.spans as usize);
+        for (source, bytes) in Encoded(&self.bytes) {
+            let source = self.sources.get(source as usize);
+            match source.and_then(|source| codec.decode(source, bytes)) {
+                Some(span) if seen.insert(span.span_id) => spans.push(span),
+                Some(_) => lost.duplicates += 1,
+                None => lost.undecodable += 1,
+            }
+        }
+        let is_top = |span: &SpanRecord| span.parent_span_id.is_none_or(|parent| !seen.contains(&parent));
+        let earliest = spans.iter().filter(|span| is_top(span)).min_by_key(|span| span.start_unix_ns);
+        let first = self.root.as_ref().map(|root| root.span_id).or(earliest.map(|span| span.span_id));
+        // A circle of parents has no top; any of its spans stands for it.
+        let root_span_id = first.or(spans.first().map(|span| span.span_id)).unwrap_or(SpanId::PLACEHOLDER);
+        spans.sort_by_key(|span| (span.span_id != root_span_id, span.start_unix_ns));
+        let trace = Trace {
+            trace_id: self.trace_id,
+            root_span_id,
+            spans,
+            decision: undecided.decision,
+            adjusted_count: undecided.adjusted_count,
+            class: self.class(),
+            dropped: TraceCounts { over_span_limit: self.over_span_limit, over_byte_limit: 0 },
+            incomplete: self.decided.is_none() && self.root.is_none(),
+            late: self.decided.is_some(),
+        };
+        (trace, lost)
+    }
+}
+
+/// The spans in a buffer: the numbers of their sources, and their bytes.
+struct Encoded<'a>(&'a [u8]);
+
+impl<'a> Iterator for Encoded<'a> {
+    type Item = (u32, &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (head, rest) = self.0.split_first_chunk::<HEAD_BYTES>()?;
+        let (source, length) = head.split_first_chunk::<4>()?;
+        let length = u32::from_le_bytes(length.try_into().ok()?);
+        let (bytes, rest) = rest.split_at_checked(length as usize)?;
+        self.0 = rest;
+        Some((u32::from_le_bytes(*source), bytes))
+    }
+}

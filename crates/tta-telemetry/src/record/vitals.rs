@@ -1,0 +1,262 @@
+//! How the engine itself is: its recorder, its sampler, its clock, its sinks, what it receives.
+//!
+//! Owns the rules by which those are healthy. Losses are looked at once a second by housekeeping,
+//! so that one that is over is told of for a minute and no longer, whoever asks and how often.
+//!
+//! | component | degraded | unhealthy |
+//! |---|---|---|
+//! | `recorder` | something was lost in the last minute | the engine has ended |
+//! | `receiver` | as the recorder, of what other processes send | |
+//! | `sampler` | an adaptive rate is at its least and the overhead still above its target | |
+//! | `clock` | the wall clock jumped by more than a second in the last minute | |
+//! | `sink:<name>` | it failed or lost something in the last minute, or the last call failed | it has failed for a minute without a success |
+
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use super::core::Core;
+use crate::health::{Health, HealthComponent};
+use crate::model::Name;
+use crate::sink::SinkStatus;
+
+/// How long a loss is told of, and how long a sink may fail before it counts as broken.
+const MINUTE_NS: u64 = 60_000_000_000;
+/// A wall clock that is set by less is being kept right.
+const JUMP_NS: u64 = 1_000_000_000;
+
+/// What housekeeping has seen.
+#[derive(Debug, Default)]
+pub(crate) struct Vitals(Mutex<Seen>);
+
+#[derive(Debug, Default)]
+struct Seen {
+    recorder: Losses,
+    receiver: Losses,
+    clock_jump: Option<(u64, i64)>,
+    sinks: Vec<SinkSeen>,
+}
+
+/// A count of losses, and when it grew.
+#[derive(Clone, Copy, Debug, Default)]
+struct Losses {
+    count: u64,
+    /// When losing began, and when it was seen last, in nanoseconds since the Unix epoch.
+    during: Option<(u64, u64)>,
+    /// The count before that.
+    before: u64,
+}
+
+#[derive(Clone, Debug, Default)]
+struct SinkSeen {
+    losses: Losses,
+    failures: u64,
+    exported: u64,
+    /// The first failure since the last success.
+    failing_since: Option<u64>,
+    last_success: Option<u64>,
+}
+
+impl Losses {
+    fn look(&mut self, count: u64, now: u64) {
+        let is_over = self.during.is_some_and(|(_, last)| now.saturating_sub(last) >= MINUTE_NS);
+        if is_over {
+            self.during = None;
+        }
+        if count > self.count {
+            if self.during.is_none() {
+                self.before = self.count;
+            }
+            self.during = Some((self.during.map_or(now, |(began, _)| began), now));
+        }
+        self.count = count;
+    }
+
+    fn health(&self, what: &str) -> Option<Health> {
+        let (began, _) = self.during?;
+        Some(Health::degraded(format!("{} {what}", self.count - self.before)).since(began))
+    }
+}
+
+impl SinkSeen {
+    fn look(&mut self, status: &SinkStatus, now: u64) {
+        self.losses.look(status.lost_queue_full + status.lost_failed, now);
+        if status.exported_traces > self.exported {
+            self.last_success = Some(now);
+            self.failing_since = None;
+        }
+        if status.failures > self.failures && self.failing_since.is_none() {
+            self.failing_since = Some(now);
+        }
+        (self.exported, self.failures) = (status.exported_traces, status.failures);
+    }
+
+    fn health(&self, status: &SinkStatus, now: u64) -> Health {
+        let said = status.last_error.as_deref().unwrap_or("no error was told");
+        let health = match self.failing_since {
+            Some(since) if now.saturating_sub(since) >= MINUTE_NS => {
+                Health::unhealthy(format!("it has failed for a minute: {said}")).since(since)
+            }
+            Some(since) => Health::degraded(format!("it failed: {said}")).since(since),
+            None => self.losses.health("traces lost in the last minute").unwrap_or_default(),
+        };
+        health.last_success(self.last_success)
+    }
+}
+
+impl Vitals {
+    /// Looks at the engine. `jump_ns` is by how much the wall clock was set.
+    pub(super) fn look(&self, core: &Core, jump_ns: i64) {
+        let counters = core.read_counters();
+        let now = core.clock.unix_ns(core.clock.ticks());
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let received = &counters.received;
+        let of_received = received.over_span_limit + received.evicted + received.undecodable;
+        seen.receiver.look(of_received, now);
+        let of_runs = counters.runs_unrecorded + counters.spans_over_limit + counters.spans_over_bytes;
+        seen.recorder.look(of_runs + counters.traces_evicted + counters.late_lost, now);
+        if jump_ns.unsigned_abs() >= JUMP_NS {
+            seen.clock_jump = Some((now, jump_ns));
+        }
+        seen.sinks.resize(core.sinks.len(), SinkSeen::default());
+        for (seen, sink) in seen.sinks.iter_mut().zip(&core.sinks) {
+            seen.look(&sink.status(), now);
+        }
+    }
+
+    fn of(&self, part: Part, core: &Core) -> Health {
+        let now = core.clock.unix_ns(core.clock.ticks());
+        let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match part {
+            Part::Recorder if core.is_closed() => Health::unhealthy("the engine has ended"),
+            Part::Recorder => seen.recorder.health("losses in the last minute").unwrap_or_default(),
+            Part::Receiver => {
+                seen.receiver.health("spans or whole traces cut short in the last minute").unwrap_or_default()
+            }
+            Part::Sampler => {
+                drop(seen);
+                sampler(core)
+            }
+            Part::Clock => match seen.clock_jump {
+                Some((at, by)) if now.saturating_sub(at) < MINUTE_NS => {
+                    Health::degraded(format!("the wall clock was set by {:.1} s", by as f64 / 1e9)).since(at)
+                }
+                _ => Health::healthy(),
+            },
+            Part::Sink(index) => {
+                let status = core.sinks.get(index).map(crate::sink::SinkWorker::status).unwrap_or_default();
+                seen.sinks.get(index).cloned().unwrap_or_default().health(&status, now)
+            }
+        }
+    }
+}
+
+fn sampler(core: &Core) -> Health {
+    let stats = core.policies.adaptive_stats(0, 0);
+    let too_dear = stats
+        .zip(core.overhead.last())
+        .filter(|(stats, overhead)| stats.current_rate <= stats.min_rate && *overhead > 1.2 * stats.target_overhead);
+    too_dear.map_or_else(Health::healthy, |(stats, overhead)| {
+        Health::degraded(format!(
+            "telemetry takes {:.1} % of the CPU at the least rate of {}, wanted are {:.1} %",
+            overhead * 100.0,
+            stats.min_rate,
+            stats.target_overhead * 100.0
+        ))
+    })
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Part {
+    Recorder,
+    Receiver,
+    Sampler,
+    Clock,
+    Sink(usize),
+}
+
+/// A part of the engine as a component.
+struct Component {
+    part: Part,
+    name: Name,
+    /// The registry may outlive the engine for a moment.
+    core: Weak<Core>,
+}
+
+impl HealthComponent for Component {
+    fn name(&self) -> Name {
+        self.name.clone()
+    }
+
+    fn health(&self) -> Health {
+        let ended = || Health::unhealthy("the engine has ended");
+        self.core.upgrade().map_or_else(ended, |core| core.vitals.of(self.part, &core))
+    }
+}
+
+/// The parts of an engine that report; they do as long as these live.
+#[derive(Default)]
+pub(crate) struct Components(pub(crate) Vec<Arc<dyn HealthComponent>>);
+
+impl std::fmt::Debug for Components {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|part| part.name())).finish()
+    }
+}
+
+pub(crate) fn components(core: &Arc<Core>) -> Components {
+    let component =
+        |part, name| -> Arc<dyn HealthComponent> { Arc::new(Component { part, name, core: Arc::downgrade(core) }) };
+    let plain = [
+        (Part::Recorder, "recorder"),
+        (Part::Receiver, "receiver"),
+        (Part::Sampler, "sampler"),
+        (Part::Clock, "clock"),
+    ];
+    let mut all: Vec<_> = plain.map(|(part, name)| component(part, Name::from_static(name))).into();
+    let sinks = core.sinks.iter().enumerate();
+    all.extend(sinks.map(|(index, sink)| component(Part::Sink(index), format!("sink:{}", sink.status().name).into())));
+    Components(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_loss_is_told_of_for_a_minute_with_all_that_was_lost_meanwhile() {
+        let mut losses = Losses::default();
+        losses.look(0, 1);
+        assert_eq!(losses.health("lost"), None);
+        losses.look(3, 2);
+        losses.look(5, MINUTE_NS);
+        let told = losses.health("lost").unwrap();
+        assert_eq!((told.reason.as_deref(), told.since_unix_ns), (Some("5 lost"), Some(2)));
+        losses.look(5, 2 * MINUTE_NS - 1);
+        assert!(losses.health("lost").is_some());
+        losses.look(5, 2 * MINUTE_NS);
+        assert_eq!(losses.health("lost"), None);
+        losses.look(6, 3 * MINUTE_NS);
+        assert_eq!(losses.health("lost").unwrap().reason.as_deref(), Some("1 lost"));
+    }
+
+    #[test]
+    fn a_sink_degrades_at_its_first_failure_is_broken_after_a_minute_and_well_after_a_success() {
+        let status = |exported_traces, failures| SinkStatus {
+            exported_traces,
+            failures,
+            last_error: Some("no route".to_owned()),
+            ..SinkStatus::default()
+        };
+        let mut sink = SinkSeen::default();
+        sink.look(&status(1, 0), 5);
+        assert_eq!(sink.health(&status(1, 0), 6), Health::healthy().last_success(Some(5)));
+        sink.look(&status(1, 1), 10);
+        let failed = sink.health(&status(1, 1), 11);
+        assert_eq!(failed, Health::degraded("it failed: no route").since(10).last_success(Some(5)));
+        sink.look(&status(1, 2), 10 + MINUTE_NS);
+        let broken = sink.health(&status(1, 2), 10 + MINUTE_NS);
+        assert_eq!(broken.reason.as_deref(), Some("it has failed for a minute: no route"));
+        assert_eq!((broken.status.as_str(), broken.since_unix_ns), ("unhealthy", Some(10)));
+        sink.look(&status(2, 2), 20 + MINUTE_NS);
+        assert_eq!(sink.health(&status(2, 2), 20 + MINUTE_NS).status.as_str(), "healthy");
+    }
+}

@@ -1,0 +1,143 @@
+//! Whatever arrives, memory stays within its bound, and what that costs is counted.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use tta_telemetry::TraceClass;
+use tta_telemetry::receive::ReceiveLimits;
+use tta_telemetry::sampling::{Rate, SamplingPolicy};
+
+use crate::support::{Lab, Sent, child, encoded, ids, root, source};
+
+fn small() -> ReceiveLimits {
+    ReceiveLimits { live_bytes: 64 << 10, ..ReceiveLimits::default() }
+}
+
+#[test]
+fn at_the_bound_of_memory_traces_are_decided_early_and_failed_ones_are_kept() {
+    let lab = Lab::new(SamplingPolicy { rate: Rate::ZERO, ..SamplingPolicy::default() }, small());
+    let shop = source("shop");
+    let mut most = 0;
+    for trace in 1..=5_000 {
+        lab.send(&shop, Sent { failed: trace % 50 == 0, ..root(trace) });
+        most = most.max(lab.receiver.status().waiting_bytes);
+    }
+    assert!((32 << 10..(64 << 10) + 1_000).contains(&most), "{most}");
+    assert_eq!(lab.after(10).len(), 100);
+    let status = lab.receiver.status();
+    assert!(status.evicted > 4_000, "{status:?}");
+    assert_eq!((status.traces, status.waiting_bytes), (5_000, 0));
+}
+
+#[test]
+fn a_trace_that_goes_on_for_ever_stays_within_its_bounds() {
+    let limits = ReceiveLimits { spans_per_trace: 100, ..ReceiveLimits::default() };
+    let lab = Lab::new(SamplingPolicy { rate: Rate::ONE, ..SamplingPolicy::default() }, limits);
+    let shop = source("shop");
+    let taken = (1..=1_000).filter(|span| lab.send(&shop, child(7, *span, span - 1))).count();
+    assert_eq!((taken, lab.receiver.status().over_span_limit), (100, 900));
+    let kept = lab.after(10);
+    assert_eq!((kept[0].spans.len(), kept[0].dropped.over_span_limit), (100, 900));
+}
+
+#[test]
+fn a_source_that_comes_with_each_span_counts_as_memory() {
+    let lab = Lab::new(SamplingPolicy { rate: Rate::ZERO, ..SamplingPolicy::default() }, small());
+    let mut fat = (*source("fat")).clone();
+    fat.scope.schema_url = "x".repeat(10_000);
+    for trace in 1..=1_000 {
+        lab.send(&Arc::new(fat.clone()), root(trace));
+        assert!(lab.receiver.status().waiting_traces <= 7);
+    }
+    assert!(lab.receiver.status().evicted > 900);
+}
+
+#[test]
+fn two_threads_that_send_pieces_of_the_same_traces_lose_nothing() {
+    let lab = Lab::new(SamplingPolicy { rate: Rate::ONE, ..SamplingPolicy::default() }, ReceiveLimits::default());
+    std::thread::scope(|scope| {
+        for part in 0..4_u64 {
+            let lab = &lab;
+            scope.spawn(move || {
+                let shop = source("shop");
+                for trace in 1..=200 {
+                    let sent = if part == 0 { root(trace) } else { child(trace, part + 1, 1) };
+                    assert!(lab.send(&shop, sent));
+                }
+            });
+        }
+    });
+    let kept = lab.after(10);
+    assert_eq!(kept.len(), 200);
+    assert!(kept.iter().all(|trace| ids(trace) == [1, 2, 3, 4]));
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Send { trace: u8, span: u8, parent: u8, failed: bool },
+    Wait(u8),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        8 => (0..6_u8, 1..8_u8, 0..8_u8, prop::bool::weighted(0.1))
+            .prop_map(|(trace, span, parent, failed)| Step::Send { trace, span, parent, failed }),
+        1 => (0..20_u8).prop_map(Step::Wait),
+    ]
+}
+
+proptest! {
+    /// Whatever the order of pieces and of time: every span that was taken is in exactly one kept
+    /// trace, was dropped with its trace, or is a duplicate; and in the end nothing is held.
+    #[test]
+    fn every_span_is_accounted_for(steps in prop::collection::vec(step(), 1..200), rate in 0..=1_u8) {
+        let policy = SamplingPolicy { rate: Rate::new(f64::from(rate)).unwrap(), ..SamplingPolicy::default() };
+        let lab = Lab::new(policy, ReceiveLimits { live_bytes: 64 << 10, ..ReceiveLimits::default() });
+        let shop = source("shop");
+        let (mut sent, mut kept) = (0_u64, Vec::new());
+        for step in steps {
+            match step {
+                Step::Send { trace, span, parent, failed } => {
+                    let own = Sent { failed, ..child(u128::from(trace) + 1, span.into(), parent.into()) };
+                    prop_assert!(lab.send_bytes(&shop, own, encoded(own).as_bytes()));
+                    sent += 1;
+                }
+                Step::Wait(seconds) => kept.extend(lab.after(seconds.into())),
+            }
+        }
+        prop_assert!(lab.telemetry.shutdown_blocking(Duration::from_secs(5)).complete);
+        kept.extend(lab.sink.take());
+        let status = lab.receiver.status();
+        let in_kept: u64 = kept.iter().map(|trace| trace.spans.len() as u64).sum();
+        prop_assert_eq!((status.spans, status.waiting_traces, status.waiting_bytes), (sent, 0, 0));
+        if rate == 1 {
+            prop_assert_eq!(in_kept + status.duplicates, sent);
+        } else {
+            prop_assert!(kept.iter().all(|trace| trace.late || trace.class == TraceClass::Failed));
+        }
+    }
+}
+
+#[test]
+fn health_tells_of_what_was_cut_short_for_a_minute_and_of_the_end_for_ever() {
+    let lab = Lab::new(SamplingPolicy { rate: Rate::ZERO, ..SamplingPolicy::default() }, small());
+    let status = |component: &str| {
+        let health = lab.telemetry.health().component(component).cloned().unwrap();
+        (health.status.as_str(), health.reason)
+    };
+    lab.after(1);
+    for component in ["receiver", "recorder", "sampler", "clock", "sink:memory"] {
+        assert_eq!(status(component), ("healthy", None), "{component}");
+    }
+    let shop = source("shop");
+    (1..=1_000).for_each(|trace| assert!(lab.send(&shop, root(trace))));
+    lab.after(1);
+    let evicted = lab.receiver.status().evicted;
+    let said = format!("{evicted} spans or whole traces cut short in the last minute");
+    assert_eq!(status("receiver"), ("degraded", Some(said)));
+    lab.after(60);
+    assert_eq!(status("receiver"), ("healthy", None));
+    assert!(lab.telemetry.shutdown_blocking(Duration::from_secs(5)).complete);
+    assert_eq!(status("recorder"), ("unhealthy", Some("the engine has ended".to_owned())));
+}
