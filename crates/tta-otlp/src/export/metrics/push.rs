@@ -199,17 +199,23 @@ impl Shared {
     }
 
     async fn run(&self) {
-        while self.asked() == End::Running {
-            tokio::select! {
-                () = sleep(self.client.clock(), self.interval) => {}
-                () = self.ending.notified() => {}
+        loop {
+            if self.asked() == End::Running {
+                tokio::select! {
+                    () = sleep(self.client.clock(), self.interval) => {}
+                    () = self.ending.notified() => {}
+                }
             }
-            if self.asked() == End::AtOnce {
+            let asked = self.asked();
+            if asked == End::AtOnce {
                 break;
             }
             tokio::select! {
                 () = self.round() => {}
                 () = self.asked_to_end_at_once() => break,
+            }
+            if asked == End::LastRound {
+                break;
             }
         }
         *self.end.lock().unwrap_or_else(PoisonError::into_inner) = End::Over;
