@@ -5,8 +5,11 @@ mod analysis;
 mod args;
 mod config_command;
 mod demo;
+mod interrupt;
 mod output;
 mod sampling_command;
+mod send_args;
+mod send_command;
 mod trace_command;
 
 use std::process::ExitCode;
@@ -22,6 +25,7 @@ fn main() -> ExitCode {
         Command::Demo(demo) => demo::run(demo),
         Command::Config(arguments) => config_command::run(arguments),
         Command::Sampling(arguments) => sampling_command::run(&arguments),
+        Command::Send(arguments) => send_command::run(&arguments),
         Command::Trace(trace) => trace_command::run(&trace),
     };
     match outcome {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tta::Telemetry;
 use tta::server::{MetricsServer, ServerError};
 
-use super::interrupt::Interrupt;
+use crate::interrupt::Interrupt;
 use crate::output::{self, Failure};
 
 /// How long the end waits for pages under way.

@@ -1,11 +1,10 @@
 //! `tta demo`: the analysis workflow over every file, and what it showed.
 //!
-//! Owns the order of things; the workflow is in `workflow`, the files in `files`, Ctrl-C in
-//! `interrupt`, serving in `metrics`, what is shown in `report`, `table`, `wrap` and `json`.
+//! Owns the order of things; the workflow is in `workflow`, the files in `files`,
+//! serving in `metrics`, what is shown in `report`, `table`, `wrap` and `json`.
 
 mod files;
 mod highlights;
-mod interrupt;
 mod json;
 mod metrics;
 mod report;
@@ -28,9 +27,9 @@ use tta::{Context, Telemetry};
 
 use crate::analysis::Report;
 use crate::args::{Demo, GraphForm};
+use crate::interrupt::{INTERRUPTED, Interrupt};
 use crate::output::{self, Failure};
 use highlights::Highlights;
-use interrupt::Interrupt;
 
 /// How long the end waits for traces to be written.
 const FLUSH: Duration = Duration::from_secs(30);
@@ -39,8 +38,6 @@ const FLUSH_INTERRUPTED: Duration = Duration::from_secs(3);
 /// Room for the traces of tens of thousands of files, while a disk stalls.
 const QUEUE_SPANS: usize = 1_000_000;
 const QUEUE_BYTES: usize = 1024 * 1024 * 1024;
-/// The exit code after Ctrl-C, by convention 128 + SIGINT.
-const INTERRUPTED: u8 = 130;
 /// The exit code when output could not be written, as in `main`.
 const UNWRITTEN: u8 = 2;
 

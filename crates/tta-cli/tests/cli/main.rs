@@ -8,6 +8,7 @@ mod hostile;
 mod json;
 mod logs;
 mod sampling;
+mod send;
 mod support;
 mod text;
 mod traces;

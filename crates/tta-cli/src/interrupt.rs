@@ -5,18 +5,20 @@ use std::io;
 use tokio::runtime::Builder;
 use tokio::sync::oneshot;
 
-use super::INTERRUPTED;
 use crate::output::Failure;
+
+/// The exit code after Ctrl-C, by convention 128 + SIGINT.
+pub(crate) const INTERRUPTED: u8 = 130;
 
 /// Tells of the first Ctrl-C or SIGTERM.
 #[derive(Debug)]
-pub(super) struct Interrupt(oneshot::Receiver<()>);
+pub(crate) struct Interrupt(oneshot::Receiver<()>);
 
 impl Interrupt {
     /// Listens from now on, on a thread of its own: a second one must be heard whatever the
     /// first has led to, be it a write to a pipe that nobody reads. Once this is dropped the
     /// first is treated as the second.
-    pub(super) fn listen() -> Result<Self, Failure> {
+    pub(crate) fn listen() -> Result<Self, Failure> {
         let failed = |error: io::Error| Failure::new(format!("cannot listen for Ctrl-C: {error}"));
         let runtime = Builder::new_current_thread().enable_io().build().map_err(failed)?;
         let (tell, told) = oneshot::channel();
@@ -37,7 +39,7 @@ impl Interrupt {
     }
 
     /// Waits for the first one. Not to be called again after that.
-    pub(super) async fn first(&mut self) {
+    pub(crate) async fn first(&mut self) {
         if (&mut self.0).await.is_err() {
             // Nobody listens any more, so none will come.
             std::future::pending().await
