@@ -1,6 +1,5 @@
 //! The grammar and help of `tta send`.
 
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -29,11 +28,11 @@ pub(crate) struct Send {
     #[arg(long, value_name = "SPANS", value_parser = rate, allow_negative_numbers = true)]
     pub(crate) rate: Option<f64>,
     /// Spans in a request, at most, 1 to 1000000 [default: 512]
-    #[arg(long, value_name = "SPANS")]
-    pub(crate) batch_size: Option<NonZeroUsize>,
+    #[arg(long, value_name = "SPANS", value_parser = batch_size)]
+    pub(crate) batch_size: Option<usize>,
     /// Requests under way at the same time, 1 to 32 [default: 4]
-    #[arg(long, value_name = "N")]
-    pub(crate) concurrency: Option<NonZeroUsize>,
+    #[arg(long, value_name = "N", value_parser = concurrency)]
+    pub(crate) concurrency: Option<usize>,
     /// Seconds for which a request that is not taken is tried again, 0 to 3600
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     pub(crate) retry_for: u64,
@@ -70,4 +69,14 @@ fn header(text: &str) -> Result<Header, String> {
 fn rate(text: &str) -> Result<f64, String> {
     let rate = text.parse().ok().filter(|rate: &f64| (0.001..=1e9).contains(rate));
     rate.ok_or_else(|| "accepted is a number from 0.001 to 1000000000".to_owned())
+}
+
+fn batch_size(text: &str) -> Result<usize, String> {
+    let size = text.parse().ok().filter(|size| (1..=1_000_000).contains(size));
+    size.ok_or_else(|| "accepted is a whole number from 1 to 1000000".to_owned())
+}
+
+fn concurrency(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| (1..=32).contains(number));
+    number.ok_or_else(|| "accepted is a whole number from 1 to 32".to_owned())
 }

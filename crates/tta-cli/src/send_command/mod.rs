@@ -73,9 +73,9 @@ fn settings(arguments: &Send) -> Result<ExportSettings, Failure> {
     }
     settings.compression = arguments.compression.unwrap_or(settings.compression);
     settings.headers.0.extend(arguments.headers.iter().map(|header| (header.0.clone(), header.1.clone())));
-    settings.batch_size = arguments.batch_size.map_or(settings.batch_size, Into::into);
+    settings.batch_size = arguments.batch_size.unwrap_or(settings.batch_size);
     settings.max_queue_size = settings.max_queue_size.max(settings.batch_size);
-    settings.max_export_workers = arguments.concurrency.map_or(settings.max_export_workers, Into::into);
+    settings.max_export_workers = arguments.concurrency.unwrap_or(settings.max_export_workers);
     settings.retry = RetryPolicy {
         initial_backoff: Duration::from_millis(250),
         max_elapsed: Duration::from_secs(arguments.retry_for),
@@ -90,10 +90,7 @@ fn summary(sent: &Sent) -> String {
     let rate = if seconds > 0.0 { sent.taken as f64 / seconds } else { 0.0 };
     let mut text = format!(
         "sent {} spans, rejected {}, failed {}, bad lines {}, in {seconds:.2} s ({rate:.0} spans/s)\n",
-        sent.taken,
-        sent.rejected,
-        sent.failed,
-        sent.bad_lines,
+        sent.taken, sent.rejected, sent.failed, sent.bad_lines,
     );
     if sent.interrupted {
         text.insert_str(0, "interrupted: ");

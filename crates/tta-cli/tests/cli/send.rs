@@ -70,7 +70,8 @@ fn serve(socket: TcpStream, answer: Option<&'static str>, seen: &Mutex<Vec<Reque
                 return;
             }
         }
-        let length = head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length: ").map(str::to_owned));
+        let length =
+            head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length: ").map(str::to_owned));
         let mut body = vec![0; length.unwrap().parse().unwrap()];
         reader.read_exact(&mut body).unwrap();
         seen.lock().unwrap().push(Request { head, body });
@@ -188,10 +189,10 @@ fn arguments_that_cannot_be_used_are_told_and_no_secret() {
     for (arguments, message) in [
         (&["none.jsonl"][..], "cannot read none.jsonl: "),
         (&["traces.jsonl", "--endpoint", "collector:4318"], "`endpoint` is `collector:4318`, accepted is an http"),
-        (&["traces.jsonl", "--concurrency", "33"], "`max_export_workers` is 33, accepted is 1 to 32"),
+        (&["traces.jsonl", "--concurrency", "33"], "accepted is a whole number from 1 to 32"),
         (&["traces.jsonl", "--protocol", "udp"], "accepted is grpc, http/protobuf or http/json"),
         (&["traces.jsonl", "--rate", "0"], "accepted is a number from 0.001 to 1000000000"),
-        (&["traces.jsonl", "--header", "a\n=hunter2"], "a header named"),
+        (&["traces.jsonl", "--header", "a b=hunter2"], "a header named"),
     ] {
         let ran = tree.run(&[&["send"], arguments].concat());
         assert!(ran.code == Some(2) && ran.err.contains(message), "{message}: {ran:?}");
