@@ -9,6 +9,8 @@ use tta::telemetry::config::Preset;
 use tta::telemetry::sampling::{Rate, SamplingHash};
 use tta::tracing::logging::{LogFormat, LogLevel};
 
+use crate::send_args::Send;
+
 /// Compose async work from small primitives; see, measure and explain every step of every run.
 #[derive(Debug, Parser)]
 #[command(name = "tta", version, max_term_width = 80)]
@@ -48,6 +50,17 @@ pub(crate) enum Command {
     Serve(Serve),
     /// Show, check and explain the configuration
     Config(ConfigArguments),
+    /// Send recorded traces, OTLP in JSON lines, to a collector
+    ///
+    /// Each line is an ExportTraceServiceRequest, as the collector's file exporter writes it, or one
+    /// ResourceSpans. A line that is neither is told on standard error and left out. What the
+    /// environment says of exporters (OTEL_EXPORTER_OTLP_HEADERS and the others) holds where no option
+    /// says otherwise.
+    ///
+    /// Exit codes: 0 when everything was taken, 1 when something was not, 2 for bad arguments, a file
+    /// that cannot be read, or a collector that never answered, 130 after Ctrl-C or SIGTERM (what was
+    /// sent until then is told; a second one ends at once).
+    Send(Send),
     /// Say why traces are kept or dropped, from their ids
     Sampling(SamplingArguments),
 }

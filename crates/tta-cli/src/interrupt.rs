@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 
 use crate::output::Failure;
 
-/// The exit code after Ctrl-C, as shells have it.
+/// The exit code after Ctrl-C, by convention 128 + SIGINT.
 pub(crate) const INTERRUPTED: u8 = 130;
 
 /// Tells of the first Ctrl-C or SIGTERM.

@@ -8,6 +8,8 @@ mod demo;
 mod interrupt;
 mod output;
 mod sampling_command;
+mod send_args;
+mod send_command;
 mod serve;
 mod trace_command;
 
@@ -24,6 +26,7 @@ fn main() -> ExitCode {
         Command::Demo(demo) => demo::run(demo),
         Command::Config(arguments) => config_command::run(arguments),
         Command::Sampling(arguments) => sampling_command::run(&arguments),
+        Command::Send(arguments) => send_command::run(&arguments),
         Command::Serve(serve) => serve::run(serve),
         Command::Trace(trace) => trace_command::run(&trace),
     };

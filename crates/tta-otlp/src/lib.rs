@@ -26,10 +26,18 @@
 //! # Ok::<(), tta_otlp::JsonError>(())
 //! ```
 //!
-//! This crate knows no primitives, storage, sockets or HTTP server.
+//! With `export-http` the module `export` sends kept traces and metrics to a collector. Without it this crate
+//! knows no sockets; it never knows primitives, storage or an HTTP server.
+//!
+//! # Features
+//! - `export-http`: the sink, the client and the push of metrics, over HTTP. `export-grpc`: over gRPC, too.
+//! - `remote-write`: metrics pushed by Prometheus remote write.
+//! - `zstd`: requests compressed by Zstandard.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+#[cfg(feature = "export-http")]
+pub mod export;
 mod json;
 mod limits;
 mod read;

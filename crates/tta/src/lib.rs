@@ -25,7 +25,7 @@
 //! ```
 //!
 //! This crate is a facade without logic: the primitives live in `tta-primitives`, the engine in
-//! `tta-telemetry`, files in `tta-host`, HTTP in `tta-http`, Redis in
+//! `tta-telemetry`, files in `tta-host`, HTTP in `tta-http`, OTLP in `tta-otlp`, Redis in
 //! `tta-redis`, what is served in `tta-server`, `tracing` in `tta-tracing`.
 //!
 //! # Features
@@ -34,6 +34,8 @@
 //! - `host` (default): trace files, `tta::host`.
 //! - `http`: propagation over HTTP and a run for each request of a server, `tta::http`; with
 //!   `axum` route templates and an extractor, with `reqwest` spans for the calls of a client.
+//! - `otlp`: the OpenTelemetry protocol, read and written, `tta::otlp`; with `otlp-export` kept traces
+//!   and metrics are sent to a collector.
 //! - `redis`: cached values and memories in Redis, `tta::redis`; with `redis-cluster` in a cluster,
 //!   with `redis-tls` over TLS, with `redis-messagepack` as MessagePack.
 //! - `server`: metrics for Prometheus and others that scrape, and a server with limits, TLS and tokens
@@ -51,6 +53,8 @@ mod docs;
 pub use tta_host as host;
 #[cfg(feature = "http")]
 pub use tta_http as http;
+#[cfg(feature = "otlp")]
+pub use tta_otlp as otlp;
 #[cfg(feature = "test-util")]
 pub use tta_primitives::testing;
 pub use tta_primitives::*;

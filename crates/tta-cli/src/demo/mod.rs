@@ -1,7 +1,7 @@
 //! `tta demo`: the analysis workflow over every file, and what it showed.
 //!
-//! Owns the order of things; the workflow is in `workflow`, the files in `files`, Ctrl-C in
-//! `crate::interrupt`, serving in `metrics`, what is shown in `report`, `table`, `wrap` and `json`.
+//! Owns the order of things; the workflow is in `workflow`, the files in `files`,
+//! serving in `metrics`, what is shown in `report`, `table`, `wrap` and `json`.
 
 mod files;
 mod highlights;

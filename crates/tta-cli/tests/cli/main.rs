@@ -9,6 +9,7 @@ mod hostile;
 mod json;
 mod logs;
 mod sampling;
+mod send;
 mod support;
 mod text;
 mod traces;

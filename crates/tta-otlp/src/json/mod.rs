@@ -7,8 +7,15 @@
 //! keys are in lowerCamelCase only (OTLP specification 1.x, "JSON Protobuf Encoding").
 
 mod messages;
+#[cfg(feature = "export-http")]
+mod print;
 mod scalars;
 mod transcode;
+
+#[cfg(feature = "export-http")]
+pub(crate) use print::print;
+#[cfg(feature = "export-http")]
+pub(crate) use transcode::transcode;
 
 use std::sync::Arc;
 

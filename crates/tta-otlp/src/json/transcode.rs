@@ -12,7 +12,7 @@ use super::scalars::{self, Number};
 use crate::wire::Writer;
 
 /// The request in protobuf.
-pub(super) fn transcode(body: &[u8]) -> Result<Vec<u8>, JsonError> {
+pub(crate) fn transcode(body: &[u8]) -> Result<Vec<u8>, JsonError> {
     // Protobuf takes about a third; growing twice is cheaper than holding too much.
     let mut state = State { out: Vec::with_capacity(body.len() / 4), path: Vec::with_capacity(16) };
     let mut json = serde_json::Deserializer::from_slice(body);

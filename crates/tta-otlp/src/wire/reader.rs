@@ -91,6 +91,12 @@ impl<'a> Field<'a> {
         if let Payload::Fixed32(value) = self.payload { Ok(value) } else { Err(self.wrong_type()) }
     }
 
+    /// The message from this field's key on.
+    #[cfg(feature = "export-http")]
+    pub(crate) const fn at(&self) -> &'a [u8] {
+        self.at
+    }
+
     /// Bytes, or a message.
     #[inline]
     pub(crate) fn bytes(&self) -> Result<&'a [u8], WireError> {

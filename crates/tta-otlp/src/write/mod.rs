@@ -97,7 +97,7 @@ fn group<'t>(spans: impl IntoIterator<Item = (&'t Trace, &'t SpanRecord)>) -> Ve
     groups
 }
 
-fn write_resource(writer: &mut Writer<'_>, from: &Resource) {
+pub(crate) fn write_resource(writer: &mut Writer<'_>, from: &Resource) {
     write_attributes(writer, resource::ATTRIBUTES, &from.attributes);
     writer.varint(resource::DROPPED_ATTRIBUTES_COUNT, from.dropped_attributes.into());
 }
