@@ -11,7 +11,7 @@ use crate::cost::{BudgetRegistry, Charge, CostReport, StepCost};
 use crate::counters::{ActiveBranches, RecorderCounters};
 use crate::deadline::Deadline;
 use crate::decisions::{Decision, DecisionCells, DecisionCount, DecisionKey, Observers};
-use crate::engine::{CostPlace, MeasuringSettings, ShutdownReport, TraceStart};
+use crate::engine::{CostPlace, EngineState, MeasuringSettings, ShutdownReport, TraceStart};
 use crate::health::{HealthComponent, HealthRegistry, HealthReport};
 use crate::id::IdSource;
 use crate::limits::Limits;
@@ -155,6 +155,18 @@ impl Recorder {
     pub(crate) fn adaptive_stats(&self) -> Option<AdaptiveStats> {
         let counters = self.counters();
         self.core.policies.adaptive_stats(counters.traces_kept + counters.traces_dropped, counters.traces_kept)
+    }
+
+    pub(crate) fn state(&self) -> EngineState {
+        if !self.core.enabled {
+            return EngineState::default();
+        }
+        EngineState {
+            is_up: !self.core.is_closed(),
+            is_measuring: self.measures(),
+            sampling_rate: self.core.policies.rate(),
+            overhead: self.core.overhead.last(),
+        }
     }
 
     pub(crate) fn rule_counts(&self) -> Vec<(String, u64)> {
