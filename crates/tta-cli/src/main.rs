@@ -5,6 +5,7 @@ mod analysis;
 mod args;
 mod config_command;
 mod demo;
+mod health_command;
 mod output;
 mod sampling_command;
 mod trace_command;
@@ -22,6 +23,7 @@ fn main() -> ExitCode {
         Command::Demo(demo) => demo::run(demo),
         Command::Config(arguments) => config_command::run(arguments),
         Command::Sampling(arguments) => sampling_command::run(&arguments),
+        Command::Health(arguments) => health_command::run(&arguments),
         Command::Trace(trace) => trace_command::run(&trace),
     };
     match outcome {

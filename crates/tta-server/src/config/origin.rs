@@ -10,7 +10,7 @@ use super::change::Remembered;
 /// Values by path.
 pub(super) type Leaves = BTreeMap<String, Value>;
 
-/// The values of a tree, by path. A list is one value, and so is a table with nothing in it.
+/// The values of a tree, by path. A list is one value; a table with nothing in it has none.
 pub(super) fn leaves(tree: Value) -> Leaves {
     let mut found = Leaves::new();
     collect(String::new(), tree, &mut found);
