@@ -99,13 +99,13 @@ fn moment(value: &Value) -> String {
 
 fn sampling(sampling: &Value) -> Option<String> {
     let rate = sampling["sampling_rate"].as_f64()?;
-    let mut line = format!("sampling: {:.4} of ordinary traces", rate);
+    let mut line = format!("sampling: {:.4} of traces by chance", rate);
     if sampling["enabled"] != true {
         line = "sampling: no traces are kept".to_owned();
     }
     if let (Some(least), Some(most)) = (sampling["adaptive_min_rate"].as_f64(), sampling["adaptive_max_rate"].as_f64())
     {
-        line.push_str(&format!(", adaptive from {least} to {most}"));
+        line.push_str(&format!(", adaptive {least} to {most}"));
     }
     let (kept, dropped) = (number(&sampling["traces_kept"]), number(&sampling["traces_dropped"]));
     Some(format!("{line}; {kept} kept, {dropped} dropped"))

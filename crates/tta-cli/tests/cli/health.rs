@@ -80,9 +80,7 @@ fn the_table_fits_80_columns_and_the_code_is_the_status() {
     let healthy = health(&running.url(), &[]);
     assert_eq!((healthy.code, healthy.err.as_str()), (Some(0), ""));
     assert!(healthy.out.starts_with("healthy: All observability systems operational\ntta 0.1.0, production, up "));
-    assert!(
-        healthy.out.contains("sampling: 0.0500 of ordinary traces, adaptive from 0.01 to 0.2; 0 kept, 0 dropped\n")
-    );
+    assert!(healthy.out.contains("sampling: 0.0500 of traces by chance, adaptive 0.01 to 0.2; 0 kept, 0 dropped\n"));
     assert!(healthy.out.ends_with("storage: none\n"), "{}", healthy.out);
     running.set(1);
     let degraded = health(&running.url(), &[]);
