@@ -63,6 +63,32 @@ pub(crate) enum Command {
     Send(Send),
     /// Say why traces are kept or dropped, from their ids
     Sampling(SamplingArguments),
+    /// Ask a running server how it is
+    ///
+    /// Exit codes: 0 healthy, 1 degraded, 2 unhealthy, no answer, or bad arguments. Certificates are
+    /// those that this machine trusts, or those in the file that SSL_CERT_FILE names.
+    Health(HealthArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HealthArguments {
+    /// The server, with a path when its routes are below one
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8000")]
+    pub(crate) url: String,
+    /// Print what the server replies instead of a table
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// A file with a token of scope read, in its first line that is not empty and does not begin with #
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// Wait at most so long for the answer, 0.001 to 3600
+    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds, allow_negative_numbers = true)]
+    pub(crate) timeout: f64,
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    let seconds = text.parse().ok().filter(|seconds| (0.001..=3_600.0).contains(seconds));
+    seconds.ok_or_else(|| "accepted is a number from 0.001 to 3600".to_owned())
 }
 
 #[derive(Debug, Args)]

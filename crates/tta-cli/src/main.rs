@@ -5,6 +5,7 @@ mod analysis;
 mod args;
 mod config_command;
 mod demo;
+mod health_command;
 mod interrupt;
 mod output;
 mod sampling_command;
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
         Command::Demo(demo) => demo::run(demo),
         Command::Config(arguments) => config_command::run(arguments),
         Command::Sampling(arguments) => sampling_command::run(&arguments),
+        Command::Health(arguments) => health_command::run(&arguments),
         Command::Send(arguments) => send_command::run(&arguments),
         Command::Serve(serve) => serve::run(serve),
         Command::Trace(trace) => trace_command::run(&trace),

@@ -3,6 +3,8 @@
 //! - [`MetricsServer`]: serves `/metrics` on a port of its own, 127.0.0.1:9464 unless told otherwise.
 //! - [`router`]: the same as routes of a program that has a server already.
 //! - [`Server`]: serves any routes within limits, with TLS and tokens: [`ServerSettings`].
+//! - [`HealthApi`]: how the process is, `/health`, `/livez`, `/readyz`.
+//! - [`ConfigApi`]: the configuration in effect, and changing it, `/api/v1/config`.
 //! - [`Page`]: the page alone, for any other way to serve it.
 //!
 //! A page is written in the format that the request accepts ([`Format`]): the text format of
@@ -27,6 +29,8 @@
 #![forbid(unsafe_code)]
 
 mod api;
+mod config;
+mod health;
 mod http;
 mod jaeger;
 mod metrics;
@@ -38,6 +42,8 @@ use axum::Router;
 use tta_telemetry::Telemetry;
 
 pub use crate::api::QueryApi;
+pub use crate::config::{ConfigApi, ConfigApiBuilder, ConfigAudit};
+pub use crate::health::{ExportInfo, HealthApi, HealthApiBuilder, Readiness, StorageStatus, StorageStatusSource};
 pub use crate::http::{
     CheckedSettings, RateLimit, Require, RequireService, Scope, Secret, Server, ServerCounters, ServerError,
     ServerLimits, ServerSettings, SettingsErrors, TlsConfig, TlsError, TlsFiles, TokenError, TokenSource, Tokens,

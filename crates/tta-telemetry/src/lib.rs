@@ -83,7 +83,7 @@ pub use cost::{
 };
 pub use counters::{ActiveBranch, ActiveBranches, RecorderCounters};
 pub use decisions::{Decision, DecisionCells, DecisionCount, DecisionKey, DecisionObserver, MAX_OUTCOMES, Severity};
-pub use engine::{BuildError, CostPlace, ShutdownReport, Telemetry, TelemetryBuilder, TraceStart};
+pub use engine::{BuildError, CostPlace, EngineState, ShutdownReport, Telemetry, TelemetryBuilder, TraceStart};
 pub use health::{ComponentHealth, Health, HealthComponent, HealthReport, HealthStatus};
 pub use id::{IdSource, ParseIdError, SpanId, TraceId};
 pub use limits::{LimitError, Limits};

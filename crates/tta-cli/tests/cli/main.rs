@@ -5,6 +5,7 @@ mod arguments;
 mod config;
 mod dry_run;
 mod graph;
+mod health;
 mod hostile;
 mod json;
 mod logs;

@@ -21,6 +21,7 @@ mod settings;
 mod streams;
 mod tls;
 
+pub(crate) use auth::Caller;
 pub use auth::{Require, RequireService, Scope, Secret, TokenError, TokenSource, Tokens};
 pub use counters::ServerCounters;
 pub use error::{ServerError, SettingsErrors};

@@ -6,6 +6,7 @@ use std::fmt;
 use serde_json::Value;
 
 use super::fields::FIELDS;
+use super::layers::SHOWN_SECRET;
 use super::types::Config;
 
 /// Differences that are told of at most.
@@ -58,7 +59,7 @@ pub(super) fn changes(before: &Config, config: &Config) -> Vec<ConfigChange> {
 /// Secrets that differ, without what they are.
 fn secrets(before: &Config, config: &Config) -> impl Iterator<Item = ConfigChange> {
     let secrets = FIELDS.iter().filter(|field| field.accepts.is_secret());
-    let shown = |value: Value| (!value.is_null()).then(|| Value::from("(a secret)"));
+    let shown = |value: Value| (!value.is_null()).then(|| Value::from(SHOWN_SECRET));
     let change = move |field: &super::fields::Field| {
         let (old, new) = ((field.write)(before), (field.write)(config));
         (old != new).then(|| ConfigChange { path: field.path.to_owned(), old: shown(old), new: shown(new) })

@@ -9,6 +9,8 @@ use super::problem::{ConfigError, ConfigProblem};
 use super::sections::{Report, SECTIONS, section};
 use super::types::{BudgetConfig, Config};
 
+/// What is shown in the place of a secret.
+pub const SHOWN_SECRET: &str = "(a secret)";
 /// How deep a value may be nested.
 const MOST_DEPTH: usize = 8;
 
@@ -85,9 +87,11 @@ impl ConfigLayers {
             named.and_then(Value::as_str).and_then(Preset::of)
         };
         let preset = preset.or_else(named).unwrap_or_default();
-        let mut config = preset.config();
+        let base = preset.config();
+        let mut config = base.clone();
         for (source, tree) in &trees {
-            Layer { config: &mut config, preset, source, problems: &mut problems }.apply("", tree, 0);
+            Layer { config: &mut config, base: &base, is_patch: false, source, problems: &mut problems }
+                .apply("", tree, 0);
         }
         let before = config.clone();
         code.into_iter().for_each(|change| change(&mut config));
@@ -115,9 +119,29 @@ impl Config {
     /// # Errors
     /// Everything that is wrong; nothing is changed then.
     pub fn patched(&self, source: &str, patch: &Value) -> Result<Self, ConfigError> {
+        self.patched_over(&self.environment.config(), source, patch)
+    }
+
+    /// The same, where `null` sets a field, a table or an entry back to what `base` says; an entry that
+    /// `base` does not have is removed. [`SHOWN_SECRET`] leaves a secret as it is.
+    ///
+    /// # Errors
+    /// Everything that is wrong; nothing is changed then.
+    pub fn patched_over(&self, base: &Self, source: &str, patch: &Value) -> Result<Self, ConfigError> {
         let (mut config, mut problems) = (self.clone(), Vec::new());
-        Layer { config: &mut config, preset: self.environment, source, problems: &mut problems }.apply("", patch, 0);
+        Layer { config: &mut config, base, is_patch: true, source, problems: &mut problems }.apply("", patch, 0);
         finish(config, problems)
+    }
+
+    /// Every field, as JSON, with [`SHOWN_SECRET`] in the place of secrets; null where there is none.
+    #[must_use]
+    pub fn to_masked_json(&self) -> Value {
+        let mut tree = self.to_json();
+        for field in FIELDS.iter().filter(|field| field.accepts.is_secret()) {
+            let is_set = !(field.write)(self).is_null();
+            put(&mut tree, field.path, if is_set { Value::from(SHOWN_SECRET) } else { Value::Null });
+        }
+        tree
     }
 
     /// Every field, as JSON, but secrets. Patching any configuration of the same environment and the
@@ -178,7 +202,8 @@ impl Config {
     /// Whether every field is in its range.
     fn check_fields(&self, source: &str, problems: &mut Vec<ConfigProblem>) {
         let (mut config, tree) = (self.clone(), self.to_json());
-        Layer { config: &mut config, preset: self.environment, source, problems }.apply("", &tree, 0);
+        Layer { config: &mut config, base: &self.environment.config(), is_patch: false, source, problems }
+            .apply("", &tree, 0);
         // JSON has no such numbers, and what it has instead would be taken for "as the preset".
         for field in FIELDS.iter().filter(|field| field.accepts.is_number() && (field.write)(self).is_null()) {
             problems.push(ConfigProblem::value(source, field.path, "not a finite number", field.accepts.describe()));
@@ -205,7 +230,10 @@ pub(super) fn put(tree: &mut Value, path: &str, value: Value) {
 /// One source, being applied.
 struct Layer<'a> {
     config: &'a mut Config,
-    preset: Preset,
+    /// What `null` sets back to.
+    base: &'a Config,
+    /// Whether what is shown of a secret stands for the secret.
+    is_patch: bool,
     source: &'a str,
     problems: &'a mut Vec<ConfigProblem>,
 }
@@ -213,11 +241,17 @@ struct Layer<'a> {
 impl Layer<'_> {
     fn apply(&mut self, path: &str, value: &Value, depth: usize) {
         if let Some(section) = section(path) {
-            return (section.read)(self.config, value, &mut Report { source: self.source, problems: self.problems });
+            if value.is_null() {
+                return (section.copy)(self.config, self.base);
+            }
+            let mut report = Report { source: self.source, base: self.base, problems: self.problems };
+            return (section.read)(self.config, value, &mut report);
         }
         if let Some(field) = field(path) {
-            let preset = || (field.write)(&self.preset.config());
-            let value = if value.is_null() { preset() } else { value.clone() };
+            if self.is_patch && field.accepts.is_secret() && value.as_str() == Some(SHOWN_SECRET) {
+                return;
+            }
+            let value = if value.is_null() { (field.write)(self.base) } else { value.clone() };
             if field.accepts.accepts(&value) {
                 (field.read)(self.config, &value);
             } else {
@@ -239,6 +273,10 @@ impl Layer<'_> {
                     self.apply(&path, value, depth + 1);
                 }
             }
+            // A table is set back with all that is in it.
+            Value::Null if !path.is_empty() => names().filter(|known| is_table(known)).for_each(|known| {
+                self.apply(known, &Value::Null, depth + 1);
+            }),
             other => {
                 self.problems.push(ConfigProblem::value(self.source, path, &other.to_string(), "a table"));
             }

@@ -39,7 +39,7 @@ mod value;
 mod variables;
 
 pub use changes::ConfigChange;
-pub use layers::ConfigLayers;
+pub use layers::{ConfigLayers, SHOWN_SECRET};
 pub use presets::Preset;
 pub use problem::{ConfigError, ConfigProblem};
 pub use server::{ServerConfig, TokensConfig};

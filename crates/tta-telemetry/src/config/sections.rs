@@ -40,6 +40,8 @@ pub(super) fn section(path: &str) -> Option<&'static Section> {
 /// Where problems go.
 pub(super) struct Report<'a> {
     pub(super) source: &'a str,
+    /// What `null` sets back to.
+    pub(super) base: &'a Config,
     pub(super) problems: &'a mut Vec<ConfigProblem>,
 }
 
@@ -62,13 +64,14 @@ impl Report<'_> {
         entries
     }
 
-    /// Reads the fields of one entry; `None` when one is wrong.
-    fn fields<T: Clone>(&mut self, path: &str, value: &Value, into: &T, known: &[Known<T>]) -> Option<T> {
+    /// Reads the fields of one entry; `None` when one is wrong. `null` makes a field as `reset` has it.
+    fn fields<T: Clone>(&mut self, path: &str, value: &Value, into: &T, reset: &T, known: &[Known<T>]) -> Option<T> {
         let before = self.problems.len();
         let mut entry = into.clone();
         for (key, value) in self.entries(path, value)? {
             let path = format!("{path}.{key}");
             match known.iter().find(|field| field.key == key) {
+                Some(field) if value.is_null() => (field.copy)(&mut entry, reset),
                 Some(field) if field.accepts.accepts(value) => (field.read)(&mut entry, value),
                 Some(field) => self.wrong(&path, value, field.accepts.describe()),
                 None => {
@@ -86,11 +89,17 @@ struct Known<T> {
     key: &'static str,
     accepts: Accepts,
     read: fn(&mut T, &Value),
+    copy: fn(&mut T, &T),
 }
 
 macro_rules! known {
     ($($key:ident : $accepts:expr => |$entry:ident, $value:ident| $read:expr;)+) => {
-        &[$(Known { key: stringify!($key), accepts: $accepts, read: |$entry, $value| $read }),+]
+        &[$(Known {
+            key: stringify!($key),
+            accepts: $accepts,
+            read: |$entry, $value| $read,
+            copy: |to, from| to.$key.clone_from(&from.$key),
+        }),+]
     };
 }
 
@@ -261,21 +270,22 @@ fn schema_of<T>(known: &[Known<T>], required: &[&str]) -> Value {
     json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
 }
 
-/// Reads a table of entries by name: `null` removes one.
+/// Reads a table of entries by name: `null` makes one as the base has it, or removes it.
 fn read_table<T: Clone>(
     path: &str,
     value: &Value,
-    into: &mut BTreeMap<String, T>,
+    (into, base): (&mut BTreeMap<String, T>, &BTreeMap<String, T>),
     report: &mut Report<'_>,
-    mut read: impl FnMut(&str, &Value, Option<&T>, &mut Report<'_>) -> Option<T>,
+    mut read: impl FnMut(&str, &Value, [Option<&T>; 2], &mut Report<'_>) -> Option<T>,
 ) {
     let Some(entries) = report.entries(path, value) else { return };
     for (name, value) in entries {
-        if value.is_null() {
+        let entry = if value.is_null() {
             into.remove(name);
-            continue;
-        }
-        let entry = read(&format!("{path}.{name}"), value, into.get(name), report);
+            base.get(name).cloned()
+        } else {
+            read(&format!("{path}.{name}"), value, [into.get(name), base.get(name)], report)
+        };
         if let Some(entry) = entry {
             into.insert(name.clone(), entry);
         }
@@ -284,8 +294,9 @@ fn read_table<T: Clone>(
 
 fn read_slos(config: &mut Config, value: &Value, report: &mut Report<'_>) {
     let new = SloConfig { primitive: String::new(), target: 0.99, latency_threshold_ms: None, window_days: 30.0 };
-    read_table("slo", value, &mut config.slo, report, |path, value, known, report| {
-        let slo = report.fields(path, value, known.unwrap_or(&new), SLO)?;
+    let tables = (&mut config.slo, &report.base.slo);
+    read_table("slo", value, tables, report, |path, value, [known, base], report| {
+        let slo = report.fields(path, value, known.unwrap_or(&new), base.unwrap_or(&new), SLO)?;
         if slo.primitive.is_empty() {
             report.wrong(&format!("{path}.primitive"), &Value::Null, "the name of a primitive or workflow");
             return None;
@@ -296,13 +307,15 @@ fn read_slos(config: &mut Config, value: &Value, report: &mut Report<'_>) {
 
 fn read_workflows(config: &mut Config, value: &Value, report: &mut Report<'_>) {
     let (path, new) = ("tracing.sampling.workflows", WorkflowSampling::default());
-    read_table(path, value, &mut config.tracing.sampling.workflows, report, |path, value, known, report| {
-        report.fields(path, value, known.unwrap_or(&new), WORKFLOW)
+    let tables = (&mut config.tracing.sampling.workflows, &report.base.tracing.sampling.workflows);
+    read_table(path, value, tables, report, |path, value, [known, base], report| {
+        report.fields(path, value, known.unwrap_or(&new), base.unwrap_or(&new), WORKFLOW)
     });
 }
 
 fn read_buckets(config: &mut Config, value: &Value, report: &mut Report<'_>) {
-    read_table("metrics.buckets", value, &mut config.metrics.buckets, report, |path, value, _, report| {
+    let tables = (&mut config.metrics.buckets, &report.base.metrics.buckets);
+    read_table("metrics.buckets", value, tables, report, |path, value, _, report| {
         let limits: Option<Vec<f64>> = value.as_array().and_then(|limits| limits.iter().map(Value::as_f64).collect());
         let is_rising = |limits: &Vec<f64>| {
             let rises = limits.array_windows().all(|[low, high]| low < high);
@@ -323,10 +336,10 @@ fn read_rules(config: &mut Config, value: &Value, report: &mut Report<'_>) {
         return report.wrong(PATH, value, "a list of at most 100 tables");
     };
     let before = report.problems.len();
-    let mut rules: Vec<SamplingRuleConfig> = Vec::new();
+    let (mut rules, new): (Vec<SamplingRuleConfig>, _) = (Vec::new(), SamplingRuleConfig::default());
     for (place, value) in list.iter().enumerate() {
         let path = format!("{PATH}[{place}]");
-        let Some(rule) = report.fields(&path, value, &SamplingRuleConfig::default(), RULE) else { continue };
+        let Some(rule) = report.fields(&path, value, &new, &new, RULE) else { continue };
         let texts = [("name", &rule.name), ("condition", &rule.condition), ("action", &rule.action)];
         for (key, _) in texts.iter().filter(|(_, text)| text.is_empty()) {
             report.wrong(&format!("{path}.{key}"), &Value::Null, "a text");
@@ -347,8 +360,9 @@ fn read_rules(config: &mut Config, value: &Value, report: &mut Report<'_>) {
 fn read_budgets(config: &mut Config, value: &Value, report: &mut Report<'_>) {
     let new =
         BudgetConfig { limit_usd: 0.0, period: "forever".to_owned(), policy: BudgetPolicy::Warn, degrade_at: 0.8 };
-    read_table("cost.budgets", value, &mut config.cost.budgets, report, |path, value, known, report| {
-        let budget = report.fields(path, value, known.unwrap_or(&new), BUDGET)?;
+    let tables = (&mut config.cost.budgets, &report.base.cost.budgets);
+    read_table("cost.budgets", value, tables, report, |path, value, [known, base], report| {
+        let budget = report.fields(path, value, known.unwrap_or(&new), base.unwrap_or(&new), BUDGET)?;
         if budget.limit_usd <= 0.0 {
             report.wrong(&format!("{path}.limit_usd"), &Value::Null, "a number above 0");
             return None;
@@ -375,10 +389,10 @@ fn read_redaction_rules(config: &mut Config, value: &Value, report: &mut Report<
         return report.wrong(PATH, value, "a list of at most 64 tables");
     };
     let before = report.problems.len();
-    let mut rules = Vec::new();
+    let (mut rules, new) = (Vec::new(), RedactionRuleConfig::default());
     for (place, value) in list.iter().enumerate() {
         let path = format!("{PATH}[{place}]");
-        let Some(rule) = report.fields(&path, value, &RedactionRuleConfig::default(), REDACTION_RULE) else { continue };
+        let Some(rule) = report.fields(&path, value, &new, &new, REDACTION_RULE) else { continue };
         let places = [&rule.key, &rule.key_regex, &rule.value_regex].into_iter().flatten().count();
         if places != 1 {
             report.wrong(&path, value, "one of key, key_regex and value_regex");

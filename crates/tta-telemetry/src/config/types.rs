@@ -239,7 +239,7 @@ impl Secret {
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("(a secret)")
+        f.write_str(super::layers::SHOWN_SECRET)
     }
 }
 

@@ -45,7 +45,34 @@ impl Telemetry {
     /// Everything that is wrong with the configuration, or an objective that is one too many for its
     /// primitive.
     pub fn update(&self, before: &Config, config: &Config) -> Result<ConfigUpdate, ConfigError> {
+        self.apply(&mut self.updating(), before, config)
+    }
+
+    /// The same to what `make` makes of the configuration in effect, which nobody else changes
+    /// meanwhile: what it saw is what is replaced. Also gives the configuration that is in effect then.
+    /// An engine that was built in code alone has none, and is told of as that of its preset.
+    ///
+    /// `make` must not ask this engine for its configuration, nor change it: that would wait for ever.
+    ///
+    /// # Errors
+    /// As [`Telemetry::update`], and whatever `make` refuses.
+    pub fn update_with<E: From<ConfigError>>(
+        &self,
+        make: impl FnOnce(Option<&Config>) -> Result<Config, E>,
+    ) -> Result<(ConfigUpdate, Arc<Config>), E> {
         let mut in_effect = self.updating();
+        let config = make(in_effect.as_deref())?;
+        let update = self.apply(&mut in_effect, &config.environment.config(), &config)?;
+        let now = in_effect.clone().unwrap_or_else(|| Arc::new(config));
+        Ok((update, now))
+    }
+
+    fn apply(
+        &self,
+        in_effect: &mut Option<Arc<Config>>,
+        before: &Config,
+        config: &Config,
+    ) -> Result<ConfigUpdate, ConfigError> {
         let known = in_effect.clone();
         let is_first = known.is_none();
         let before = known.as_deref().unwrap_or(before);

@@ -9,7 +9,7 @@ use crate::clock::Clock;
 use crate::cost::{BudgetRegistry, Charge, CostReport, StepCost};
 use crate::counters::{ActiveBranches, RecorderCounters};
 use crate::decisions::{Decision, DecisionCells, DecisionCount, DecisionKey};
-use crate::engine::{CostPlace, ShutdownReport, TraceStart};
+use crate::engine::{CostPlace, EngineState, ShutdownReport, TraceStart};
 use crate::health::{HealthRegistry, HealthReport};
 use crate::id::IdSource;
 use crate::metrics::catalog::BuiltIn;
@@ -93,6 +93,10 @@ impl Recorder {
 
     pub(crate) fn sampling(&self) -> SamplingInEffect {
         SamplingInEffect::Simple(Sampling::KeepNone)
+    }
+
+    pub(crate) fn state(&self) -> EngineState {
+        EngineState::default()
     }
 
     pub(crate) fn rule_counts(&self) -> Vec<(String, u64)> {

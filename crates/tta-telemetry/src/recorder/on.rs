@@ -12,7 +12,7 @@ use crate::counters::{ActiveBranches, RecorderCounters};
 use crate::deadline::Deadline;
 use crate::decisions::{Decision, DecisionCells, DecisionCount, DecisionKey, Observers};
 use crate::detached;
-use crate::engine::{CostPlace, MeasuringSettings, ShutdownReport, TraceStart};
+use crate::engine::{CostPlace, EngineState, MeasuringSettings, ShutdownReport, TraceStart};
 use crate::health::{HealthComponent, HealthRegistry, HealthReport};
 use crate::id::IdSource;
 use crate::limits::Limits;
@@ -161,6 +161,18 @@ impl Recorder {
             return SamplingInEffect::Simple(Sampling::KeepNone);
         }
         self.core.policies.in_effect()
+    }
+
+    pub(crate) fn state(&self) -> EngineState {
+        if !self.core.enabled {
+            return EngineState::default();
+        }
+        EngineState {
+            is_up: !self.core.is_closed(),
+            is_measuring: self.measures(),
+            sampling_rate: self.core.policies.rate(),
+            overhead: self.core.overhead.last(),
+        }
     }
 
     pub(crate) fn rule_counts(&self) -> Vec<(String, u64)> {

@@ -2,6 +2,7 @@
 #![cfg(feature = "record")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+mod bases;
 mod budgets;
 mod engine;
 mod layers;

@@ -11,4 +11,5 @@ pub use require::{Require, RequireService};
 pub use secret::Secret;
 pub(crate) use sources::load as load_tokens;
 pub use sources::{TokenError, TokenSource};
+pub(crate) use tokens::Caller;
 pub use tokens::{Scope, Tokens};

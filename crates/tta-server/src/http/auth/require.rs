@@ -13,7 +13,7 @@ use http::{HeaderMap, Request, StatusCode};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::tokens::{Access, Scope, Tokens};
+use super::tokens::{Access, Caller, Scope, Tokens};
 use crate::http::counters::{Cells, count};
 use crate::http::problem;
 
@@ -37,10 +37,10 @@ impl Require {
         Self { tokens, scope }
     }
 
-    /// The refusal, if the request is to be refused.
-    fn refusal(&self, headers: &HeaderMap) -> Option<Response> {
+    /// Who asks, where there are tokens; or the refusal.
+    fn check(&self, headers: &HeaderMap) -> Result<Option<Caller>, Box<Response>> {
         if self.tokens.is_empty() {
-            return None;
+            return Ok(None);
         }
         let scope = self.scope;
         let Some(given) = bearer(headers) else {
@@ -48,14 +48,14 @@ impl Require {
                 "this needs a token of scope {scope}: send one header Authorization: Bearer, followed by a space and \
                  the token"
             );
-            return Some(refused(StatusCode::UNAUTHORIZED, detail, "Bearer realm=\"tta\""));
+            return Err(refused(StatusCode::UNAUTHORIZED, detail, "Bearer realm=\"tta\""));
         };
         match self.tokens.access(given, scope) {
-            Access::Granted => None,
+            Access::Granted(caller) => Ok(Some(caller)),
             Access::Unknown => {
                 let detail = format!("the token is not known here; accepted is one of scope {scope} or admin");
                 let challenge = "Bearer realm=\"tta\", error=\"invalid_token\"";
-                Some(refused(StatusCode::UNAUTHORIZED, detail, challenge))
+                Err(refused(StatusCode::UNAUTHORIZED, detail, challenge))
             }
             Access::TooLittle => {
                 let detail = format!("the token is for something else; accepted is one of scope {scope} or admin");
@@ -64,7 +64,7 @@ impl Require {
                     Scope::Write => "Bearer realm=\"tta\", error=\"insufficient_scope\", scope=\"write\"",
                     Scope::Admin => "Bearer realm=\"tta\", error=\"insufficient_scope\", scope=\"admin\"",
                 };
-                Some(refused(StatusCode::FORBIDDEN, detail, challenge))
+                Err(refused(StatusCode::FORBIDDEN, detail, challenge))
             }
         }
     }
@@ -79,10 +79,10 @@ fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
     scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii()).filter(|token| !token.is_empty())
 }
 
-fn refused(status: StatusCode, detail: String, challenge: &'static str) -> Response {
+fn refused(status: StatusCode, detail: String, challenge: &'static str) -> Box<Response> {
     let mut response = problem::reply(status, detail);
     response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
-    response
+    Box::new(response)
 }
 
 impl<S> Layer<S> for Require {
@@ -107,10 +107,16 @@ where
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
-        let Some(refusal) = self.require.refusal(request.headers()) else {
-            // Nothing behind this has any use for the token, and what is not there is not logged.
-            request.headers_mut().remove(AUTHORIZATION);
-            return Box::pin(self.inner.call(request));
+        let refusal = match self.require.check(request.headers()) {
+            Ok(caller) => {
+                // Nothing behind this has any use for the token, and what is not there is not logged.
+                request.headers_mut().remove(AUTHORIZATION);
+                if let Some(caller) = caller {
+                    request.extensions_mut().insert(caller);
+                }
+                return Box::pin(self.inner.call(request));
+            }
+            Err(refusal) => *refusal,
         };
         if let Some(cells) = request.extensions().get::<Arc<Cells>>() {
             count(if refusal.status() == StatusCode::FORBIDDEN { &cells.forbidden } else { &cells.unauthorized });

@@ -73,10 +73,18 @@ pub(super) fn fingerprint(token: &[u8]) -> Fingerprint {
 #[derive(Clone, Default)]
 pub struct Tokens(Arc<[(Fingerprint, Scope)]>);
 
+/// Whose token a request had, without the token: its scope, and the how manieth token of that scope it
+/// is, in the order in which they were given, from 1. Routes find it among the request's extensions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Caller {
+    pub(crate) scope: Scope,
+    pub(crate) number: u32,
+}
+
 /// What came of asking whether a request may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Access {
-    Granted,
+    Granted(Caller),
     /// The token is known, but not for this.
     TooLittle,
     Unknown,
@@ -102,19 +110,24 @@ impl Tokens {
     }
 
     /// Takes equally long whichever tokens there are and whichever was given: digests are compared,
-    /// all of them and each to its end.
+    /// all of them and each to its end. What follows tells only what the reply tells.
     pub(super) fn access(&self, given: &[u8], wanted: Scope) -> Access {
         let given = fingerprint(given);
-        let mut allowed = 0;
-        for (token, scope) in self.0.iter() {
+        // The place from 1, so that 0 is nobody's. No token is there twice.
+        let mut found = 0;
+        for (place, (token, _)) in (1_u32..).zip(self.0.iter()) {
             let is_same: Choice = token.0.ct_eq(&given.0);
-            allowed |= u8::conditional_select(&0, &scope.allows(), is_same);
+            found.conditional_assign(&place, is_same);
         }
-        match allowed {
-            0 => Access::Unknown,
-            allowed if allowed & wanted.bit() != 0 => Access::Granted,
-            _ => Access::TooLittle,
+        let Some(index) = found.checked_sub(1).and_then(|place| usize::try_from(place).ok()) else {
+            return Access::Unknown;
+        };
+        let Some(scope) = self.0.get(index).map(|(_, scope)| *scope) else { return Access::Unknown };
+        if scope.allows() & wanted.bit() == 0 {
+            return Access::TooLittle;
         }
+        let before = self.0.iter().take(index).filter(|(_, other)| *other == scope).count();
+        Access::Granted(Caller { scope, number: u32::try_from(before).unwrap_or(u32::MAX).saturating_add(1) })
     }
 }
 
@@ -137,14 +150,24 @@ mod tests {
     fn each_scope_allows_its_own_and_admin_allows_all() {
         let tokens = Scope::ALL.map(|scope| (fingerprint(scope.as_str().as_bytes()), scope));
         let tokens = Tokens::new(tokens.to_vec());
-        use Access::{Granted, TooLittle, Unknown};
+        use Access::{TooLittle, Unknown};
+        let granted = |scope| Access::Granted(Caller { scope, number: 1 });
         let of = |given: &str| Scope::ALL.map(|wanted| tokens.access(given.as_bytes(), wanted));
-        assert_eq!(of("read"), [Granted, TooLittle, TooLittle]);
-        assert_eq!(of("write"), [TooLittle, Granted, TooLittle]);
-        assert_eq!(of("admin"), [Granted, Granted, Granted]);
+        assert_eq!(of("read"), [granted(Scope::Read), TooLittle, TooLittle]);
+        assert_eq!(of("write"), [TooLittle, granted(Scope::Write), TooLittle]);
+        assert_eq!(of("admin"), [granted(Scope::Admin); 3]);
         for wrong in ["", "rea", "reads", "READ", "other"] {
             assert_eq!(of(wrong), [Unknown; 3], "{wrong}");
         }
         assert_eq!(format!("{tokens:?}"), "Tokens { read: 1, write: 1, admin: 1 }");
+    }
+
+    #[test]
+    fn a_caller_is_known_by_the_place_of_its_token_among_those_of_its_scope() {
+        let all = [("a", Scope::Read), ("b", Scope::Admin), ("c", Scope::Read), ("d", Scope::Admin)];
+        let tokens = Tokens::new(all.map(|(token, scope)| (fingerprint(token.as_bytes()), scope)).to_vec());
+        for (token, scope, number) in [("a", Scope::Read, 1), ("c", Scope::Read, 2), ("d", Scope::Admin, 2)] {
+            assert_eq!(tokens.access(token.as_bytes(), Scope::Read), Access::Granted(Caller { scope, number }));
+        }
     }
 }

@@ -1,0 +1,7 @@
+//! Health over HTTP: what the replies hold, and each cause of trouble, brought about and removed.
+
+mod causes;
+mod fields;
+mod probes;
+mod stuck;
+mod support;
