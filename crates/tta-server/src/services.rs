@@ -2,6 +2,7 @@
 //!
 //! Owns the composition. Does not own any of its parts, or where settings come from.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,24 +21,23 @@ use crate::otlp::OtlpReceiver;
 /// its own.
 ///
 /// ```
-/// use std::sync::Arc;
 /// use axum::Router;
-/// use tta_server::Services;
+/// use tta_server::{OtlpReceiver, Services};
 /// use tta_telemetry::Telemetry;
 /// use tta_telemetry::store::MemoryTraceStore;
 ///
-/// let store = MemoryTraceStore::new("shop");
-/// let telemetry = Telemetry::builder().sink(store.clone()).build()?;
-/// let services = Services::new(&telemetry).store(Arc::new(store));
-/// let app: Router = Router::new().nest("/observability", services.router());
+/// let telemetry = Telemetry::builder().trace_store(MemoryTraceStore::new("shop")).build()?;
+/// let receiver = OtlpReceiver::new(&telemetry)?;
+/// let services = Services::new(&telemetry).otlp(receiver.clone());
+/// let app: Router = Router::new().nest("/observability", services.router()).merge(receiver.http());
 /// # let _ = app;
-/// # Ok::<(), tta_telemetry::BuildError>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use]
 pub struct Services {
     telemetry: Telemetry,
-    api: Option<QueryApi>,
+    store: Option<Arc<dyn TraceStore>>,
     otlp: Option<OtlpReceiver>,
     tokens: Tokens,
 }
@@ -80,15 +80,23 @@ pub struct ServicesReport {
     pub engine: ShutdownReport,
 }
 
+impl fmt::Debug for Services {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Services").field("telemetry", &self.telemetry).field("otlp", &self.otlp).finish_non_exhaustive()
+    }
+}
+
 impl Services {
-    /// Serves what there is to say of this engine.
+    /// Serves what there is to say of this engine, and the traces of the store that it was [built
+    /// with](tta_telemetry::TelemetryBuilder::trace_store).
     pub fn new(telemetry: &Telemetry) -> Self {
-        Self { telemetry: telemetry.clone(), api: None, otlp: None, tokens: Tokens::default() }
+        let store = telemetry.trace_store();
+        Self { telemetry: telemetry.clone(), store, otlp: None, tokens: Tokens::default() }
     }
 
-    /// Serves also the traces that this store has.
+    /// Serves the traces that this store has, in place of the engine's own.
     pub fn store(mut self, store: Arc<dyn TraceStore>) -> Self {
-        self.api = Some(QueryApi::new(&self.telemetry, store));
+        self.store = Some(store);
         self
     }
 
@@ -104,14 +112,21 @@ impl Services {
         self
     }
 
-    /// The routes for people and programs that ask: `/metrics` and, with a [store](Self::store),
-    /// `/api/v1`, `/jaeger` and `/tempo`; for reading, where there are tokens.
+    /// The routes for people and programs that ask: `/metrics`, `/api/v1` and, with a store,
+    /// `/jaeger` and `/tempo`. Where there are tokens, those of scope read.
     pub fn router(&self) -> Router {
-        let mut private = Endpoint::new(&self.telemetry).router();
-        if let Some(api) = &self.api {
-            private = private.merge(api.router()).merge(api.jaeger()).merge(api.tempo());
-        }
-        private.layer(self.tokens.require(Scope::Read))
+        // What each scope opens; routes that are open to everybody come after the layer.
+        let read = Router::new().merge(self.metrics()).merge(self.queries());
+        read.layer(self.tokens.require(Scope::Read))
+    }
+
+    fn metrics(&self) -> Router {
+        Endpoint::new(&self.telemetry).router()
+    }
+
+    fn queries(&self) -> Router {
+        let api = QueryApi::with(&self.telemetry, self.store.clone());
+        if self.store.is_some() { api.router().merge(api.jaeger()).merge(api.tempo()) } else { api.router() }
     }
 
     /// Starts serving, with the tokens, certificate and limits of these settings, whose address is
@@ -134,7 +149,7 @@ impl Services {
             otlp: Vec::new(),
         };
         if let Some(metrics) = metrics {
-            let router = Endpoint::new(&self.telemetry).router().layer(self.tokens.require(Scope::Read));
+            let router = self.metrics().layer(self.tokens.require(Scope::Read));
             running.metrics = Some(Server::start(&metrics, router).await?);
         }
         let write = self.tokens.require(Scope::Write);

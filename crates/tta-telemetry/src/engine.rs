@@ -6,6 +6,7 @@
 mod builder;
 mod hooks;
 mod measure;
+mod store;
 
 use std::future::Future;
 use std::sync::{Arc, OnceLock};
@@ -16,6 +17,7 @@ use thiserror::Error;
 pub(crate) use builder::MeasuringSettings;
 pub use builder::TelemetryBuilder;
 pub use measure::CostPlace;
+pub(crate) use store::StoreKept;
 
 use crate::clock::Clock;
 #[cfg(feature = "config")]

@@ -7,14 +7,12 @@
 mod settings;
 
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Builder;
 use tta::Telemetry;
 use tta::host::{ConfigReload, ConfigSource, ConfigWatch, CpuClock, ReloadOutcome, TraceFileSink};
 use tta::server::{OtlpReceiver, RunningServices, Services, ServicesReport};
-use tta::telemetry::HealthComponent;
 use tta::telemetry::config::Config;
 use tta::telemetry::receive::ReceiveLimits;
 use tta::telemetry::store::MemoryTraceStore;
@@ -48,18 +46,14 @@ async fn serve(source: ConfigSource, config: Config, arguments: Serve) -> Result
     let store = MemoryTraceStore::builder(config.service_name.clone())
         .capacity_bytes(usize::try_from(config.server.trace_memory_bytes).unwrap_or(usize::MAX))
         .build();
-    let telemetry = engine(&config, &store, &arguments)?;
-    // Asked as long as it lives.
-    let store = Arc::new(store);
-    let component: Arc<dyn HealthComponent> = store.clone();
-    telemetry.watch_health(&component);
+    let telemetry = engine(&config, store, &arguments)?;
     let limits = ReceiveLimits {
         live_bytes: usize::try_from(config.server.received_bytes).unwrap_or(usize::MAX),
         root_wait: Duration::from_secs_f64(config.tracing.decision_wait_seconds),
         ..ReceiveLimits::default()
     };
     let receiver = OtlpReceiver::within(&telemetry, Default::default(), limits).map_err(told)?;
-    let services = Services::new(&telemetry).store(store).otlp(receiver);
+    let services = Services::new(&telemetry).otlp(receiver);
     let running = services.start(&settings, &addresses).await.map_err(|error| settings::explain(&error))?;
     let _watch = watch(source, &telemetry)?;
     output::print(&settings::welcome(&config, &running))?;
@@ -70,9 +64,9 @@ async fn serve(source: ConfigSource, config: Config, arguments: Serve) -> Result
     end(running, Duration::from_secs(arguments.deadline)).await
 }
 
-fn engine(config: &Config, store: &MemoryTraceStore, arguments: &Serve) -> Result<Telemetry, Failure> {
+fn engine(config: &Config, store: MemoryTraceStore, arguments: &Serve) -> Result<Telemetry, Failure> {
     let mut builder = Telemetry::builder().config(config).map_err(told)?;
-    builder = builder.cpu_time(CpuClock).sink(store.clone());
+    builder = builder.cpu_time(CpuClock).trace_store(store);
     if let Some(path) = &arguments.traces {
         let sink = TraceFileSink::builder(path).open().map_err(|error| {
             let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();

@@ -65,8 +65,16 @@ pub struct QueryApi(Api);
 #[derive(Clone)]
 pub(crate) struct Api {
     pub(crate) telemetry: Telemetry,
-    pub(crate) store: Arc<dyn TraceStore>,
+    /// Of kept traces; nobody can look for them where there is none.
+    store: Option<Arc<dyn TraceStore>>,
     turns: Arc<Semaphore>,
+}
+
+impl Api {
+    pub(crate) fn store(&self) -> Result<&dyn TraceStore, Problem> {
+        let none = || Problem::not_found("traces are not kept here: this engine was built without a trace store");
+        self.store.as_deref().ok_or_else(none)
+    }
 }
 
 impl std::fmt::Debug for QueryApi {
@@ -79,6 +87,18 @@ impl QueryApi {
     /// The API of this engine, and of this store of what it keeps.
     #[must_use]
     pub fn new(telemetry: &Telemetry, store: Arc<dyn TraceStore>) -> Self {
+        Self::with(telemetry, Some(store))
+    }
+
+    /// The API of this engine, and of the store that it was [built
+    /// with](tta_telemetry::TelemetryBuilder::trace_store). Without one it answers all that is not asked
+    /// of traces; what is gets 404.
+    #[must_use]
+    pub fn of(telemetry: &Telemetry) -> Self {
+        Self::with(telemetry, telemetry.trace_store())
+    }
+
+    pub(crate) fn with(telemetry: &Telemetry, store: Option<Arc<dyn TraceStore>>) -> Self {
         Self(Api { telemetry: telemetry.clone(), store, turns: Arc::new(Semaphore::new(TURNS)) })
     }
 

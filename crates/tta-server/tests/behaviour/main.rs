@@ -5,6 +5,7 @@ mod consistency;
 mod formats;
 mod guard;
 mod limits;
+mod otlp;
 mod protobuf;
 mod requests;
 mod support;

@@ -4,6 +4,6 @@ mod bodies;
 mod http2;
 mod requests;
 mod shutdown;
-mod support;
+pub(crate) mod support;
 mod tls;
 mod tokens;
