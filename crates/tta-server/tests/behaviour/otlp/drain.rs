@@ -11,9 +11,9 @@ use tta_telemetry::store::MemoryTraceStore;
 use tta_telemetry::{Sink, SinkError, Telemetry, Trace};
 
 use super::messages::{request, span};
-use super::support::{PROTOBUF, any, everywhere, settings};
+use super::support::{PROTOBUF, any, everywhere, get, settings};
 use crate::guard::support::{LONG, SHORT, head, rest};
-use crate::support::{ask, read};
+use crate::support::read;
 
 /// Tells what it is asked to do; its flush waits until it may go on.
 struct Gate {
@@ -84,7 +84,7 @@ async fn senders_are_answered_then_sinks_flushed_and_readers_cut_last() {
     // Nobody new is taken anything from, but readers are answered.
     until_closed(otlp).await;
     until_closed(addresses.otlp_grpc.unwrap()).await;
-    assert_eq!(ask(main, "GET", "/metrics", &[]).await.status, 200);
+    assert_eq!(get(main, "/metrics").await.status, 200);
     assert!(hears.try_recv().is_err(), "sinks are flushed when all senders are answered");
     sender.write_all(end).await.unwrap();
     let reply = rest(&mut sender).await;
@@ -94,7 +94,7 @@ async fn senders_are_answered_then_sinks_flushed_and_readers_cut_last() {
     let heard = tokio::task::spawn_blocking(move || hears.recv().map(|what| (what, hears))).await.unwrap();
     let (what, _hears) = heard.unwrap();
     assert_eq!((what, *spans.lock().unwrap()), ("flush", 2));
-    let found = ask(main, "GET", "/api/v1/traces?service=shop", &[]).await;
+    let found = get(main, "/api/v1/traces?service=shop").await;
     assert!(found.text().contains("\"root_name\":\"GET /cart\""), "{}", found.text());
     lets_go.send(()).unwrap();
 

@@ -165,6 +165,10 @@ fn unframe(data: &[u8]) -> Vec<u8> {
     message.to_vec()
 }
 
+pub(crate) async fn get(address: SocketAddr, path: &str) -> Reply {
+    send(address, head("GET", path, &["connection: close"]).as_bytes()).await
+}
+
 /// A body and its trailers.
 async fn read(mut body: Body) -> (Vec<u8>, HeaderMap) {
     let (mut data, mut trailers) = (Vec::new(), HeaderMap::new());
