@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod consistency;
+mod embedding;
 mod formats;
 mod guard;
 mod limits;
