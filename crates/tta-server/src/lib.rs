@@ -1,7 +1,7 @@
 //! tta served over HTTP: metrics for Prometheus and others that scrape.
 //!
 //! - [`MetricsServer`]: serves `/metrics` on a port of its own, 127.0.0.1:9464 unless told otherwise.
-//! - [`router`]: the same as routes of a program that has a server already.
+//! - [`router`]: that and the queries, as routes of a program that has a server already.
 //! - [`Server`]: serves any routes within limits, with TLS and tokens: [`ServerSettings`].
 //! - [`HealthApi`]: how the process is, `/health`, `/livez`, `/readyz`.
 //! - [`ConfigApi`]: the configuration in effect, and changing it, `/api/v1/config`.
@@ -53,11 +53,14 @@ pub use metrics::{Format, MetricsServer, MetricsServerBuilder, Page};
 pub use otlp::OtlpReceiver;
 pub use services::{Addresses, RunningServices, Services, ServicesReport};
 
-/// The route `/metrics` (GET and HEAD) of an engine, to be merged into or nested in a program's own
-/// routes. It has no fallback of its own.
+/// All that is served of an engine, to be merged into or nested in a program's own routes: `/metrics`,
+/// `/api/v1` and, when the engine was built with a
+/// [trace store](tta_telemetry::TelemetryBuilder::trace_store), `/jaeger` and `/tempo`. It has no fallback
+/// beside those below these paths.
 ///
+/// Nobody is asked who they are: a layer of the program's own, or [`Services::tokens`], sees to that.
 /// At most 8 readings of the engine are in memory, however many scrape; connections are for the
 /// program's server to bound. Needs a tokio runtime with the time driver enabled.
 pub fn router(telemetry: &Telemetry) -> Router {
-    metrics::Endpoint::new(telemetry).router()
+    Services::new(telemetry).router()
 }

@@ -2,6 +2,7 @@
 //!
 //! Owns the composition. Does not own any of its parts, or where settings come from.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +13,8 @@ use tta_telemetry::store::TraceStore;
 use tta_telemetry::{ShutdownReport, Telemetry};
 
 use crate::api::QueryApi;
+use crate::config::ConfigApi;
+use crate::health::{ExportInfo, HealthApi, Readiness, StorageStatus};
 use crate::http::{CheckedSettings, Scope, Server, ServerError, Tokens};
 use crate::metrics::Endpoint;
 use crate::otlp::OtlpReceiver;
@@ -20,25 +23,26 @@ use crate::otlp::OtlpReceiver;
 /// its own.
 ///
 /// ```
-/// use std::sync::Arc;
 /// use axum::Router;
-/// use tta_server::Services;
+/// use tta_server::{OtlpReceiver, Services};
 /// use tta_telemetry::Telemetry;
 /// use tta_telemetry::store::MemoryTraceStore;
 ///
-/// let store = MemoryTraceStore::new("shop");
-/// let telemetry = Telemetry::builder().sink(store.clone()).build()?;
-/// let services = Services::new(&telemetry).store(Arc::new(store));
-/// let app: Router = Router::new().nest("/observability", services.router());
+/// let telemetry = Telemetry::builder().trace_store(MemoryTraceStore::new("shop")).build()?;
+/// let receiver = OtlpReceiver::new(&telemetry)?;
+/// let services = Services::new(&telemetry).otlp(receiver.clone());
+/// let app: Router = Router::new().nest("/observability", services.router()).merge(receiver.http());
 /// # let _ = app;
-/// # Ok::<(), tta_telemetry::BuildError>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use]
 pub struct Services {
     telemetry: Telemetry,
-    api: Option<QueryApi>,
+    store: Option<Arc<dyn TraceStore>>,
     otlp: Option<OtlpReceiver>,
+    config: Option<ConfigApi>,
+    export: ExportInfo,
     tokens: Tokens,
 }
 
@@ -59,6 +63,7 @@ pub struct Addresses {
 #[derive(Debug)]
 pub struct RunningServices {
     telemetry: Telemetry,
+    readiness: Readiness,
     main: Server,
     metrics: Option<Server>,
     otlp: Vec<(OtlpKind, Server)>,
@@ -80,15 +85,24 @@ pub struct ServicesReport {
     pub engine: ShutdownReport,
 }
 
+impl fmt::Debug for Services {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Services").field("telemetry", &self.telemetry).field("otlp", &self.otlp).finish_non_exhaustive()
+    }
+}
+
 impl Services {
-    /// Serves what there is to say of this engine.
+    /// Serves what there is to say of this engine, and the traces of the store that it was [built
+    /// with](tta_telemetry::TelemetryBuilder::trace_store).
     pub fn new(telemetry: &Telemetry) -> Self {
-        Self { telemetry: telemetry.clone(), api: None, otlp: None, tokens: Tokens::default() }
+        let store = telemetry.trace_store();
+        let (config, export, tokens) = Default::default();
+        Self { telemetry: telemetry.clone(), store, otlp: None, config, export, tokens }
     }
 
-    /// Serves also the traces that this store has.
+    /// Serves the traces that this store has, in place of the engine's own.
     pub fn store(mut self, store: Arc<dyn TraceStore>) -> Self {
-        self.api = Some(QueryApi::new(&self.telemetry, store));
+        self.store = Some(store);
         self
     }
 
@@ -98,20 +112,75 @@ impl Services {
         self
     }
 
+    /// Serves the configuration by this, which knows what a field is set back to and who is to hear of
+    /// changes. Default: one that knows of nothing but the presets.
+    pub fn config(mut self, config: ConfigApi) -> Self {
+        self.config = Some(config);
+        self
+    }
+
+    /// How what is kept and counted leaves the process, for `/health/full`. Default: by sinks and
+    /// scrapes alone.
+    pub fn export(mut self, export: ExportInfo) -> Self {
+        self.export = export;
+        self
+    }
+
     /// Asks for these tokens. Default: none, everything is open.
     pub fn tokens(mut self, tokens: &Tokens) -> Self {
         self.tokens = tokens.clone();
         self
     }
 
-    /// The routes for people and programs that ask: `/metrics` and, with a [store](Self::store),
-    /// `/api/v1`, `/jaeger` and `/tempo`; for reading, where there are tokens.
+    /// The routes for people and programs that ask: `/health`, `/metrics`, `/api/v1` with
+    /// `/api/v1/config` and, with a store, `/jaeger` and `/tempo`. Where there are tokens, those of scope
+    /// read, and admin for changes; `/livez` and `/readyz` are open.
+    ///
+    /// Whether the program is ready is its own business: `/readyz` says that it is.
     pub fn router(&self) -> Router {
-        let mut private = Endpoint::new(&self.telemetry).router();
-        if let Some(api) = &self.api {
-            private = private.merge(api.router()).merge(api.jaeger()).merge(api.tempo());
-        }
-        private.layer(self.tokens.require(Scope::Read))
+        let health = self.health();
+        health.readiness().set_ready();
+        self.router_with(&health)
+    }
+
+    fn router_with(&self, health: &HealthApi) -> Router {
+        let read = Router::new().merge(health.router()).merge(self.metrics()).merge(self.queries());
+        let read = read.layer(self.tokens.require(Scope::Read));
+        // These ask for tokens themselves, or for none.
+        let config = self.config.clone().unwrap_or_else(|| ConfigApi::builder(&self.telemetry).build());
+        read.merge(config.router(&self.tokens)).merge(health.probes())
+    }
+
+    fn health(&self) -> HealthApi {
+        let health = HealthApi::builder(&self.telemetry).export(self.export);
+        let Some(store) = self.store.clone() else { return health.build() };
+        let status = move || {
+            let status = store.status();
+            StorageStatus {
+                kind: "memory",
+                bytes: status.bytes,
+                capacity_bytes: status.capacity_bytes,
+                traces: status.traces,
+                evicted_traces: status.evicted_traces,
+                oldest_unix_ns: status.oldest_unix_ns,
+                newest_unix_ns: status.newest_unix_ns,
+                ..StorageStatus::default()
+            }
+        };
+        health.storage(status).build()
+    }
+
+    fn metrics(&self) -> Router {
+        Endpoint::new(&self.telemetry).router()
+    }
+
+    fn queries(&self) -> Router {
+        let api = QueryApi::with(&self.telemetry, self.store.clone());
+        let mut description = QueryApi::open_api();
+        description.merge(HealthApi::open_api());
+        description.merge(ConfigApi::open_api());
+        let router = api.described_by(&description);
+        if self.store.is_some() { router.merge(api.jaeger()).merge(api.tempo()) } else { router }
     }
 
     /// Starts serving, with the tokens, certificate and limits of these settings, whose address is
@@ -127,14 +196,16 @@ impl Services {
         let metrics = at.metrics.map(|address| settings.at(address)).transpose()?;
         let grpc = at.otlp_grpc.map(|address| settings.at(address)).transpose()?;
         let http = at.otlp_http.map(|address| settings.at(address)).transpose()?;
+        let health = self.health();
         let mut running = RunningServices {
             telemetry: self.telemetry.clone(),
-            main: Server::start(&main, self.router()).await?,
+            readiness: health.readiness().clone(),
+            main: Server::start(&main, self.router_with(&health)).await?,
             metrics: None,
             otlp: Vec::new(),
         };
         if let Some(metrics) = metrics {
-            let router = Endpoint::new(&self.telemetry).router().layer(self.tokens.require(Scope::Read));
+            let router = self.metrics().layer(self.tokens.require(Scope::Read));
             running.metrics = Some(Server::start(&metrics, router).await?);
         }
         let write = self.tokens.require(Scope::Write);
@@ -148,6 +219,7 @@ impl Services {
                 running.otlp.push((OtlpKind::Http, server));
             }
         }
+        running.readiness.set_ready();
         Ok(running)
     }
 }
@@ -178,6 +250,7 @@ impl RunningServices {
     /// # Cancel safety
     /// Dropping the future ends the servers at once; the engine's end goes on.
     pub async fn shutdown(self, deadline: Duration) -> ServicesReport {
+        self.readiness.set_draining();
         let clock = self.telemetry.clock().clone();
         let start = clock.ticks();
         let left = || deadline.saturating_sub(clock.elapsed(start));

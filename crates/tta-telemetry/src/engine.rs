@@ -7,6 +7,7 @@ mod builder;
 mod hooks;
 mod measure;
 mod state;
+mod store;
 
 use std::future::Future;
 use std::sync::{Arc, OnceLock};
@@ -18,6 +19,7 @@ pub(crate) use builder::MeasuringSettings;
 pub use builder::TelemetryBuilder;
 pub use measure::CostPlace;
 pub use state::EngineState;
+pub(crate) use store::StoreKept;
 
 use crate::clock::Clock;
 #[cfg(feature = "config")]

@@ -4,17 +4,17 @@
 //! served, and the order of the end, are `tta-server`'s. How settings become addresses is in
 //! `settings`.
 
+mod relay;
 mod settings;
 
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Builder;
 use tta::Telemetry;
-use tta::host::{ConfigReload, ConfigSource, ConfigWatch, CpuClock, ReloadOutcome, TraceFileSink};
-use tta::server::{OtlpReceiver, RunningServices, Services, ServicesReport};
-use tta::telemetry::HealthComponent;
+use tta::host::{ConfigReload, ConfigSource, ConfigWatch, ReloadOutcome, TraceFileSink};
+use tta::server::{ConfigApi, ExportInfo, OtlpReceiver, RunningServices, Services, ServicesReport};
+use tta::telemetry::Clock;
 use tta::telemetry::config::Config;
 use tta::telemetry::receive::ReceiveLimits;
 use tta::telemetry::store::MemoryTraceStore;
@@ -23,6 +23,7 @@ use crate::args::Serve;
 use crate::config_command;
 use crate::interrupt::Interrupt;
 use crate::output::{self, Failure};
+use relay::Relay;
 
 /// How often the configuration file is looked at.
 const LOOK: Duration = Duration::from_secs(5);
@@ -32,36 +33,42 @@ pub(crate) fn run(arguments: Serve) -> Result<ExitCode, Failure> {
     if let Some(path) = &arguments.config {
         source = source.file(path);
     }
-    let mut config = match source.load() {
+    let config = match source.load() {
         Ok(config) => config,
         Err(error) => return config_command::refuse(&error),
     };
-    settings::from_arguments(&mut config, &arguments);
     let runtime = Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::new(format!("cannot start the runtime: {error}")))?;
     runtime.block_on(serve(source, config, arguments))
 }
 
 async fn serve(source: ConfigSource, config: Config, arguments: Serve) -> Result<ExitCode, Failure> {
+    let has_file = source.path().is_some();
     let mut stop = Interrupt::listen()?;
-    let (settings, addresses) = settings::read(&config)?;
+    let (settings, addresses) = settings::read(&settings::with_arguments(&config, &arguments))?;
+    let clock = Clock::system();
+    let relay = Relay::of_environment(&config, &clock)?;
+    let export = relay.as_ref().map_or_else(ExportInfo::default, |relay| ExportInfo {
+        async_export_enabled: relay.is_async,
+        max_export_workers: relay.workers as u64,
+        export_interval_seconds: None,
+    });
+    let health = relay.as_ref().map(Relay::health);
     let store = MemoryTraceStore::builder(config.service_name.clone())
         .capacity_bytes(usize::try_from(config.server.trace_memory_bytes).unwrap_or(usize::MAX))
         .build();
-    let telemetry = engine(&config, &store, &arguments)?;
-    // Asked as long as it lives.
-    let store = Arc::new(store);
-    let component: Arc<dyn HealthComponent> = store.clone();
-    telemetry.watch_health(&component);
+    let telemetry = engine(&config, store, relay, clock, &arguments)?;
+    let _health = health.map(|health| Relay::watched_by(health, &telemetry));
     let limits = ReceiveLimits {
         live_bytes: usize::try_from(config.server.received_bytes).unwrap_or(usize::MAX),
         root_wait: Duration::from_secs_f64(config.tracing.decision_wait_seconds),
         ..ReceiveLimits::default()
     };
     let receiver = OtlpReceiver::within(&telemetry, Default::default(), limits).map_err(told)?;
-    let services = Services::new(&telemetry).store(store).otlp(receiver);
+    let (reload, config_api) = configuration(source, &telemetry);
+    let services = Services::new(&telemetry).otlp(receiver).config(config_api).export(export);
     let running = services.start(&settings, &addresses).await.map_err(|error| settings::explain(&error))?;
-    let _watch = watch(source, &telemetry)?;
+    let _watch = watch(&reload, has_file)?;
     output::print(&settings::welcome(&config, &running))?;
     if let Some(warning) = settings.warning() {
         output::note(&format!("warning: {warning}"));
@@ -70,9 +77,20 @@ async fn serve(source: ConfigSource, config: Config, arguments: Serve) -> Result
     end(running, Duration::from_secs(arguments.deadline)).await
 }
 
-fn engine(config: &Config, store: &MemoryTraceStore, arguments: &Serve) -> Result<Telemetry, Failure> {
+fn engine(
+    config: &Config,
+    store: MemoryTraceStore,
+    relay: Option<Relay>,
+    clock: Clock,
+    arguments: &Serve,
+) -> Result<Telemetry, Failure> {
     let mut builder = Telemetry::builder().config(config).map_err(told)?;
-    builder = builder.cpu_time(CpuClock).sink(store.clone());
+    // Without a clock of CPU time: all that this process does is telemetry, so its share of it is no
+    // reason to sample less.
+    builder = builder.clock(clock).trace_store(store);
+    if let Some(relay) = relay {
+        builder = builder.sink(relay.sink);
+    }
     if let Some(path) = &arguments.traces {
         let sink = TraceFileSink::builder(path).open().map_err(|error| {
             let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
@@ -83,26 +101,26 @@ fn engine(config: &Config, store: &MemoryTraceStore, arguments: &Serve) -> Resul
     builder.build().map_err(told)
 }
 
-/// SIGHUP, and a file that changes, are read afresh from now on.
-fn watch(source: ConfigSource, telemetry: &Telemetry) -> Result<Option<ConfigWatch>, Failure> {
-    let has_file = source.path().is_some();
-    let reload = ConfigReload::builder(source, telemetry).on_outcome(say).build();
-    let watch = reload.watch(has_file.then_some(LOOK));
-    watch.map(Some).map_err(|error| Failure::new(format!("cannot listen for SIGHUP: {error}")))
+/// What reads the configuration again, and what serves and changes it.
+fn configuration(source: ConfigSource, telemetry: &Telemetry) -> (ConfigReload, ConfigApi) {
+    let base = source.clone();
+    let api = ConfigApi::builder(telemetry)
+        .base(move || Ok(base.load()?))
+        .on_change(|change| output::note(&change.to_string()))
+        .build();
+    let noted = api.clone();
+    let tell = move |outcome: &ReloadOutcome| match &outcome.result {
+        Ok(update) if update.changed.is_empty() => output::note("configuration: read again, nothing changed"),
+        Ok(update) => noted.note("reload", update),
+        Err(error) => output::note(&format!("configuration: unchanged, because it is wrong: {error}")),
+    };
+    (ConfigReload::builder(source, telemetry).on_outcome(tell).build(), api)
 }
 
-fn say(outcome: &ReloadOutcome) {
-    match &outcome.result {
-        Ok(update) if update.changed.is_empty() => output::note("configuration: read again, nothing changed"),
-        Ok(update) => {
-            let changed: Vec<String> = update.changed.iter().map(ToString::to_string).collect();
-            output::note(&format!("configuration: changed {}", changed.join(", ")));
-            if !update.needs_restart.is_empty() {
-                output::note(&format!("configuration: waits for a restart: {}", update.needs_restart.join(", ")));
-            }
-        }
-        Err(error) => output::note(&format!("configuration: unchanged, because it is wrong: {error}")),
-    }
+/// SIGHUP, and a file that changes, are read afresh from now on.
+fn watch(reload: &ConfigReload, has_file: bool) -> Result<ConfigWatch, Failure> {
+    let watch = reload.watch(has_file.then_some(LOOK));
+    watch.map_err(|error| Failure::new(format!("cannot listen for SIGHUP: {error}")))
 }
 
 async fn end(running: RunningServices, deadline: Duration) -> Result<ExitCode, Failure> {

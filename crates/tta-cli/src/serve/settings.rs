@@ -11,8 +11,10 @@ use crate::output::Failure;
 /// What stands for nothing where an address or a file may be missing.
 const OFF: &str = "off";
 
-/// What was given on the command line wins.
-pub(super) fn from_arguments(config: &mut Config, arguments: &Serve) {
+/// What was given on the command line wins. The engine is not told: what it has is compared with the
+/// file whenever that is read again.
+pub(super) fn with_arguments(config: &Config, arguments: &Serve) -> Config {
+    let mut config = config.clone();
     let server = &mut config.server;
     let given = [
         (&arguments.address, &mut server.address),
@@ -26,6 +28,7 @@ pub(super) fn from_arguments(config: &mut Config, arguments: &Serve) {
         }
     }
     server.insecure |= arguments.insecure;
+    config
 }
 
 /// Everything that is wrong is said at once.

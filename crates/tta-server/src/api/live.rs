@@ -47,12 +47,13 @@ struct Missed {
     responses(
         (status = 200, description = "Events; their data is a summary.", body = Summary, content_type = "text/event-stream"),
         (status = 400, description = "A parameter is wrong.", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "No traces are kept here.", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "As many listen as may.", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn live(State(api): State<Api>, headers: HeaderMap, RawQuery(query): RawQuery) -> Response {
     let after = Params::read(query.as_deref(), Known::NONE).and_then(|_| last_event_id(&headers));
-    let traces = match after.and_then(|after| Ok(api.store.live().subscribe(after)?)) {
+    let traces = match after.and_then(|after| Ok(api.store()?.live().subscribe(after)?)) {
         Ok(traces) => traces,
         Err(problem) => return problem.into_response(),
     };

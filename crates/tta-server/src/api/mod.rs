@@ -65,8 +65,16 @@ pub struct QueryApi(Api);
 #[derive(Clone)]
 pub(crate) struct Api {
     pub(crate) telemetry: Telemetry,
-    pub(crate) store: Arc<dyn TraceStore>,
+    /// Of kept traces; nobody can look for them where there is none.
+    store: Option<Arc<dyn TraceStore>>,
     turns: Arc<Semaphore>,
+}
+
+impl Api {
+    pub(crate) fn store(&self) -> Result<&dyn TraceStore, Problem> {
+        let none = || Problem::not_found("traces are not kept here: this engine was built without a trace store");
+        self.store.as_deref().ok_or_else(none)
+    }
 }
 
 impl std::fmt::Debug for QueryApi {
@@ -79,15 +87,32 @@ impl QueryApi {
     /// The API of this engine, and of this store of what it keeps.
     #[must_use]
     pub fn new(telemetry: &Telemetry, store: Arc<dyn TraceStore>) -> Self {
+        Self::with(telemetry, Some(store))
+    }
+
+    /// The API of this engine, and of the store that it was [built
+    /// with](tta_telemetry::TelemetryBuilder::trace_store). Without one it answers all that is not asked
+    /// of traces; what is gets 404.
+    #[must_use]
+    pub fn of(telemetry: &Telemetry) -> Self {
+        Self::with(telemetry, telemetry.trace_store())
+    }
+
+    pub(crate) fn with(telemetry: &Telemetry, store: Option<Arc<dyn TraceStore>>) -> Self {
         Self(Api { telemetry: telemetry.clone(), store, turns: Arc::new(Semaphore::new(TURNS)) })
     }
 
     /// The routes below `/api/v1`, to be merged into or nested in a program's own. Other paths below
     /// it are 404s with a problem body.
     pub fn router(&self) -> Router {
+        self.described_by(&Self::open_api())
+    }
+
+    /// The same, with a description of what else is served.
+    pub(crate) fn described_by(&self, description: &utoipa::openapi::OpenApi) -> Router {
         let (router, _) = open_api_router().split_for_parts();
         // Made once: it does not change.
-        let description = Bytes::from(Self::open_api().to_json().unwrap_or_default());
+        let description = Bytes::from(description.to_json().unwrap_or_default());
         let below = router
             .route("/openapi.json", get(|| async move { json(description) }))
             .method_not_allowed_fallback(method_not_allowed)

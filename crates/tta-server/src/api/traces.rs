@@ -64,12 +64,13 @@ const SEARCH: Known = Known {
     responses(
         (status = 200, description = "Traces that were found.", body = Traces),
         (status = 400, description = "A parameter is wrong.", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "No traces are kept here.", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The store does not answer.", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn search(State(api): State<Api>, RawQuery(query): RawQuery) -> Response {
     match Params::read(query.as_deref(), SEARCH).and_then(|params| trace_query(&params)) {
-        Ok(query) => api.answer(move |api| Ok(Traces::from(api.store.search(&query)?))).await,
+        Ok(query) => api.answer(move |api| Ok(Traces::from(api.store()?.search(&query)?))).await,
         Err(problem) => problem.into_response(),
     }
 }
@@ -96,7 +97,7 @@ pub(super) async fn one(
         Err(problem) => return problem.into_response(),
     };
     let made = api.bytes(move |api| {
-        let trace = api.store.trace(id)?.ok_or_else(|| not_kept(id))?;
+        let trace = api.store()?.trace(id)?.ok_or_else(|| not_kept(id))?;
         serde_json::to_vec(&Trace::of(&trace)).map_err(|_| Problem::internal())
     });
     made.await.map_or_else(IntoResponse::into_response, super::json)
@@ -106,7 +107,7 @@ pub(super) async fn one(
 pub(crate) fn stored(api: &Api, ids: impl Iterator<Item = TraceId>) -> Result<Vec<StoredTrace>, Problem> {
     let (mut found, mut bytes) = (Vec::new(), 0);
     for id in ids {
-        let Some(trace) = api.store.trace(id)? else { continue };
+        let Some(trace) = api.store()?.trace(id)? else { continue };
         bytes += trace.parts.iter().map(|part| part.size_bytes()).sum::<usize>();
         if bytes > MOST_BYTES && !found.is_empty() {
             break;

@@ -101,14 +101,14 @@ const fn open(once: &'static [&'static str]) -> Known {
 }
 
 async fn service_names(State(api): State<Api>) -> Response {
-    let names = |api: &Api| Ok(api.store.services()?.iter().map(ToString::to_string).collect::<Vec<String>>());
+    let names = |api: &Api| Ok(api.store()?.services()?.iter().map(ToString::to_string).collect::<Vec<String>>());
     answer(&api, names).await
 }
 
 async fn operation_names(State(api): State<Api>, path: Result<Path<String>, PathRejection>) -> Response {
     let Ok(Path(service)) = path else { return reply(Err(Problem::bad_request("the path is not UTF-8"))) };
     answer(&api, move |api| {
-        let mut names: Vec<String> = api.store.operations(&service)?.into_iter().map(|of| of.name).collect();
+        let mut names: Vec<String> = api.store()?.operations(&service)?.into_iter().map(|of| of.name).collect();
         names.dedup();
         Ok(names)
     })
@@ -132,7 +132,7 @@ async fn operations(State(api): State<Api>, RawQuery(query): RawQuery) -> Respon
         Err(problem) => return reply(Err(problem)),
     };
     answer(&api, move |api| {
-        let all = api.store.operations(&service)?.into_iter();
+        let all = api.store()?.operations(&service)?.into_iter();
         let all = all.map(|of| OperationView { span_kind: model::span_kind(&of.kind).to_owned(), name: of.name });
         Ok(all.filter(|of| kind.as_ref().is_none_or(|kind| of.span_kind == *kind)).collect())
     })
@@ -145,7 +145,7 @@ async fn traces(State(api): State<Api>, RawQuery(query): RawQuery) -> Response {
         Ok(query::Wanted::Ids(ids)) => reply(api.bytes(move |api| write_all(api, &ids, 0)).await),
         Ok(query::Wanted::Search(query)) => {
             let made = api.bytes(move |api| {
-                let page = api.store.search(&query)?;
+                let page = api.store()?.search(&query)?;
                 let ids: Vec<TraceId> = page.traces.iter().map(|summary| summary.trace_id).collect();
                 write_all(api, &ids, query.limit)
             });
@@ -170,7 +170,7 @@ async fn trace(State(api): State<Api>, path: Result<Path<String>, PathRejection>
         Err(problem) => return reply(Err(problem)),
     };
     let made = api.bytes(move |api| {
-        let trace = api.store.trace(id)?.ok_or_else(|| not_kept(id))?;
+        let trace = api.store()?.trace(id)?.ok_or_else(|| not_kept(id))?;
         to_bytes(&Reply::of(vec![model::Trace::of(&trace)]))
     });
     reply(made.await)

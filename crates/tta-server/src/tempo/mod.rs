@@ -48,7 +48,7 @@ struct TagNamesView {
 
 async fn tag_names(State(api): State<Api>) -> Response {
     api.answer(|api| {
-        let names = api.store.tag_names()?;
+        let names = api.store()?.tag_names()?;
         let mut all: Vec<String> = names.span.into_iter().chain(names.resource).collect();
         all.push("service.name".to_owned());
         all.sort();
@@ -76,7 +76,7 @@ async fn tag_names_v2(State(api): State<Api>, RawQuery(query): RawQuery) -> Resp
         Err(problem) => return problem.into_response(),
     };
     api.answer(move |api| {
-        let names = api.store.tag_names()?;
+        let names = api.store()?.tag_names()?;
         let mut resource = names.resource;
         // Ours has it, too, and no attributes.
         resource.push("service.name".to_owned());
@@ -131,7 +131,7 @@ fn values(api: &Api, scope: TagScope, name: &str) -> Result<(&'static str, Vec<S
     let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
     Ok(match (scope, name) {
         (TagScope::Any | TagScope::Resource, "service.name") => {
-            ("string", api.store.services()?.iter().map(ToString::to_string).collect())
+            ("string", api.store()?.services()?.iter().map(ToString::to_string).collect())
         }
         (TagScope::Any, "status") => ("keyword", words(&["error", "ok", "unset"])),
         (TagScope::Any, "kind") => {
@@ -139,12 +139,12 @@ fn values(api: &Api, scope: TagScope, name: &str) -> Result<(&'static str, Vec<S
         }
         (TagScope::Any, "name") => {
             let mut names = std::collections::BTreeSet::new();
-            for service in api.store.services()? {
-                names.extend(api.store.operations(service.as_str())?.into_iter().map(|of| of.name));
+            for service in api.store()?.services()? {
+                names.extend(api.store()?.operations(service.as_str())?.into_iter().map(|of| of.name));
             }
             ("string", names.into_iter().take(1_000).collect())
         }
-        _ => ("string", api.store.tag_values(scope, name)?.values),
+        _ => ("string", api.store()?.tag_values(scope, name)?.values),
     })
 }
 
@@ -191,7 +191,7 @@ where
         Err(problem) => return problem.into_response(),
     };
     let made = api.bytes(move |api| {
-        let trace = api.store.trace(id)?.ok_or_else(|| not_kept(id))?;
+        let trace = api.store()?.trace(id)?.ok_or_else(|| not_kept(id))?;
         write(otlp::resource_spans(&trace), trace.is_incomplete()).map_err(|_| Problem::internal())
     });
     made.await.map_or_else(IntoResponse::into_response, json)

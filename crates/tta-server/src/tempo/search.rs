@@ -67,7 +67,7 @@ pub(super) async fn search(State(api): State<Api>, RawQuery(query): RawQuery) ->
         Err(problem) => return problem.into_response(),
     };
     let made = api.bytes(move |api| {
-        let page = api.store.search(&query)?;
+        let page = api.store()?.search(&query)?;
         let found = stored(api, page.traces.iter().map(|summary| summary.trace_id))?;
         // Those that have given way since are in one and not in the other.
         let mut summaries = page.traces.iter();

@@ -3,10 +3,12 @@
 
 mod config;
 mod consistency;
+mod embedding;
 mod formats;
 mod guard;
 mod health;
 mod limits;
+mod otlp;
 mod protobuf;
 mod requests;
 mod support;

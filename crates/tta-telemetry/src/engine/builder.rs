@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::store::StoreGiven;
 use super::{BuildError, Telemetry};
 use crate::cardinality::{CardinalityLimits, LabelLimiter};
 use crate::clock::Clock;
@@ -44,6 +45,7 @@ pub struct TelemetryBuilder {
     pub(super) redaction: Redaction,
     pub(super) objectives: Vec<(Name, Slo)>,
     pub(super) sinks: Vec<Box<dyn Sink>>,
+    pub(super) store: Option<StoreGiven>,
     pub(super) observers: Observers,
     pub(super) cardinality: CardinalityLimits,
     pub(super) measuring: MeasuringSettings,
@@ -71,6 +73,7 @@ impl TelemetryBuilder {
             redaction: Redaction::default(),
             objectives: Vec::new(),
             sinks: Vec::new(),
+            store: None,
             observers: Observers::default(),
             cardinality: CardinalityLimits::default(),
             measuring: MeasuringSettings {
@@ -198,6 +201,10 @@ impl TelemetryBuilder {
         let limiter = LabelLimiter::new(self.cardinality)?;
         let clock = self.clock.unwrap_or_else(Clock::system);
         let is_recording = self.enabled;
+        let store = self.store.take().map(|given| {
+            self.sinks.push(given.sink);
+            given.kept
+        });
         let telemetry = if is_recording {
             let parts = Parts {
                 clock,
@@ -220,6 +227,7 @@ impl TelemetryBuilder {
             *telemetry.updating() = self.in_effect;
             telemetry.set_budgets(self.named_budgets)?;
         }
+        store.into_iter().for_each(|store| telemetry.keep_store(store));
         self.budgets.into_iter().for_each(|budget| telemetry.add_budget(budget));
         telemetry.set_redaction(&self.redaction);
         if !is_recording {

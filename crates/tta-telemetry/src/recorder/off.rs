@@ -1,6 +1,6 @@
 //! The engine without its recorder: clock and ids only.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use super::{InEffect, Parts, next_engine_id};
@@ -9,7 +9,7 @@ use crate::clock::Clock;
 use crate::cost::{BudgetRegistry, Charge, CostReport, StepCost};
 use crate::counters::{ActiveBranches, RecorderCounters};
 use crate::decisions::{Decision, DecisionCells, DecisionCount, DecisionKey};
-use crate::engine::{CostPlace, EngineState, ShutdownReport, TraceStart};
+use crate::engine::{CostPlace, EngineState, ShutdownReport, StoreKept, TraceStart};
 use crate::health::{HealthRegistry, HealthReport};
 use crate::id::IdSource;
 use crate::metrics::catalog::BuiltIn;
@@ -34,6 +34,7 @@ pub(crate) struct Recorder {
     ids: IdSource,
     health: HealthRegistry,
     budgets: BudgetRegistry,
+    store: OnceLock<StoreKept>,
     pending: Arc<PendingRegistry>,
     /// For logs, and for what is said without recording.
     redactor: SharedRedactor,
@@ -42,8 +43,8 @@ pub(crate) struct Recorder {
 
 impl Recorder {
     pub(crate) fn off(clock: Clock, ids: IdSource) -> Arc<Self> {
-        let (health, budgets, pending, redactor, updating) = Default::default();
-        Arc::new(Self { id: next_engine_id(), clock, ids, health, budgets, pending, redactor, updating })
+        let (health, budgets, store, pending, redactor, updating) = Default::default();
+        Arc::new(Self { id: next_engine_id(), clock, ids, health, budgets, store, pending, redactor, updating })
     }
 
     pub(crate) fn start(parts: Parts, _by_hand: bool) -> Result<Arc<Self>, std::io::Error> {
@@ -144,6 +145,10 @@ impl Recorder {
 
     pub(crate) fn budgets(&self) -> &BudgetRegistry {
         &self.budgets
+    }
+
+    pub(crate) fn store(&self) -> &OnceLock<StoreKept> {
+        &self.store
     }
 
     pub(crate) fn health_report(&self) -> HealthReport {

@@ -1,7 +1,7 @@
 //! The recorder and its housekeeping thread.
 
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use super::{InEffect, Parts, next_engine_id};
@@ -12,7 +12,7 @@ use crate::counters::{ActiveBranches, RecorderCounters};
 use crate::deadline::Deadline;
 use crate::decisions::{Decision, DecisionCells, DecisionCount, DecisionKey, Observers};
 use crate::detached;
-use crate::engine::{CostPlace, EngineState, MeasuringSettings, ShutdownReport, TraceStart};
+use crate::engine::{CostPlace, EngineState, MeasuringSettings, ShutdownReport, StoreKept, TraceStart};
 use crate::health::{HealthComponent, HealthRegistry, HealthReport};
 use crate::id::IdSource;
 use crate::limits::Limits;
@@ -43,6 +43,7 @@ pub(crate) struct Recorder {
     /// The engine's own parts, which `health` asks as long as they live.
     _vitals: vitals::Components,
     budgets: BudgetRegistry,
+    store: OnceLock<StoreKept>,
     pending: Arc<PendingRegistry>,
     stop: Arc<Stop>,
     /// Held while several settings are changed together.
@@ -55,12 +56,12 @@ impl Recorder {
     }
 
     fn around(core: Arc<Core>) -> Arc<Self> {
-        let (budgets, pending, stop, updating) = Default::default();
+        let (budgets, store, pending, stop, updating) = Default::default();
         let health = HealthRegistry::default();
         // Of an engine that records nothing there is nothing to say.
         let vitals = if core.enabled { vitals::components(&core) } else { vitals::Components::default() };
         vitals.0.iter().for_each(|part| health.watch(part));
-        Arc::new(Self { id: next_engine_id(), core, health, _vitals: vitals, budgets, pending, stop, updating })
+        Arc::new(Self { id: next_engine_id(), core, health, _vitals: vitals, budgets, store, pending, stop, updating })
     }
 
     pub(crate) fn start(parts: Parts, by_hand: bool) -> Result<Arc<Self>, std::io::Error> {
@@ -233,6 +234,10 @@ impl Recorder {
 
     pub(crate) fn budgets(&self) -> &BudgetRegistry {
         &self.budgets
+    }
+
+    pub(crate) fn store(&self) -> &OnceLock<StoreKept> {
+        &self.store
     }
 
     pub(crate) fn health_report(&self) -> HealthReport {

@@ -1,0 +1,90 @@
+//! What is served of an engine, nested in a program's own routes.
+
+use axum::Router;
+use axum::body::Body;
+use axum::routing::get;
+use http::Request;
+use serde_json::{Value as Json, json};
+use tower_service::Service;
+use tta_server::Services;
+use tta_telemetry::Telemetry;
+use tta_telemetry::store::{MemoryTraceStore, TraceStore};
+
+use crate::guard::support::LONG;
+
+/// Status and body.
+async fn ask(router: &Router, path: &str) -> (u16, String) {
+    let response = router.clone().call(Request::get(path).body(Body::empty()).unwrap()).await.unwrap();
+    let status = response.status().as_u16();
+    let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
+    (status, String::from_utf8(body.to_vec()).unwrap())
+}
+
+async fn json(router: &Router, path: &str) -> Json {
+    let (status, body) = ask(router, path).await;
+    assert_eq!(status, 200, "{path}: {body}");
+    serde_json::from_str(&body).unwrap()
+}
+
+fn app(telemetry: &Telemetry) -> Router {
+    Router::new().route("/mine", get(|| async { "mine" })).nest("/internal", tta_server::router(telemetry))
+}
+
+#[tokio::test]
+async fn the_store_that_an_engine_was_built_with_is_found_and_asked() {
+    let telemetry = Telemetry::builder().trace_store(MemoryTraceStore::new("shop")).build().unwrap();
+    telemetry.start_trace("import").end();
+    assert!(telemetry.flush_blocking(LONG).complete);
+    let app = app(&telemetry);
+    let found = json(&app, "/internal/api/v1/traces?service=shop").await;
+    assert_eq!((&found["traces"][0]["root_name"], &found["traces"][1]), (&json!("import"), &Json::Null));
+    assert_eq!(json(&app, "/internal/jaeger/api/services").await["data"], json!(["shop"]));
+    assert_eq!(json(&app, "/internal/tempo/api/search").await["traces"].as_array().map(Vec::len), Some(1));
+    assert!(ask(&app, "/internal/metrics").await.1.contains("telemetry_up"));
+    assert_eq!(ask(&app, "/mine").await, (200, "mine".to_owned()));
+    assert_eq!(ask(&app, "/else").await.0, 404);
+}
+
+#[tokio::test]
+async fn without_a_store_everything_is_served_that_needs_none() {
+    let telemetry = Telemetry::builder().build().unwrap();
+    assert!(telemetry.trace_store().is_none());
+    let app = app(&telemetry);
+    for (path, field) in [("metrics", "metrics"), ("slo", "objectives"), ("graph", "services")] {
+        assert_eq!(json(&app, &format!("/internal/api/v1/{path}")).await[field], json!([]), "{path}");
+    }
+    assert_eq!(json(&app, "/internal/api/v1/sampling").await["mode"], "keep_all");
+    assert_eq!(json(&app, "/internal/api/v1/cost").await["total"]["entries"], 0);
+    let said = "traces are not kept here: this engine was built without a trace store";
+    for path in ["traces", "live", "traces/4bf92f3577b34da6a3ce929d0e0e4736"] {
+        let (status, body) = ask(&app, &format!("/internal/api/v1/{path}")).await;
+        assert!(status == 404 && body.contains(said), "{path}: {status} {body}");
+    }
+    for path in ["jaeger/api/services", "tempo/api/echo"] {
+        assert_eq!(ask(&app, &format!("/internal/{path}")).await.0, 404, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_store_may_be_served_in_place_of_the_engines_own_and_the_last_given_is_that() {
+    let (first, last) = (MemoryTraceStore::new("first"), MemoryTraceStore::new("last"));
+    let telemetry = Telemetry::builder().trace_store(first.clone()).trace_store(last.clone()).build().unwrap();
+    telemetry.start_trace("import").end();
+    assert!(telemetry.flush_blocking(LONG).complete);
+    assert_eq!((first.status().traces, last.status().traces), (0, 1));
+    let services = async |router: Router| json(&router, "/jaeger/api/services").await["data"].clone();
+    assert_eq!(services(tta_server::router(&telemetry)).await, json!(["last"]));
+    let other = Services::new(&telemetry).store(std::sync::Arc::new(first));
+    assert_eq!(services(other.router()).await, json!([]));
+}
+
+#[tokio::test]
+async fn an_engine_that_records_nothing_has_its_store_all_the_same() {
+    let builder = Telemetry::builder().trace_store(MemoryTraceStore::new("shop")).enabled(false);
+    let telemetry = builder.build().unwrap();
+    telemetry.start_trace("import").end();
+    let app = tta_server::router(&telemetry);
+    assert_eq!(json(&app, "/api/v1/traces").await["traces"], json!([]));
+    let health = telemetry.health();
+    assert!(health.component("trace-store").is_some(), "{health:?}");
+}
