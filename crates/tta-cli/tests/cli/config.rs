@@ -22,8 +22,8 @@ fn everything_that_is_wrong_is_told_at_once_with_its_range_and_the_nearest_name(
     let tree = Tree::new(&[("tta.toml", b"[tracing.sampling]\ndefalt_rate = 1\nslow_threshold_ms = -5\n")]);
     let ran = tree.run(&["config", "check", "tta.toml"]);
     let want = "error: 2 problems in the configuration:\n\
-        tta.toml: `tracing.sampling.defalt_rate` is not a field; did you mean `tracing.sampling.default_rate`?\n\
-        tta.toml: `tracing.sampling.slow_threshold_ms` is -5, accepted is a number of at least 0\n";
+        tta.toml:2: `tracing.sampling.defalt_rate` is not a field; did you mean `tracing.sampling.default_rate`?\n\
+        tta.toml:3: `tracing.sampling.slow_threshold_ms` is -5, accepted is a number of at least 0\n";
     assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (Some(1), "", want));
     let ran = tree.run(&["config", "check", "missing.toml"]);
     assert_eq!(ran.code, Some(2));

@@ -6,8 +6,11 @@ use std::fmt;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ConfigProblem {
-    /// Where it was said: a file's name, an environment variable, `patch`.
+    /// Who said it: a file's name, an environment variable, `patch`, `code`; `the preset NAME` when two
+    /// fields contradict each other that nobody has set.
     pub source: String,
+    /// The line of it, from 1, where there are lines.
+    pub line: Option<usize>,
     /// The field, as `tracing.sampling.default_rate`.
     pub path: String,
     /// What was given, clipped.
@@ -26,6 +29,7 @@ impl ConfigProblem {
     pub(super) fn value(source: &str, path: &str, given: &str, accepted: impl Into<String>) -> Self {
         Self {
             source: source.to_owned(),
+            line: None,
             path: path.to_owned(),
             given: Some(clip(given)),
             accepted: accepted.into(),
@@ -35,7 +39,7 @@ impl ConfigProblem {
 
     /// A name that is no field.
     pub(super) fn unknown(source: &str, path: &str, nearest: Option<String>) -> Self {
-        Self { source: source.to_owned(), path: clip(path), given: None, accepted: String::new(), nearest }
+        Self { source: source.to_owned(), line: None, path: clip(path), given: None, accepted: String::new(), nearest }
     }
 }
 
@@ -48,11 +52,15 @@ fn clip(text: &str) -> String {
 
 impl fmt::Display for ConfigProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { source, path, given, accepted, nearest } = self;
+        let Self { source, line, path, given, accepted, nearest } = self;
+        match line {
+            Some(line) => write!(f, "{source}:{line}: ")?,
+            None => write!(f, "{source}: ")?,
+        }
         match given {
-            Some(given) if path.is_empty() => write!(f, "{source}: {given}; accepted is {accepted}")?,
-            Some(given) => write!(f, "{source}: `{path}` is {given}, accepted is {accepted}")?,
-            None => write!(f, "{source}: `{path}` is not a field")?,
+            Some(given) if path.is_empty() => write!(f, "{given}; accepted is {accepted}")?,
+            Some(given) => write!(f, "`{path}` is {given}, accepted is {accepted}")?,
+            None => write!(f, "`{path}` is not a field")?,
         }
         match nearest {
             Some(nearest) => write!(f, "; did you mean `{nearest}`?"),

@@ -19,6 +19,11 @@ pub(super) fn of(accepts: Accepts) -> Value {
         Accepts::Above(least, f64::MAX) => json!({ "type": "number", "exclusiveMinimum": least }),
         Accepts::Above(least, most) => json!({ "type": "number", "exclusiveMinimum": least, "maximum": most }),
         Accepts::Words(words) => json!({ "type": "string", "enum": words }),
+        Accepts::Action => json!({ "anyOf": [
+            { "type": "string", "enum": ["keep", "drop"] },
+            { "type": "string", "pattern": r"^[0-9.eE+-]{1,64}$" },
+            { "type": "number", "minimum": 0, "maximum": 1 }
+        ] }),
         Accepts::Secret(least, most) => {
             json!({ "type": "string", "minLength": least, "maxLength": most, "writeOnly": true })
         }
