@@ -10,6 +10,7 @@ mod output;
 mod sampling_command;
 mod serve;
 mod trace_command;
+mod wrap;
 
 use std::process::ExitCode;
 

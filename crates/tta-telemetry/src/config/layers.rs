@@ -52,8 +52,8 @@ impl ConfigLayers {
             }
             Err(error) => {
                 let line = error.span().map(|span| text.get(..span.start).unwrap_or_default().lines().count().max(1));
-                let problem = ConfigProblem::value(&source, "", error.message(), "TOML 1.0");
-                self.problems.push(ConfigProblem { line: line.or(Some(1)), ..problem });
+                let source = format!("{source}:{}", line.unwrap_or(1));
+                self.problems.push(ConfigProblem::value(&source, "", error.message(), "TOML 1.0"));
             }
         }
         self

@@ -45,6 +45,7 @@ pub use changes::ConfigChange;
 pub use layers::ConfigLayers;
 pub use presets::Preset;
 pub use problem::{ConfigError, ConfigProblem};
+pub use schema::ConfigField;
 pub use server::{ServerConfig, TokensConfig};
 pub use types::{
     BudgetConfig, Config, CostConfig, LimitsConfig, LogFormat, LogLevel, LoggingConfig, MetricsConfig, RedactionConfig,

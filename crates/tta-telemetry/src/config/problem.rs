@@ -6,11 +6,9 @@ use std::fmt;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ConfigProblem {
-    /// Who said it: a file's name, an environment variable, `patch`, `code`; `the preset NAME` when two
-    /// fields contradict each other that nobody has set.
+    /// Who said it: a file's name with the line (`tta.toml:3`), an environment variable, `patch`, `code`;
+    /// `the preset NAME` when two fields contradict each other that nobody has set.
     pub source: String,
-    /// The line of it, from 1, where there are lines.
-    pub line: Option<usize>,
     /// The field, as `tracing.sampling.default_rate`.
     pub path: String,
     /// What was given, clipped.
@@ -29,7 +27,6 @@ impl ConfigProblem {
     pub(super) fn value(source: &str, path: &str, given: &str, accepted: impl Into<String>) -> Self {
         Self {
             source: source.to_owned(),
-            line: None,
             path: path.to_owned(),
             given: Some(clip(given)),
             accepted: accepted.into(),
@@ -39,7 +36,7 @@ impl ConfigProblem {
 
     /// A name that is no field.
     pub(super) fn unknown(source: &str, path: &str, nearest: Option<String>) -> Self {
-        Self { source: source.to_owned(), line: None, path: clip(path), given: None, accepted: String::new(), nearest }
+        Self { source: source.to_owned(), path: clip(path), given: None, accepted: String::new(), nearest }
     }
 }
 
@@ -52,11 +49,8 @@ fn clip(text: &str) -> String {
 
 impl fmt::Display for ConfigProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { source, line, path, given, accepted, nearest } = self;
-        match line {
-            Some(line) => write!(f, "{source}:{line}: ")?,
-            None => write!(f, "{source}: ")?,
-        }
+        let Self { source, path, given, accepted, nearest } = self;
+        write!(f, "{source}: ")?;
         match given {
             Some(given) if path.is_empty() => write!(f, "{given}; accepted is {accepted}")?,
             Some(given) => write!(f, "`{path}` is {given}, accepted is {accepted}")?,

@@ -51,9 +51,17 @@ impl Source {
         Self::new("code", tree)
     }
 
+    /// What problems with what it says at a path call it: `tta.toml:3`, where there are lines.
+    fn show(&self, path: &str) -> String {
+        match self.lines.of(path) {
+            Some(line) => format!("{}:{line}", self.name),
+            None => self.name.clone(),
+        }
+    }
+
     /// Adds to problems with what this source says the lines on which it is.
     pub(super) fn locate(&self, problems: &mut [ConfigProblem]) {
-        problems.iter_mut().for_each(|problem| problem.line = problem.line.or(self.lines.of(&problem.path)));
+        problems.iter_mut().for_each(|problem| problem.source = self.show(&problem.path));
     }
 }
 
@@ -71,26 +79,14 @@ impl Sources {
 
     /// In words, as `tta.toml:3`.
     pub(super) fn show(&self, path: &str) -> String {
-        match self.who(path) {
-            None => self.rest.clone(),
-            Some(source) => match source.lines.of(path) {
-                Some(line) => format!("{}:{line}", source.name),
-                None => source.name.clone(),
-            },
-        }
+        self.who(path).map_or_else(|| self.rest.clone(), |source| source.show(path))
     }
 
     /// A problem with what was said at its path, by whoever said it.
     pub(super) fn blame(&self, mut problem: ConfigProblem) -> ConfigProblem {
         // Entries of lists have no paths of their own in a tree.
         let path = problem.path.split('[').next().unwrap_or_default();
-        match self.who(path) {
-            Some(source) => {
-                problem.source.clone_from(&source.name);
-                source.locate(std::slice::from_mut(&mut problem));
-            }
-            None => problem.source.clone_from(&self.rest),
-        }
+        problem.source = self.who(path).map_or_else(|| self.rest.clone(), |source| source.show(&problem.path));
         problem
     }
 }

@@ -331,6 +331,6 @@ fn a_rate_may_be_a_number_and_comes_back_as_it_was() {
         let path = "tracing.sampling.rules[0].action";
         assert_eq!(got.len(), 1, "{got:?}");
         assert_eq!((got[0].path.as_str(), got[0].accepted.as_str()), (path, "keep, drop or a rate from 0 to 1"));
-        assert_eq!(got[0].line, Some(4));
+        assert_eq!(got[0].source, "f:4");
     }
 }
