@@ -226,8 +226,20 @@ pub(crate) enum ConfigCommand {
     Schema,
     /// Print in what the presets differ
     Presets,
-    /// Print every field with what it accepts and means, as a Markdown table
-    Reference,
+    /// Print every field with what it accepts and means
+    Reference {
+        /// How to print it [default: a list on a terminal, else a Markdown table]
+        #[arg(long, value_name = "FORMAT")]
+        format: Option<ReferenceForm>,
+    },
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum ReferenceForm {
+    /// For people: lines of at most 80 columns
+    List,
+    /// For documents: a row for each field
+    Markdown,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

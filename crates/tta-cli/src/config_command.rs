@@ -1,12 +1,17 @@
 //! `tta config`: what the configuration is, whether a file is one, what could be said in it.
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use tta::host::{ConfigLoadError, ConfigSource};
 use tta::telemetry::config::{Config, Preset};
 
-use crate::args::{ConfigArguments, ConfigCommand, ConfigForm};
+use crate::args::{ConfigArguments, ConfigCommand, ConfigForm, ReferenceForm};
 use crate::output::{self, Failure};
+use crate::wrap::wrap;
+
+/// Columns of a terminal.
+const WIDTH: usize = 80;
 
 pub(crate) fn run(arguments: ConfigArguments) -> Result<ExitCode, Failure> {
     match arguments.command {
@@ -32,7 +37,15 @@ pub(crate) fn run(arguments: ConfigArguments) -> Result<ExitCode, Failure> {
         }
         ConfigCommand::Schema => output::print(&json(&Config::schema()))?,
         ConfigCommand::Presets => output::print(&presets())?,
-        ConfigCommand::Reference => output::print(&Config::reference())?,
+        ConfigCommand::Reference { format } => {
+            // A table is for documents: its rows are wider than any terminal.
+            let is_terminal = std::io::stdout().is_terminal();
+            let usual = if is_terminal { ReferenceForm::List } else { ReferenceForm::Markdown };
+            output::print(&match format.unwrap_or(usual) {
+                ReferenceForm::List => reference(),
+                ReferenceForm::Markdown => Config::reference(),
+            })?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -61,6 +74,33 @@ fn write(config: &Config, format: ConfigForm) -> String {
 
 fn json(value: &serde_json::Value) -> String {
     format!("{value:#}\n")
+}
+
+/// Every field, with what there is to say about it below it.
+fn reference() -> String {
+    let mut text = String::new();
+    for field in Config::fields() {
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        text.push_str(&format!("{}\n", field.path));
+        let mut say = |said: &str| text.push_str(&wrap(&format!("  {said}"), 2, WIDTH));
+        say(field.doc);
+        if let Some(accepted) = &field.accepted {
+            say(&format!("Accepted: {accepted}."));
+        }
+        match &field.presets {
+            Some([development, staging, production]) if development == staging && staging == production => {
+                say(&format!("Default: {development}."));
+            }
+            Some([development, staging, production]) => {
+                say(&format!("Default: development {development}, staging {staging}, production {production}."));
+            }
+            None => say("Default: none."),
+        }
+        say(if field.is_live { "Takes effect while it runs." } else { "Takes effect at start." });
+    }
+    text
 }
 
 /// The fields in which the presets differ, side by side.

@@ -13,6 +13,7 @@ mod send_args;
 mod send_command;
 mod serve;
 mod trace_command;
+mod wrap;
 
 use std::process::ExitCode;
 

@@ -73,9 +73,9 @@ fn a_file_that_vanishes_is_empty_half_written_or_a_directory_leaves_what_was() {
     process.write("");
     failing("is empty, accepted is TOML, if only a comment");
     process.write("tracing.sampling.default_ra");
-    failing("line 1");
+    failing("tta.toml:1: ");
     process.write("tracing.sampling.default_rate = 0.");
-    failing("line 1");
+    failing("tta.toml:1: ");
     fs::remove_file(&process.path).unwrap();
     fs::create_dir(&process.path).unwrap();
     failing("cannot read the configuration");

@@ -38,6 +38,6 @@ fn files_that_are_no_configuration_are_refused_by_name() {
     }
     fs::write(&path, "servicename = \"x\"\n[tracing\n").unwrap();
     let error = source.load().unwrap_err().to_string();
-    assert!(error.starts_with(&format!("1 problem in the configuration:\n{}: line 2: ", path.display())), "{error}");
+    assert!(error.starts_with(&format!("1 problem in the configuration:\n{}:2: ", path.display())), "{error}");
     assert!(ConfigSource::new().file(directory.path()).load().is_err());
 }

@@ -62,7 +62,10 @@ fn what_a_full_disk_cut_in_half_costs_no_other_line() {
     assert_eq!(read.len(), 4);
     assert_eq!([0, 2, 3].map(|at: usize| *read[at].as_ref().unwrap()), [1, 3, 4]);
     let error = read[1].as_ref().unwrap_err();
-    assert!(error.to_string().starts_with(&format!("{}:2:300: EOF while parsing", path.display())), "{error}");
+    assert!(
+        error.to_string().starts_with(&format!("{}:2:300: this line is no trace: EOF while parsing", path.display())),
+        "{error}"
+    );
     assert!(!error.is_torn_tail(), "it is closed now");
     assert!(find_trace(&path, id(3)).unwrap().is_some());
 }

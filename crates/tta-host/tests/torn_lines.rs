@@ -39,7 +39,9 @@ fn a_crash_may_leave_zeros_where_the_line_was() {
     append_raw(&path, &[0; 4_096]);
     export(&mut TraceFileSink::builder(&path).open().unwrap(), [2], 10);
     let read: Vec<_> = read_traces(&path).collect();
-    assert_eq!(read[0].as_ref().unwrap_err().to_string(), format!("{}:1:1: expected value", path.display()));
+    let want = "this line is no trace: expected value; a trace is one JSON object on a line, as trace files of tta have \
+                it (`version`, `trace_id`, `spans`, ...)";
+    assert_eq!(read[0].as_ref().unwrap_err().to_string(), format!("{}:1:1: {want}", path.display()));
     assert_eq!(*read[1].as_ref().unwrap(), *trace(2, 10));
 }
 

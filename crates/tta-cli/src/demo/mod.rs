@@ -10,7 +10,6 @@ mod metrics;
 mod report;
 mod table;
 mod workflow;
-mod wrap;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;

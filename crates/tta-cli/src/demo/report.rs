@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use tta::telemetry::{Trace, TraceTree, format};
 
-use super::wrap::wrap;
 use super::{Outcome, table};
 use crate::analysis::{Readability, Report};
 use crate::args::Which;
+use crate::wrap::wrap;
 
 /// Failures listed one by one; the others are counted.
 const LISTED: usize = 5;

@@ -15,6 +15,10 @@ mod support;
 mod text;
 mod traces;
 
+// Each listener has a loopback address of its own, which only Linux gives without being asked.
+#[cfg(target_os = "linux")]
+mod serve;
+
 #[cfg(unix)]
 mod metrics;
 #[cfg(unix)]

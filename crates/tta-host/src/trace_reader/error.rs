@@ -8,6 +8,10 @@ use tta_telemetry::TraceId;
 
 use crate::trace_json::MAX_LINE_BYTES;
 
+/// What a line should have been.
+const A_TRACE: &str =
+    "a trace is one JSON object on a line, as trace files of tta have it (`version`, `trace_id`, `spans`, ...)";
+
 /// Why a trace, or a file, could not be read.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -39,7 +43,7 @@ pub enum ReadError {
         source: io::Error,
     },
     /// A line is not a trace.
-    #[error("{path}:{line}:{column}: {message}")]
+    #[error("{path}:{line}:{column}: this line is no trace: {message}; {A_TRACE}")]
     Line {
         /// The file.
         path: PathBuf,

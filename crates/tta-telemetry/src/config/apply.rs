@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::problem::{ConfigError, ConfigProblem};
-use super::types::{Config, SamplingConfig, SamplingRuleConfig, WorkflowSampling};
+use super::types::{Config, SamplingConfig, SamplingRuleConfig, SloConfig, WorkflowSampling};
 use crate::cardinality::CardinalityLimits;
 use crate::engine::{BuildError, TelemetryBuilder};
 use crate::limits::Limits;
@@ -82,27 +82,41 @@ impl Config {
 
     /// The objectives, with the primitives they are of.
     pub(super) fn slos(&self) -> Result<Vec<(Name, Slo)>, ConfigProblem> {
-        let slo = |(name, slo): (&String, &super::types::SloConfig)| {
-            let window = Duration::from_secs_f64(slo.window_days * 86_400.0);
-            let mut builder = Slo::named(name.clone()).target(slo.target).window(window);
-            if let Some(ms) = slo.latency_threshold_ms {
-                builder = builder.latency_threshold(Duration::from_secs_f64(ms / 1e3));
-            }
-            let built = builder.build().map_err(|error| {
-                ConfigProblem::value("the whole", &format!("slo.{name}"), &error.to_string(), "an objective")
-            })?;
-            Ok((Name::from(slo.primitive.clone()), built))
-        };
-        self.slo.iter().map(slo).collect()
+        self.slo.iter().map(|(name, slo)| Ok((Name::from(slo.primitive.clone()), objective(name, slo)?))).collect()
     }
 
-    /// What only shows when everything is put together.
-    pub(super) fn check_whole(&self, problems: &mut Vec<ConfigProblem>) {
-        problems.extend(self.sampling_policy().err());
-        problems.extend(self.slos().err());
-        problems.extend(self.redaction().err());
-        problems.extend(self.budgets().err());
+    /// What keeps the engine from being built by it, the first of each kind. Entries were checked one
+    /// by one when they were read; this is about what they are together. Whose problems these are is
+    /// for others to say.
+    pub(super) fn check_whole(&self) -> Vec<ConfigProblem> {
+        [self.sampling_policy().err(), self.slos().err(), self.redaction().err(), self.budgets().err()]
+            .into_iter()
+            .flatten()
+            .collect()
     }
+}
+
+/// An objective, or what is wrong with it.
+pub(super) fn objective(name: &str, slo: &SloConfig) -> Result<Slo, ConfigProblem> {
+    let window = Duration::from_secs_f64(slo.window_days * 86_400.0);
+    let mut builder = Slo::named(name.to_owned()).target(slo.target).window(window);
+    if let Some(ms) = slo.latency_threshold_ms {
+        builder = builder.latency_threshold(Duration::from_secs_f64(ms / 1e3));
+    }
+    builder.build().map_err(|error| {
+        let key = match error.setting {
+            "target" => ".target",
+            "latency_threshold" => ".latency_threshold_ms",
+            "window" => ".window_days",
+            _ => "",
+        };
+        let given = if key.is_empty() {
+            format!("an objective whose {} is {}", error.setting, error.given)
+        } else {
+            error.given
+        };
+        ConfigProblem::value("", &format!("slo.{name}{key}"), &given, error.accepted)
+    })
 }
 
 fn tail(sampling: &SamplingConfig) -> TailPolicy {
@@ -121,7 +135,7 @@ fn rules(rules: &[SamplingRuleConfig]) -> Result<Vec<SamplingRule>, ConfigProble
     for (place, config) in rules.iter().enumerate() {
         read.extend(rule(config, |key, given, accepted| {
             let path = format!("tracing.sampling.rules[{place}].{key}");
-            problems.push(ConfigProblem::value("the whole", &path, &format!("`{given}`"), accepted));
+            problems.push(ConfigProblem::value("", &path, &format!("`{given}`"), accepted));
         }));
     }
     problems.into_iter().next().map_or(Ok(read), Err)
@@ -131,7 +145,7 @@ fn rules(rules: &[SamplingRuleConfig]) -> Result<Vec<SamplingRule>, ConfigProble
 pub(super) fn rule(rule: &SamplingRuleConfig, mut wrong: impl FnMut(&str, &str, String)) -> Option<SamplingRule> {
     let name = rule.name.parse::<RuleName>();
     if let Err(error) = &name {
-        wrong("name", &error.given, "1 to 32 of a-z, 0-9, _, - and .".to_owned());
+        wrong("name", &error.given, RuleName::ACCEPTED.to_owned());
     }
     let action = match rule.action.as_str() {
         "keep" => Some(RuleAction::Keep),
@@ -139,7 +153,7 @@ pub(super) fn rule(rule: &SamplingRuleConfig, mut wrong: impl FnMut(&str, &str, 
         rate => rate.parse().ok().filter(|rate| (0.0..=1.0).contains(rate)).map(RuleAction::Rate),
     };
     if action.is_none() {
-        wrong("action", &rule.action, "keep, drop or a rate from 0 to 1".to_owned());
+        wrong("action", &rule.action, super::value::ACTION.to_owned());
     }
     // Under a name and with an action that are right, so that what is said is about the condition.
     let text = name.as_ref().map_or("rule", RuleName::as_str);

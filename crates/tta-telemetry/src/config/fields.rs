@@ -115,23 +115,3 @@ fields! {
     server.trace_memory_bytes: Accepts::Integer(1_048_576, 1_099_511_627_776), start, "Memory of kept traces that can be searched.";
     server.received_bytes: Accepts::Integer(65_536, 1_099_511_627_776), start, "Memory of received traces that are not decided about.";
 }
-
-/// What fits together only in part: the path, what is accepted, and whether it is so.
-pub(super) fn contradictions(config: &Config) -> Vec<(&'static str, String, String)> {
-    let sampling = &config.tracing.sampling;
-    let (least, most) = (sampling.adaptive_min_rate, sampling.adaptive_max_rate);
-    let mut found = Vec::new();
-    if least > most {
-        let accepted = format!("at most `adaptive_max_rate`, which is {most}");
-        found.push(("tracing.sampling.adaptive_min_rate", least.to_string(), accepted));
-    } else if sampling.adaptive_enabled && !(least..=most).contains(&sampling.default_rate) {
-        let accepted =
-            format!("from `adaptive_min_rate` to `adaptive_max_rate`, {least} to {most}, while adaptive_enabled");
-        found.push(("tracing.sampling.default_rate", sampling.default_rate.to_string(), accepted));
-    }
-    if config.tracing.batch_size > config.tracing.max_queue_size {
-        let accepted = format!("at most `max_queue_size`, which is {}", config.tracing.max_queue_size);
-        found.push(("tracing.batch_size", config.tracing.batch_size.to_string(), accepted));
-    }
-    found
-}

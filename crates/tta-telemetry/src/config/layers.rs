@@ -2,10 +2,12 @@
 
 use serde_json::{Map, Value};
 
-use super::fields::{FIELDS, contradictions, field};
-use super::nearest::nearest;
+use super::contradictions;
+use super::fields::{FIELDS, field};
+use super::names::{is_table, near};
 use super::presets::Preset;
 use super::problem::{ConfigError, ConfigProblem};
+use super::said::{Lines, Source, Sources};
 use super::sections::{Report, SECTIONS, section};
 use super::types::{BudgetConfig, Config};
 
@@ -23,7 +25,7 @@ type Change = Box<dyn FnOnce(&mut Config)>;
 #[must_use]
 pub struct ConfigLayers {
     preset: Option<Preset>,
-    trees: Vec<(String, Value)>,
+    sources: Vec<Source>,
     variables: Vec<(String, String)>,
     code: Vec<Change>,
     problems: Vec<ConfigProblem>,
@@ -46,11 +48,14 @@ impl ConfigLayers {
     pub fn toml(mut self, source: impl Into<String>, text: &str) -> Self {
         let source = source.into();
         match text.parse::<toml::Table>() {
-            Ok(table) => self.trees.push((source, from_toml(toml::Value::Table(table)))),
+            Ok(table) => {
+                let tree = from_toml(toml::Value::Table(table));
+                self.sources.push(Source::new(source, tree).with_lines(Lines::of_toml(text)));
+            }
             Err(error) => {
                 let line = error.span().map(|span| text.get(..span.start).unwrap_or_default().lines().count().max(1));
-                let given = format!("line {}: {}", line.unwrap_or(1), error.message());
-                self.problems.push(ConfigProblem::value(&source, "", &given, "TOML 1.0"));
+                let source = format!("{source}:{}", line.unwrap_or(1));
+                self.problems.push(ConfigProblem::value(&source, "", error.message(), "TOML 1.0"));
             }
         }
         self
@@ -80,34 +85,40 @@ impl ConfigLayers {
     /// # Errors
     /// Everything that is wrong, at once.
     pub fn build(self) -> Result<Config, ConfigError> {
-        let Self { preset, mut trees, variables, code, mut problems } = self;
-        trees.extend(super::variables::read(variables, &mut problems));
+        let Self { preset, mut sources, variables, code, mut problems } = self;
+        let variables = super::variables::read(variables, &mut problems);
+        sources.extend(variables.into_iter().map(|(name, tree)| Source::new(name, tree)));
         let named = || {
-            let named = trees.iter().rev().find_map(|(_, tree)| tree.get("environment"));
+            let named = sources.iter().rev().find_map(|source| source.tree.get("environment"));
             named.and_then(Value::as_str).and_then(Preset::of)
         };
         let preset = preset.or_else(named).unwrap_or_default();
         let base = preset.config();
         let mut config = base.clone();
-        for (source, tree) in &trees {
-            Layer { config: &mut config, base: &base, is_patch: false, source, problems: &mut problems }
-                .apply("", tree, 0);
+        for source in &sources {
+            let before = problems.len();
+            Layer { config: &mut config, base: &base, is_patch: false, source: &source.name, problems: &mut problems }
+                .read(&source.tree);
+            source.locate(problems.get_mut(before..).unwrap_or_default());
         }
         let before = config.clone();
         code.into_iter().for_each(|change| change(&mut config));
         if config != before {
             // What code has set is checked like everything else.
             config.check_fields("code", &mut problems);
+            sources.push(Source::code(&before, &config));
         }
-        finish(config, problems)
+        finish(config, problems, &Sources { of: sources, rest: format!("the preset {}", preset.as_str()) })
     }
 }
 
-fn finish(config: Config, mut problems: Vec<ConfigProblem>) -> Result<Config, ConfigError> {
-    if problems.is_empty() {
-        let found = contradictions(&config).into_iter();
-        problems.extend(found.map(|(path, given, accepted)| ConfigProblem::value("the whole", path, &given, accepted)));
-        config.check_whole(&mut problems);
+/// Adds to everything that is wrong by itself what is wrong together.
+fn finish(config: Config, mut problems: Vec<ConfigProblem>, said: &Sources) -> Result<Config, ConfigError> {
+    contradictions::check(&config, said, &mut problems);
+    for problem in config.check_whole() {
+        if !problems.iter().any(|known| known.path.starts_with(&problem.path)) {
+            problems.push(said.blame(problem));
+        }
     }
     if problems.is_empty() { Ok(config) } else { Err(ConfigError { problems }) }
 }
@@ -129,8 +140,9 @@ impl Config {
     /// Everything that is wrong; nothing is changed then.
     pub fn patched_over(&self, base: &Self, source: &str, patch: &Value) -> Result<Self, ConfigError> {
         let (mut config, mut problems) = (self.clone(), Vec::new());
-        Layer { config: &mut config, base, is_patch: true, source, problems: &mut problems }.apply("", patch, 0);
-        finish(config, problems)
+        Layer { config: &mut config, base, is_patch: true, source, problems: &mut problems }.read(patch);
+        let of = vec![Source::new(source, patch.clone())];
+        finish(config, problems, &Sources { of, rest: "in effect".to_owned() })
     }
 
     /// Every field, as JSON, with [`SHOWN_SECRET`] in the place of secrets; null where there is none.
@@ -196,14 +208,13 @@ impl Config {
     pub(super) fn check(&self, source: &str) -> Result<(), ConfigError> {
         let mut problems = Vec::new();
         self.check_fields(source, &mut problems);
-        finish(self.clone(), problems).map(|_| ())
+        finish(self.clone(), problems, &Sources { of: Vec::new(), rest: source.to_owned() }).map(|_| ())
     }
 
     /// Whether every field is in its range.
     fn check_fields(&self, source: &str, problems: &mut Vec<ConfigProblem>) {
         let (mut config, tree) = (self.clone(), self.to_json());
-        Layer { config: &mut config, base: &self.environment.config(), is_patch: false, source, problems }
-            .apply("", &tree, 0);
+        Layer { config: &mut config, base: &self.environment.config(), is_patch: false, source, problems }.read(&tree);
         // JSON has no such numbers, and what it has instead would be taken for "as the preset".
         for field in FIELDS.iter().filter(|field| field.accepts.is_number() && (field.write)(self).is_null()) {
             problems.push(ConfigProblem::value(source, field.path, "not a finite number", field.accepts.describe()));
@@ -239,6 +250,10 @@ struct Layer<'a> {
 }
 
 impl Layer<'_> {
+    fn read(&mut self, tree: &Value) {
+        self.apply("", tree, 0);
+    }
+
     fn apply(&mut self, path: &str, value: &Value, depth: usize) {
         if let Some(section) = section(path) {
             if value.is_null() {
@@ -261,44 +276,29 @@ impl Layer<'_> {
             }
             return;
         }
-        let is_table =
-            |known: &str| path.is_empty() || known.strip_prefix(path).is_some_and(|rest| rest.starts_with('.'));
-        if !names().any(is_table) || depth > MOST_DEPTH {
+        if !(path.is_empty() || is_table(path)) || depth > MOST_DEPTH {
             return self.problems.push(ConfigProblem::unknown(self.source, path, near(path)));
         }
         match value {
             Value::Object(entries) => {
                 for (key, value) in entries {
-                    let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                    // A path in quotes is one key, and not the path.
+                    let key = if key.contains('.') { format!("\"{key}\"") } else { key.clone() };
+                    let path = if path.is_empty() { key } else { format!("{path}.{key}") };
                     self.apply(&path, value, depth + 1);
                 }
             }
             // A table is set back with all that is in it.
-            Value::Null if !path.is_empty() => names().filter(|known| is_table(known)).for_each(|known| {
-                self.apply(known, &Value::Null, depth + 1);
-            }),
+            Value::Null if !path.is_empty() => {
+                super::names::names().filter(|known| is_table(known)).for_each(|known| {
+                    self.apply(known, &Value::Null, depth + 1);
+                })
+            }
             other => {
                 self.problems.push(ConfigProblem::value(self.source, path, &other.to_string(), "a table"));
             }
         }
     }
-}
-
-/// The paths of fields and sections.
-pub(super) fn names() -> impl Iterator<Item = &'static str> {
-    FIELDS.iter().map(|field| field.path).chain(SECTIONS.iter().map(|section| section.path))
-}
-
-/// The path that was probably meant: of a field, a section or a table. Within a known table only
-/// the last part can be wrong.
-pub(super) fn near(path: &str) -> Option<String> {
-    let tables = names().flat_map(|name| name.match_indices('.').map(|(end, _)| name.get(..end).unwrap_or(name)));
-    let known: Vec<&str> = names().chain(tables).collect();
-    let Some((table, last)) = path.rsplit_once('.').filter(|(table, _)| known.contains(table)) else {
-        return nearest(path, known).map(str::to_owned);
-    };
-    let siblings = known.iter().filter_map(|name| name.rsplit_once('.').filter(|(of, _)| *of == table));
-    nearest(last, siblings.map(|(_, last)| last)).map(|last| format!("{table}.{last}"))
 }
 
 /// TOML as JSON. What JSON does not have becomes text, and is refused where a number is wanted.

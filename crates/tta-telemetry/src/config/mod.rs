@@ -1,8 +1,8 @@
 //! What an engine can be told in words: presets, TOML, environment variables, patches.
 //!
 //! Owns the fields with their defaults, ranges and documentation (`fields`, one table), the order
-//! of precedence (`layers`), what is said of everything that is wrong (`problem`), and the JSON
-//! Schema (`schema`). Text goes in and out; whoever reads files and the environment is `tta-host`.
+//! of precedence (`layers`), what is said of everything that is wrong (`problem`) and where it was said
+//! (`said`), and the JSON Schema (`schema`). Text goes in and out; whoever reads files and the environment is `tta-host`.
 //!
 //! ```
 //! use tta_telemetry::config::{Config, ConfigLayers};
@@ -17,19 +17,22 @@
 //! assert_eq!(
 //!     wrong.to_string(),
 //!     "1 problem in the configuration:\n\
-//!      tta.toml: `tracing.sampling.defalt_rate` is not a field; did you mean `tracing.sampling.default_rate`?"
+//!      tta.toml:2: `tracing.sampling.defalt_rate` is not a field; did you mean `tracing.sampling.default_rate`?"
 //! );
 //! # Ok::<(), tta_telemetry::config::ConfigError>(())
 //! ```
 
 mod apply;
 mod changes;
+mod contradictions;
 mod fields;
 mod layers;
+mod names;
 mod nearest;
 mod parts;
 mod presets;
 mod problem;
+mod said;
 mod schema;
 mod sections;
 mod server;
@@ -42,6 +45,7 @@ pub use changes::ConfigChange;
 pub use layers::{ConfigLayers, SHOWN_SECRET};
 pub use presets::Preset;
 pub use problem::{ConfigError, ConfigProblem};
+pub use schema::ConfigField;
 pub use server::{ServerConfig, TokensConfig};
 pub use types::{
     BudgetConfig, Config, CostConfig, LimitsConfig, LogFormat, LogLevel, LoggingConfig, MetricsConfig, RedactionConfig,

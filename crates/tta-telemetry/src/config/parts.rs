@@ -6,7 +6,7 @@ use super::problem::ConfigProblem;
 use super::types::{BudgetConfig, Config, RedactionRuleConfig};
 use crate::cost::{Budget, BudgetBuilder, BudgetPeriod};
 use crate::money::Usd;
-use crate::redaction::{Redaction, RedactionError, RedactionRule};
+use crate::redaction::{Redaction, RedactionBuilder, RedactionError, RedactionRule};
 
 const PERIODS: &str = "forever, hour, day, month, `every N` or `rolling N` with N from 1 to 31622400 seconds";
 const LONGEST_SECONDS: u64 = 366 * 86_400;
@@ -35,7 +35,7 @@ impl Config {
 
     fn redaction_problem(&self, error: RedactionError) -> ConfigProblem {
         let problem = |path: &str, given: &str, accepted: String| {
-            ConfigProblem::value("the whole", &format!("redaction.{path}"), given, accepted)
+            ConfigProblem::value("", &format!("redaction.{path}"), given, accepted)
         };
         match error {
             RedactionError::Setting { setting, given, accepted } => problem(setting, &given, accepted.to_owned()),
@@ -50,8 +50,38 @@ impl Config {
 
     /// Budgets by name; none has a clock yet.
     pub(super) fn budgets(&self) -> Result<Vec<(String, BudgetBuilder)>, ConfigProblem> {
-        self.cost.budgets.iter().map(|(name, config)| Ok((name.clone(), budget(name, config)?))).collect()
+        let read = |(name, config): (&String, &BudgetConfig)| {
+            let mut problem = None;
+            let budget = budget(config, name, |key, given, accepted| {
+                let path = format!("cost.budgets.{name}{key}");
+                problem.get_or_insert(ConfigProblem::value("", &path, given, accepted));
+            });
+            match problem {
+                Some(problem) => Err(problem),
+                None => Ok(budget.map(|budget| (name.clone(), budget))),
+            }
+        };
+        self.cost.budgets.iter().filter_map(|entry| read(entry).transpose()).collect()
     }
+}
+
+/// What is wrong with one rule of redaction by itself: what was given, and what is accepted.
+pub(super) fn check_redaction_rule(rule: &RedactionRuleConfig) -> Option<(String, String)> {
+    wrong_pattern(Redaction::builder().rule(redaction_rule(rule)))
+}
+
+/// What is wrong with one exception.
+pub(super) fn check_allowed_key(key: &str) -> Option<(String, String)> {
+    wrong_pattern(Redaction::builder().allow_key(key))
+}
+
+fn wrong_pattern(builder: RedactionBuilder) -> Option<(String, String)> {
+    Some(match builder.build().err()? {
+        RedactionError::Setting { given, accepted, .. } => (given, accepted.to_owned()),
+        RedactionError::Pattern { pattern, column, message, .. } => {
+            (format!("`{pattern}`"), format!("a pattern; at character {column}: {message}"))
+        }
+    })
 }
 
 fn redaction_rule(config: &RedactionRuleConfig) -> RedactionRule {
@@ -68,17 +98,24 @@ fn redaction_rule(config: &RedactionRuleConfig) -> RedactionRule {
     }
 }
 
-fn budget(name: &str, config: &BudgetConfig) -> Result<BudgetBuilder, ConfigProblem> {
-    let problem = |key: &str, given: &str, accepted: &str| {
-        ConfigProblem::value("the whole", &format!("cost.budgets.{name}{key}"), given, accepted)
-    };
-    let period = period(&config.period).ok_or_else(|| problem(".period", &format!("`{}`", config.period), PERIODS))?;
-    let limit = Usd::from_dollars(config.limit_usd)
-        .map_err(|_| problem(".limit_usd", &config.limit_usd.to_string(), "an amount above 0"))?;
-    let builder = Budget::named(name.to_owned()).limit(limit).period(period).policy(config.policy);
+/// A budget; `wrong` is told all that keeps it from being one: the key, what is there, and what is accepted.
+pub(super) fn budget(
+    config: &BudgetConfig,
+    name: &str,
+    mut wrong: impl FnMut(&str, &str, &str),
+) -> Option<BudgetBuilder> {
+    let period = period(&config.period);
+    if period.is_none() {
+        wrong(".period", &format!("`{}`", config.period), PERIODS);
+    }
+    let limit = Usd::from_dollars(config.limit_usd).ok().filter(|limit| *limit > Usd::ZERO);
+    if limit.is_none() {
+        wrong(".limit_usd", &config.limit_usd.to_string(), "an amount of at least 0.000000001");
+    }
+    let builder = Budget::named(name.to_owned()).limit(limit?).period(period?).policy(config.policy);
     let builder = builder.degrade_at(config.degrade_at);
-    builder.check().map_err(|error| problem("", &error.to_string(), "a budget"))?;
-    Ok(builder)
+    let checked = builder.check().map_err(|error| wrong("", &error.to_string(), "a budget"));
+    checked.ok().map(|()| builder)
 }
 
 fn period(text: &str) -> Option<BudgetPeriod> {

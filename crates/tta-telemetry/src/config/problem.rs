@@ -6,7 +6,8 @@ use std::fmt;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ConfigProblem {
-    /// Where it was said: a file's name, an environment variable, `patch`.
+    /// Who said it: a file's name with the line (`tta.toml:3`), an environment variable, `patch`, `code`;
+    /// `the preset NAME` when two fields contradict each other that nobody has set.
     pub source: String,
     /// The field, as `tracing.sampling.default_rate`.
     pub path: String,
@@ -49,10 +50,11 @@ fn clip(text: &str) -> String {
 impl fmt::Display for ConfigProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { source, path, given, accepted, nearest } = self;
+        write!(f, "{source}: ")?;
         match given {
-            Some(given) if path.is_empty() => write!(f, "{source}: {given}; accepted is {accepted}")?,
-            Some(given) => write!(f, "{source}: `{path}` is {given}, accepted is {accepted}")?,
-            None => write!(f, "{source}: `{path}` is not a field")?,
+            Some(given) if path.is_empty() => write!(f, "{given}; accepted is {accepted}")?,
+            Some(given) => write!(f, "`{path}` is {given}, accepted is {accepted}")?,
+            None => write!(f, "`{path}` is not a field")?,
         }
         match nearest {
             Some(nearest) => write!(f, "; did you mean `{nearest}`?"),

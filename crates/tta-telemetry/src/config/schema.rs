@@ -19,6 +19,11 @@ pub(super) fn of(accepts: Accepts) -> Value {
         Accepts::Above(least, f64::MAX) => json!({ "type": "number", "exclusiveMinimum": least }),
         Accepts::Above(least, most) => json!({ "type": "number", "exclusiveMinimum": least, "maximum": most }),
         Accepts::Words(words) => json!({ "type": "string", "enum": words }),
+        Accepts::Action => json!({ "anyOf": [
+            { "type": "string", "enum": ["keep", "drop"] },
+            { "type": "string", "pattern": r"^[0-9.eE+-]{1,64}$" },
+            { "type": "number", "minimum": 0, "maximum": 1 }
+        ] }),
         Accepts::Secret(least, most) => {
             json!({ "type": "string", "minLength": least, "maxLength": most, "writeOnly": true })
         }
@@ -55,32 +60,65 @@ impl Config {
         Value::Object(root)
     }
 
+    /// Every field and section, as the reference has it.
+    #[must_use]
+    pub fn fields() -> Vec<ConfigField> {
+        let presets = Preset::ALL.map(Preset::config);
+        let fields = FIELDS.iter().map(|field| {
+            let value = |preset: &Config| (field.write)(preset).to_string();
+            ConfigField {
+                path: field.path,
+                accepted: Some(field.accepts.describe()),
+                presets: (!field.accepts.is_secret()).then(|| presets.each_ref().map(value)),
+                is_live: field.is_live,
+                doc: field.doc,
+            }
+        });
+        let sections = SECTIONS.iter().map(|section| ConfigField {
+            path: section.path,
+            accepted: None,
+            presets: None,
+            is_live: section.is_live,
+            doc: section.doc,
+        });
+        fields.chain(sections).collect()
+    }
+
     /// The reference as a Markdown table: a row for each field and section.
     #[must_use]
     pub fn reference() -> String {
-        let presets = Preset::ALL.map(Preset::config);
         let mut text = String::from(
             "| field | accepted | development | staging | production | while it runs | |\n|---|---|---|---|---|---|---|\n",
         );
-        for field in FIELDS {
-            let value = |preset: &Config| match field.accepts.is_secret() {
-                true => String::new(),
-                false => (field.write)(preset).to_string(),
+        for ConfigField { path, accepted, presets, is_live, doc } in Self::fields() {
+            let live = if is_live { "yes" } else { "at start" };
+            let row = match (accepted, presets.unwrap_or_default()) {
+                (Some(accepted), [development, staging, production]) => {
+                    format!("{accepted} | {development} | {staging} | {production}")
+                }
+                (None, _) => "see right | | |".to_owned(),
             };
-            let [development, staging, production] = presets.each_ref().map(value);
-            let live = if field.is_live { "yes" } else { "at start" };
-            let accepted = field.accepts.describe();
-            text.push_str(&format!(
-                "| `{}` | {accepted} | {development} | {staging} | {production} | {live} | {} |\n",
-                field.path, field.doc
-            ));
-        }
-        for section in SECTIONS {
-            let live = if section.is_live { "yes" } else { "at start" };
-            text.push_str(&format!("| `{}` | see right | | | | {live} | {} |\n", section.path, section.doc));
+            text.push_str(&format!("| `{path}` | {row} | {live} | {doc} |\n"));
         }
         text
     }
+}
+
+/// A field, or a part whose entries have names of the user's own, as the reference has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ConfigField {
+    /// As `tracing.sampling.default_rate`.
+    pub path: &'static str,
+    /// Its type and range, in words; of a section `doc` says it.
+    pub accepted: Option<String>,
+    /// What the presets set, as JSON: development, staging, production. Nothing for secrets, and for
+    /// sections, which are empty.
+    pub presets: Option<[String; 3]>,
+    /// Whether a change takes effect in a running engine.
+    pub is_live: bool,
+    /// What it means.
+    pub doc: &'static str,
 }
 
 fn table() -> Map<String, Value> {

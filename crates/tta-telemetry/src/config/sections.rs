@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::apply;
 use super::nearest::nearest;
+use super::parts;
 use super::problem::ConfigProblem;
 use super::server;
 use super::types::{BudgetConfig, Config, RedactionRuleConfig, SamplingRuleConfig, SloConfig, WorkflowSampling};
@@ -48,6 +49,11 @@ pub(super) struct Report<'a> {
 impl Report<'_> {
     pub(super) fn wrong(&mut self, path: &str, given: &Value, accepted: impl Into<String>) {
         self.problems.push(ConfigProblem::value(self.source, path, &given.to_string(), accepted));
+    }
+
+    /// A problem that was found elsewhere, with what was said here.
+    pub(super) fn add(&mut self, problem: ConfigProblem) {
+        self.problems.push(ConfigProblem { source: self.source.to_owned(), ..problem });
     }
 
     /// The entries of a table.
@@ -135,7 +141,8 @@ const REDACTION_RULE: &[Known<RedactionRuleConfig>] = known! {
 const RULE: &[Known<SamplingRuleConfig>] = known! {
     name: Accepts::Text(128) => |rule, value| rule.name = value.as_str().unwrap_or_default().to_owned();
     condition: Accepts::Text(4_096) => |rule, value| rule.condition = value.as_str().unwrap_or_default().to_owned();
-    action: Accepts::Text(64) => |rule, value| rule.action = value.as_str().unwrap_or_default().to_owned();
+    // Numbers as they are written, which read as the same numbers again.
+    action: Accepts::Action => |rule, value| rule.action = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
 };
 
 pub(super) static SECTIONS: &[Section] = &[
@@ -149,7 +156,7 @@ pub(super) static SECTIONS: &[Section] = &[
             let rule = |rule: &SamplingRuleConfig| json!({ "name": rule.name, "condition": rule.condition, "action": rule.action });
             config.tracing.sampling.rules.iter().map(rule).collect()
         },
-        schema: || json!({ "type": "array", "maxItems": 100, "items": schema_of(RULE, &["name", "condition", "action"]) }),
+        schema: || json!({ "type": "array", "maxItems": 100, "items": rule_schema() }),
     },
     Section {
         path: "tracing.sampling.workflows",
@@ -270,6 +277,15 @@ fn schema_of<T>(known: &[Known<T>], required: &[&str]) -> Value {
     json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
 }
 
+/// A rule's name is checked with the rest of it, so that all of that is told at once.
+fn rule_schema() -> Value {
+    let mut schema = schema_of(RULE, &["name", "condition", "action"]);
+    if let Some(name) = schema.pointer_mut("/properties/name") {
+        *name = json!({ "type": "string", "pattern": "^[a-z0-9_.-]{1,32}$" });
+    }
+    schema
+}
+
 /// Reads a table of entries by name: `null` makes one as the base has it, or removes it.
 fn read_table<T: Clone>(
     path: &str,
@@ -301,7 +317,9 @@ fn read_slos(config: &mut Config, value: &Value, report: &mut Report<'_>) {
             report.wrong(&format!("{path}.primitive"), &Value::Null, "the name of a primitive or workflow");
             return None;
         }
-        Some(slo)
+        let name = path.strip_prefix("slo.").unwrap_or(path);
+        let built = apply::objective(name, &slo).map_err(|problem| report.add(problem));
+        built.ok().map(|_| slo)
     });
 }
 
@@ -363,11 +381,15 @@ fn read_budgets(config: &mut Config, value: &Value, report: &mut Report<'_>) {
     let tables = (&mut config.cost.budgets, &report.base.cost.budgets);
     read_table("cost.budgets", value, tables, report, |path, value, [known, base], report| {
         let budget = report.fields(path, value, known.unwrap_or(&new), base.unwrap_or(&new), BUDGET)?;
-        if budget.limit_usd <= 0.0 {
+        if value.get("limit_usd").is_none() && known.is_none() {
             report.wrong(&format!("{path}.limit_usd"), &Value::Null, "a number above 0");
             return None;
         }
-        Some(budget)
+        let name = path.strip_prefix("cost.budgets.").unwrap_or(path);
+        let built = parts::budget(&budget, name, |key, given, accepted| {
+            report.add(ConfigProblem::value("", &format!("{path}{key}"), given, accepted));
+        });
+        built.map(|_| budget)
     });
 }
 
@@ -376,9 +398,17 @@ fn read_allowed_keys(config: &mut Config, value: &Value, report: &mut Report<'_>
     let keys = value.as_array().filter(|list| list.len() <= 256);
     let keys: Option<Vec<String>> =
         keys.and_then(|list| list.iter().map(|key| key.as_str().map(str::to_owned)).collect());
-    match keys {
-        Some(keys) => config.redaction.allowed_keys = keys,
-        None => report.wrong("redaction.allowed_keys", value, "a list of at most 256 globs"),
+    let Some(keys) = keys else {
+        return report.wrong("redaction.allowed_keys", value, "a list of at most 256 globs");
+    };
+    let before = report.problems.len();
+    for (place, key) in keys.iter().enumerate() {
+        if let Some((given, accepted)) = parts::check_allowed_key(key) {
+            report.add(ConfigProblem::value("", &format!("redaction.allowed_keys[{place}]"), &given, accepted));
+        }
+    }
+    if report.problems.len() == before {
+        config.redaction.allowed_keys = keys;
     }
 }
 
@@ -389,13 +419,22 @@ fn read_redaction_rules(config: &mut Config, value: &Value, report: &mut Report<
         return report.wrong(PATH, value, "a list of at most 64 tables");
     };
     let before = report.problems.len();
-    let (mut rules, new) = (Vec::new(), RedactionRuleConfig::default());
+    let (mut rules, new): (Vec<RedactionRuleConfig>, _) = (Vec::new(), RedactionRuleConfig::default());
     for (place, value) in list.iter().enumerate() {
         let path = format!("{PATH}[{place}]");
         let Some(rule) = report.fields(&path, value, &new, &new, REDACTION_RULE) else { continue };
         let places = [&rule.key, &rule.key_regex, &rule.value_regex].into_iter().flatten().count();
+        if rule.name.is_empty() {
+            report.wrong(&format!("{path}.name"), &Value::Null, "a text");
+        } else if rules.iter().any(|known| known.name == rule.name) {
+            report.wrong(&format!("{path}.name"), &json!(rule.name), "a name that no other rule has");
+        }
         if places != 1 {
             report.wrong(&path, value, "one of key, key_regex and value_regex");
+        } else if !rule.name.is_empty()
+            && let Some((given, accepted)) = parts::check_redaction_rule(&rule)
+        {
+            report.add(ConfigProblem::value("", &path, &given, accepted));
         }
         rules.push(rule);
     }

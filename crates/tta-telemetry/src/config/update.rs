@@ -78,7 +78,7 @@ impl Telemetry {
         let before = known.as_deref().unwrap_or(before);
 
         // Everything that can be refused.
-        config.check("the whole")?;
+        config.check("update")?;
         let problem = |problem| ConfigError { problems: vec![problem] };
         let (policy, slos) = (config.sampling_policy().map_err(problem)?, config.slos().map_err(problem)?);
         let (redaction, budgets) = (config.redaction().map_err(problem)?, config.budgets().map_err(problem)?);
@@ -114,6 +114,6 @@ impl Telemetry {
 }
 
 fn refused(path: &str, error: &dyn Display) -> ConfigError {
-    let problem = ConfigProblem::value("the whole", path, &error.to_string(), "what the field accepts");
+    let problem = ConfigProblem::value("update", path, &error.to_string(), "what the field accepts");
     ConfigError { problems: vec![problem] }
 }

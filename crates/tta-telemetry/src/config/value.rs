@@ -8,6 +8,9 @@ use crate::cost::BudgetPolicy;
 use crate::redaction::RedactionMode;
 use crate::sampling::SamplingHash;
 
+/// What a sampling rule may do.
+pub(super) const ACTION: &str = "keep, drop or a rate from 0 to 1";
+
 /// What a field accepts.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Accepts {
@@ -19,6 +22,8 @@ pub(super) enum Accepts {
     Above(f64, f64),
     Words(&'static [&'static str]),
     Text(usize),
+    /// What a sampling rule does: a text, which is read with the rest of the rule, or a rate.
+    Action,
     /// Never shown. Bytes from, to.
     Secret(usize, usize),
 }
@@ -36,6 +41,7 @@ impl Accepts {
             Accepts::Above(least, most) => format!("a number above {least} and at most {most}"),
             Accepts::Words(words) => words.join(" or "),
             Accepts::Text(most) => format!("a text of 1 to {most} bytes"),
+            Accepts::Action => ACTION.to_owned(),
             Accepts::Secret(least, most) => format!("a secret text of {least} to {most} bytes"),
         }
     }
@@ -52,6 +58,7 @@ impl Accepts {
             Accepts::Above(least, most) => value.as_f64().is_some_and(|value| value > least && value <= most),
             Accepts::Words(words) => value.as_str().is_some_and(|value| words.contains(&value)),
             Accepts::Text(most) => value.as_str().is_some_and(|value| (1..=most).contains(&value.len())),
+            Accepts::Action => Accepts::Text(64).accepts(value) || Accepts::Number(0.0, 1.0).accepts(value),
             Accepts::Secret(least, most) => {
                 value.is_null() || value.as_str().is_some_and(|value| (least..=most).contains(&value.len()))
             }
@@ -83,7 +90,7 @@ impl Accepts {
             },
             Accepts::Integer(..) => text.parse::<u64>().map_or_else(|_| as_text(), Value::from),
             Accepts::Number(..) | Accepts::Above(..) => text.parse::<f64>().ok().map_or_else(as_text, Value::from),
-            Accepts::Words(_) | Accepts::Text(_) | Accepts::Secret(..) => as_text(),
+            Accepts::Words(_) | Accepts::Text(_) | Accepts::Action | Accepts::Secret(..) => as_text(),
         }
     }
 }

@@ -2,14 +2,19 @@
 
 use serde_json::{Map, Value};
 
-use super::fields::{FIELDS, field};
+use super::fields::{FIELDS, Field, field};
 use super::layers::put;
+use super::names::{is_table, near};
 use super::nearest::nearest;
 use super::presets::Preset;
 use super::problem::ConfigProblem;
+use super::sections::SECTIONS;
 
 /// Variables that are ours and are no fields: read elsewhere, or by other programs of ours.
 const OTHERS: &[&str] = &["TTA_CONFIG"];
+const PREFIX: &str = "TTA_";
+/// Where a problem is from that no single variable's value has.
+const SOURCE: &str = "environment";
 
 /// Each variable that says something as a tree of its own, the strongest last.
 pub(super) fn read(variables: Vec<(String, String)>, problems: &mut Vec<ConfigProblem>) -> Vec<(String, Value)> {
@@ -28,19 +33,47 @@ pub(super) fn read(variables: Vec<(String, String)>, problems: &mut Vec<ConfigPr
         }
     }
     for (name, text) in &variables {
-        if !name.starts_with("TTA_") || OTHERS.contains(&name.as_str()) {
+        if !is_ours(name) || OTHERS.contains(&name.as_str()) {
             continue;
         }
         match FIELDS.iter().find(|field| field.variable() == *name) {
             Some(field) => set(name, field.path, field.accepts.read(text)),
-            None => {
-                let known: Vec<String> = FIELDS.iter().map(super::fields::Field::variable).collect();
-                let near = nearest(name, known.iter().map(String::as_str)).map(str::to_owned);
-                problems.push(ConfigProblem::unknown("environment", name, near));
-            }
+            None => problems.push(unknown(name)),
         }
     }
     trees
+}
+
+/// In whatever case: a name that differs in that alone was meant for us.
+fn is_ours(name: &str) -> bool {
+    name.get(..PREFIX.len()).is_some_and(|prefix| prefix.eq_ignore_ascii_case(PREFIX))
+}
+
+/// What is wrong with the name of a variable. Its value is not repeated: it may be a secret.
+fn unknown(name: &str) -> ConfigProblem {
+    let path = name.get(PREFIX.len()..).unwrap_or_default().replace("__", ".").to_ascii_lowercase();
+    let around = SECTIONS
+        .iter()
+        .map(|section| section.path)
+        .find(|section| path.strip_prefix(section).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')));
+    if let Some(section) = around {
+        let given = format!("a variable for `{section}`");
+        let accepted = format!(
+            "`{section}` in a file (`TTA_CONFIG` names it): it is a table or a list, and variables set single values"
+        );
+        return ConfigProblem::value(SOURCE, name, &given, accepted);
+    }
+    if is_table(&path) {
+        let given = format!("a variable for all of `{path}`");
+        let accepted =
+            format!("one variable for each field of it, as {PREFIX}{}__...", path.replace('.', "__").to_uppercase());
+        return ConfigProblem::value(SOURCE, name, &given, accepted);
+    }
+    let known: Vec<String> =
+        FIELDS.iter().map(Field::variable).chain(OTHERS.iter().map(|&name| name.to_owned())).collect();
+    let by_letters = nearest(name, known.iter().map(String::as_str)).map(str::to_owned);
+    let by_path = || near(&path).as_deref().and_then(field).map(Field::variable);
+    ConfigProblem::unknown(SOURCE, name, by_letters.or_else(by_path))
 }
 
 fn tree(path: &str, value: Value) -> Value {

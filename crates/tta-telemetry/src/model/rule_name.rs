@@ -31,13 +31,24 @@ pub struct RuleName {
 
 /// Why a text is not the name of a rule.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("rule name is `{given}`, accepted is 1 to 32 of a-z, 0-9, _, - and .")]
+#[error("rule name is `{given}`, accepted is {}", RuleName::ACCEPTED)]
 pub struct RuleNameError {
     /// The text, at most 40 characters of it.
     pub given: String,
 }
 
 impl RuleName {
+    /// In words.
+    pub(crate) const ACCEPTED: &str = "1 to 32 of a-z, 0-9, _, - and .";
+
+    /// Bytes of a name.
+    pub(crate) const MOST_BYTES: usize = MOST_BYTES;
+
+    /// Whether a byte may be in a name.
+    pub(crate) const fn is_part(byte: u8) -> bool {
+        matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' | b'.')
+    }
+
     /// The name.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -56,9 +67,8 @@ impl FromStr for RuleName {
     type Err = RuleNameError;
 
     fn from_str(given: &str) -> Result<Self, RuleNameError> {
-        let is_accepted = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' | b'.');
         let refused = || RuleNameError { given: given.chars().take(40).collect() };
-        if !(1..=MOST_BYTES).contains(&given.len()) || !given.bytes().all(is_accepted) {
+        if !(1..=MOST_BYTES).contains(&given.len()) || !given.bytes().all(Self::is_part) {
             return Err(refused());
         }
         let mut text = [0; PREFIX.len() + MOST_BYTES];

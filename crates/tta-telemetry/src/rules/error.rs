@@ -6,8 +6,8 @@ use thiserror::Error;
 
 use super::names::nearest;
 
-/// Characters shown of a line, around the place.
-const SHOWN: usize = 100;
+/// Characters shown of a line, around the place: with what is before them they fit a terminal of 80.
+const SHOWN: usize = 74;
 
 /// A rule that the language does not accept. Shown with the line and a caret below the place.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -33,16 +33,14 @@ impl RuleError {
         let line_start = before.rfind('\n').map_or(0, |end| end + 1);
         let line_text = text.get(line_start..).unwrap_or("").lines().next().unwrap_or("");
         let column = before.get(line_start..).unwrap_or("").chars().count();
-        let skipped = column.saturating_sub(SHOWN / 2);
-        let clean = |c: char| if c.is_control() { '\u{fffd}' } else { c };
-        let excerpt = line_text.chars().skip(skipped).take(SHOWN).map(clean).collect();
+        let (excerpt, before_place) = window(line_text, column);
         Self {
             line: before.matches('\n').count() + 1,
             column: column + 1,
             found: found.into(),
             expected: expected.into(),
             suggestion: None,
-            excerpt: (excerpt, column - skipped),
+            excerpt: (excerpt, before_place),
         }
     }
 
@@ -51,6 +49,24 @@ impl RuleError {
         self.suggestion = nearest(given, known);
         self
     }
+}
+
+/// What is shown of a line, and how many characters of that are before the place. What is left out
+/// shows as `…`.
+fn window(line: &str, column: usize) -> (String, usize) {
+    let count = line.chars().count();
+    if count <= SHOWN {
+        return (line.chars().map(clean).collect(), column);
+    }
+    // As much on both sides, unless the line ends before.
+    let start = column.saturating_sub(SHOWN / 2).min(count - SHOWN);
+    let shown = line.chars().skip(start).take(SHOWN).map(clean).enumerate();
+    let is_cut = |place: usize| (place == 0 && start > 0) || (place == SHOWN - 1 && start + SHOWN < count);
+    (shown.map(|(place, c)| if is_cut(place) { '…' } else { c }).collect(), column - start)
+}
+
+fn clean(c: char) -> char {
+    if c.is_control() { '\u{fffd}' } else { c }
 }
 
 impl fmt::Display for RuleError {

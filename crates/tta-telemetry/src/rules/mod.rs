@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! rule        = name ":" action [ "when" condition ] ;            without one it matches all
-//! name        = 1 to 64 letters, digits, "_", "-", "." ;
+//! name        = 1 to 32 of "a" to "z", digits, "_", "-", "." ;
 //! action      = "keep" | "drop" | "rate" number ;                 of 0 to 1
 //! condition   = conjunction { "or" conjunction } ;
 //! conjunction = negation { "and" negation } ;

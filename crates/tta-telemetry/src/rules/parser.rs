@@ -4,10 +4,10 @@ use super::ast::{Class, Condition, Order, RuleAction, Test, TextField};
 use super::error::RuleError;
 use super::lexer::{self, Spanned, Token};
 use super::numbers;
+use crate::model::RuleName;
 
 /// Levels of `not` and parentheses.
 const DEEPEST: usize = 32;
-const NAME_BYTES: usize = 64;
 
 /// What a test can begin with.
 const SUBJECTS: &[&str] = &[
@@ -29,7 +29,7 @@ const ACTIONS: &[&str] = &["keep", "drop", "rate"];
 pub(super) const SAME: &str = "`==` or `!=`";
 pub(super) const ORDER: &str = "a comparison (`==`, `!=`, `<`, `<=`, `>`, `>=`)";
 const TEST: &str = "a test, such as `duration > 2s` or `attr(\"key\") == \"value\"`";
-const NAME: &str = "a name of 1 to 64 letters, digits, `_`, `-` and `.`";
+const NAME: &str = "a name of 1 to 32 of `a` to `z`, digits, `_`, `-` and `.`";
 
 pub(super) type Parsed<T> = Result<T, RuleError>;
 
@@ -63,7 +63,7 @@ pub(super) fn condition(text: &str) -> Parsed<Condition> {
 
 /// Whether it is the name of a rule; `text` is where it is from.
 pub(super) fn check_name(text: &str, name: &str) -> Parsed<()> {
-    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    let is_part = |c: char| u8::try_from(c).is_ok_and(RuleName::is_part);
     let start = text.len() - text.trim_start().len();
     if name.is_empty() {
         return Err(RuleError::at(text, 0, "no name", NAME));
@@ -71,8 +71,8 @@ pub(super) fn check_name(text: &str, name: &str) -> Parsed<()> {
     if let Some((place, c)) = name.char_indices().find(|(_, c)| !is_part(*c)) {
         return Err(RuleError::at(text, start + place, format!("{c:?}"), NAME));
     }
-    if name.len() > NAME_BYTES {
-        return Err(RuleError::at(text, start + NAME_BYTES, format!("{} of them", name.len()), NAME));
+    if name.len() > RuleName::MOST_BYTES {
+        return Err(RuleError::at(text, start + RuleName::MOST_BYTES, format!("{} of them", name.len()), NAME));
     }
     Ok(())
 }

@@ -99,7 +99,7 @@ impl SamplingPolicy {
         }
         for rule in &self.rules {
             if rule.name().parse::<RuleName>().is_err() {
-                let accepted = "1 to 32 of a-z, 0-9, _, - and .";
+                let accepted = RuleName::ACCEPTED;
                 return Err(SamplingError::new("rules.name", &rule.name(), accepted));
             }
         }

@@ -111,7 +111,10 @@ fn a_budget_that_cannot_be_is_refused_with_what_can() {
     for (budget, want) in [
         (json!({}), "`cost.budgets.llm.limit_usd` is null, accepted is a number above 0"),
         (json!({ "limit_usd": 0 }), "limit_usd` is 0, accepted is a number above 0 and at most"),
-        (json!({ "limit_usd": 1e-12 }), "`cost.budgets.llm` is "),
+        (
+            json!({ "limit_usd": 1e-12 }),
+            "`cost.budgets.llm.limit_usd` is 0.000000000001, accepted is an amount of at least 0.000000001",
+        ),
         (
             json!({ "limit_usd": 1, "period": "week" }),
             "period` is `week`, accepted is forever, hour, day, month, `every N`",

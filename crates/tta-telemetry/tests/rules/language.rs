@@ -16,7 +16,7 @@ fn short(text: &str) -> (String, usize) {
 fn a_rule_is_shown_in_its_canonical_form() {
     for (text, want) in [
         ("a:keep", "a: keep"),
-        (" a.b-C_1 :\n drop when\thandled", "a.b-C_1: drop when handled"),
+        (" a.b-c_1 :\n drop when\thandled", "a.b-c_1: drop when handled"),
         ("a: rate 0.10 when duration>=1500ms", "a: rate 0.1 when duration >= 1500ms"),
         (
             "a: rate 0.5 when duration>=p99.90 and not duration<p50",
@@ -50,8 +50,8 @@ fn errors_say_where_what_was_found_and_what_is_accepted() {
     );
     for (text, want, caret) in [
         ("", "found no colon, expected a rule such as `slow: keep when duration > 2s`", 0),
-        (": keep", "found no name, expected a name of 1 to 64 letters, digits, `_`, `-` and `.`", 0),
-        ("a b: keep", "found ' ', expected a name of 1 to 64 letters, digits, `_`, `-` and `.`", 1),
+        (": keep", "found no name, expected a name of 1 to 32 of `a` to `z`, digits, `_`, `-` and `.`", 0),
+        ("a b: keep", "found ' ', expected a name of 1 to 32 of `a` to `z`, digits, `_`, `-` and `.`", 1),
         ("a: rate 1.5", "found `1.5`, expected a rate of 0 to 1", 8),
         ("a: rate 10%", "found `10%`, expected a rate of 0 to 1", 8),
         ("a: keep handled", "found `handled`, expected `when` or the end", 8),
@@ -164,7 +164,7 @@ fn rules_are_bounded_in_length_depth_and_lists() {
     let dense = format!("a: keep when {}handled", "cost<$1 or ".repeat(370));
     assert!(refused(&dense).contains("bytes when written out, expected at most 4096"), "{}", dense.len());
     let named = |bytes: usize| format!("{}: keep", "n".repeat(bytes));
-    assert!(named(64).parse::<SamplingRule>().is_ok() && refused(&named(65)).contains("found 65 of them"));
+    assert!(named(32).parse::<SamplingRule>().is_ok() && refused(&named(33)).contains("found 33 of them"));
 }
 
 #[test]
@@ -173,8 +173,20 @@ fn a_long_line_is_shown_around_the_place() {
     let shown = refused(&text);
     let lines: Vec<&str> = shown.lines().collect();
     assert!(lines[0].ends_with("found `handeld`, expected a test (did you mean `handled`?)"), "{shown}");
-    assert_eq!((lines[1].len(), lines[2].len()), (2 + 50 + 7, 2 + 50 + 1));
-    assert!(lines[1].ends_with("handeld"));
+    let widths = |lines: &[&str]| [lines[1], lines[2]].map(|line| line.chars().count());
+    assert_eq!(widths(&lines), [2 + 74, 2 + 74 - 6]);
+    assert!(lines[1].starts_with("  …") && lines[1].ends_with("or handeld"), "{shown}");
+    // In the middle there is as much on both sides, and what was left out shows on both.
+    let shown = refused(&format!("a: keep when {}handeld or {}", "handled or ".repeat(50), "handled or ".repeat(50)));
+    let lines: Vec<&str> = shown.lines().collect();
+    assert_eq!(widths(&lines), [2 + 74, 2 + 37 + 1]);
+    assert!(lines[1].starts_with("  …") && lines[1].ends_with('…'), "{shown}");
+    assert!(lines[1].chars().skip(2 + 37).collect::<String>().starts_with("handeld or"), "{shown}");
+    // At the start nothing is left out before it.
+    let shown = refused(&format!("a: kep when {}handled", "handled or ".repeat(100)));
+    let lines: Vec<&str> = shown.lines().collect();
+    assert_eq!(widths(&lines), [2 + 74, 2 + 3 + 1]);
+    assert!(lines[1].starts_with("  a: kep") && lines[1].ends_with('…'), "{shown}");
 }
 
 #[test]

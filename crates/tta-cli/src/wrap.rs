@@ -5,7 +5,7 @@ use std::iter;
 /// The text in lines of at most `width` columns: the first as it is, the others indented by
 /// `indent` blanks. Breaks at blanks, and within words that are wider than a line. Control
 /// characters and line breaks become blanks, since texts may hold anything.
-pub(super) fn wrap(text: &str, indent: usize, width: usize) -> String {
+pub(crate) fn wrap(text: &str, indent: usize, width: usize) -> String {
     let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let leading = text.chars().take_while(|c| *c == ' ').count();
     // An indentation without room for anything is none.
