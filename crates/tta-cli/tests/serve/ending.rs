@@ -1,1 +1,86 @@
-//! to come
+//! Ending: SIGTERM under load, and a second signal.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::support::http::{self, ask};
+use crate::support::otlp::{Span, request};
+use crate::support::{Settings, trace_file, until};
+
+const SENDERS: u64 = 4;
+const SPANS: u64 = 20;
+
+/// Ids of traces that one sender sends in one request, each of one span.
+fn ids(sender: u64, number: u64) -> impl Iterator<Item = u128> {
+    (0..SPANS).map(move |span| u128::from(sender + 1) << 96 | u128::from(number) << 32 | u128::from(span + 1))
+}
+
+/// Sends until nobody takes anything more; the ids of all that was acknowledged.
+fn send_until_it_ends(address: &str, sender: u64, acknowledged: &AtomicUsize) -> BTreeSet<String> {
+    let mut taken = BTreeSet::new();
+    for number in 0.. {
+        // Every other trace has its root yet to come.
+        let parent = number % 2;
+        let spans: Vec<Span> = ids(sender, number).map(|trace_id| Span { trace_id, span_id: 7, parent }).collect();
+        let body = request(&format!("sender {sender}"), &spans);
+        let reply = ask(address, "POST", "/v1/traces", &["content-type: application/x-protobuf"], &body);
+        match reply {
+            Ok(reply) if reply.status == 200 => {
+                assert_eq!(reply.body, b"", "some were refused");
+                taken.extend(ids(sender, number).map(|id| format!("{id:032x}")));
+                acknowledged.fetch_add(1, Ordering::Relaxed);
+            }
+            Ok(reply) => assert_eq!(reply.status, 503, "{}", reply.text()),
+            Err(_) => break,
+        }
+    }
+    taken
+}
+
+#[test]
+fn sigterm_under_load_loses_nothing_that_was_acknowledged() {
+    let serve = Settings::new().with(&["--traces", "kept.jsonl", "--deadline", "60"]).start();
+    let acknowledged = AtomicUsize::new(0);
+    let taken: BTreeSet<String> = std::thread::scope(|scope| {
+        let senders: Vec<_> = (0..SENDERS)
+            .map(|sender| {
+                let (address, acknowledged) = (&serve.http, &acknowledged);
+                scope.spawn(move || send_until_it_ends(address, sender, acknowledged))
+            })
+            .collect();
+        until("requests", || (acknowledged.load(Ordering::Relaxed) > 100).then_some(()));
+        serve.signal("-TERM");
+        senders.into_iter().flat_map(|sender| sender.join().unwrap()).collect()
+    });
+    let (ended, directory) = serve.wait();
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.err);
+    let traces = trace_file(&directory.path().join("kept.jsonl"));
+    let kept: BTreeSet<String> = traces.iter().map(|trace| trace["trace_id"].as_str().unwrap().to_owned()).collect();
+    let lost = taken.difference(&kept).count();
+    assert_eq!(lost, 0, "of {} acknowledged", taken.len());
+    assert!(taken.len() as u64 > 100 * SPANS);
+    let lines: Vec<&str> = ended.err.lines().collect();
+    assert_eq!(lines[0], "ending within 60 s; again to end at once");
+    let counts = format!("{} traces, {} spans", kept.len(), kept.len());
+    assert_eq!(lines.iter().filter(|line| line.ends_with(&counts)).count(), 2, "{}", ended.err);
+    assert_eq!(lines[lines.len() - 1], "everything received was decided about, and what is kept was flushed");
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let serve = Settings::new().with(&["--deadline", "3600"]).start();
+    // A request that does not go on keeps the first signal from its end.
+    let mut stuck = TcpStream::connect(&serve.http).unwrap();
+    let half = http::request("POST", "/v1/traces", &["content-type: application/x-protobuf"], &[0; 100]);
+    stuck.write_all(&half[..half.len() - 50]).unwrap();
+    assert_eq!(serve.send(b"").status, 200);
+    serve.signal("-TERM");
+    // Nobody is taken any more once the first was heard.
+    until("the end of listening", || TcpStream::connect(&serve.http).is_err().then_some(()));
+    serve.signal("-TERM");
+    let (ended, _) = serve.wait();
+    assert_eq!(ended.status.code(), Some(130));
+    assert_eq!(ended.err, "ending within 3600 s; again to end at once\n");
+}

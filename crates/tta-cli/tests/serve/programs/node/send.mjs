@@ -23,7 +23,7 @@ const ATTRIBUTES = {
   bool: true,
   int: -7,
   'int.exact': Number.MAX_SAFE_INTEGER,
-  'int.beyond': -(2 ** 60),
+  'int.beyond': -(2 ** 53 + 4),
   double: 0.1,
   'double.large': 1.5e-300,
   texts: ['a', '', 'ß'],

@@ -252,7 +252,7 @@ def limited(services):
 class OneOfTwo(Sampler):
     """Says in `tracestate` that one of two traces was kept; these ids are of those."""
 
-    def should_sample(self, parent_context, trace_id, name, **_):
+    def should_sample(self, parent_context, trace_id, *_):
         state = TraceState([("ot", "th:8"), ("vendor", "opaque value")])
         return SamplingResult(Decision.RECORD_AND_SAMPLE, trace_state=state)
 
