@@ -16,7 +16,7 @@ fn traces_that_never_end_do_not_take_more_and_more_memory() {
         // Each is of a trace of its own, whose root does not come.
         let spans: Vec<Span> = (start..start + SPANS_A_REQUEST)
             .map(|number| Span {
-                trace_id: 1 + u128::from(number) * 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835,
+                trace_id: u128::from(number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835),
                 span_id: number + 1,
                 parent: u64::MAX,
             })

@@ -23,8 +23,11 @@ impl Reply {
         };
         let head = String::from_utf8_lossy(&bytes[..end]).to_lowercase();
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
-        assert!(!head.contains("transfer-encoding: chunked"), "{head}");
-        Ok(Self { status, head, body: bytes.split_off(end + 4) })
+        let mut body = bytes.split_off(end + 4);
+        if head.contains("\r\ntransfer-encoding: chunked") {
+            body = joined(&body).ok_or(std::io::ErrorKind::UnexpectedEof)?;
+        }
+        Ok(Self { status, head, body })
     }
 
     pub(crate) fn text(&self) -> String {
@@ -42,6 +45,20 @@ impl Reply {
         assert_eq!(problem["status"], self.status, "{problem}");
         assert!(problem["title"].as_str().is_some_and(|title| !title.is_empty()), "{problem}");
         problem["detail"].as_str().unwrap().to_owned()
+    }
+}
+
+/// What chunks hold; `None` unless the last is there.
+fn joined(mut chunks: &[u8]) -> Option<Vec<u8>> {
+    let mut body = Vec::new();
+    loop {
+        let line = chunks.windows(2).position(|window| window == b"\r\n")?;
+        let size = usize::from_str_radix(std::str::from_utf8(&chunks[..line]).ok()?, 16).ok()?;
+        if size == 0 {
+            return Some(body);
+        }
+        body.extend_from_slice(chunks.get(line + 2..line + 2 + size)?);
+        chunks = chunks.get(line + 4 + size..)?;
     }
 }
 

@@ -16,7 +16,8 @@ fn installed(name: &str) -> Option<PathBuf> {
     Path::new(env!("CARGO_TARGET_TMPDIR")).ancestors().map(below).find(is_whole)
 }
 
-fn program(path: &str) -> PathBuf {
+/// A file beside the programs.
+pub(crate) fn program(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/serve/programs").join(path)
 }
 
