@@ -3,7 +3,7 @@
 //! Senders of other languages are installed by `cargo xtask interop`; without them their tests are
 //! skipped, but not with `CI=true`.
 #![cfg(unix)]
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stderr)]
 
 mod ending;
 mod hostile;

@@ -2,9 +2,40 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use serde_json::json;
+
+use crate::support::http::post;
 use crate::support::otlp::{Span, request};
 use crate::support::programs::{program, python};
 use crate::support::{Serve, Settings};
+
+/// The id of the W3C's own examples.
+const EXAMPLE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+
+/// The trace that the description has as its example, with all that a span can have.
+fn send_the_example(serve: &Serve) {
+    let attributes = json!([
+        {"key": "text", "value": {"stringValue": "é"}},
+        {"key": "big", "value": {"intValue": "9223372036854775807"}},
+        {"key": "list", "value": {"arrayValue": {"values": [{"doubleValue": "NaN"}, {"bytesValue": "3q0="}, {}]}}},
+        {"key": "map", "value": {"kvlistValue": {"values": [{"key": "$a", "value": {"boolValue": true}}]}}},
+    ]);
+    let (trace_id, time) = (EXAMPLE, "1700000000000000001");
+    let span = json!({
+        "traceId": trace_id, "spanId": "00f067aa0ba902b7", "name": "GET /", "kind": 2, "flags": 257,
+        "traceState": "vendor=1", "startTimeUnixNano": time, "endTimeUnixNano": "1700000000000100001",
+        "attributes": attributes, "status": {"code": 2, "message": "went wrong"}, "droppedEventsCount": 3,
+        "events": [{"name": "exception", "timeUnixNano": time, "attributes": attributes}],
+        "links": [{"traceId": "00000000000000000000000000000001", "spanId": "0000000000000002", "flags": 1}],
+    });
+    let scope = json!({"name": "library", "version": "1", "attributes": attributes});
+    let resource = json!({"attributes": [{"key": "service.name", "value": {"stringValue": "shop"}}]});
+    let scopes = json!([{"scope": scope, "schemaUrl": "https://example.org/1", "spans": [span]}]);
+    let body = json!({"resourceSpans": [{"resource": resource, "scopeSpans": scopes}]}).to_string();
+    let reply = post(&serve.http, "/v1/traces", &["content-type: application/json"], body.as_bytes());
+    assert_eq!((reply.status, reply.text().as_str()), (200, "{}"));
+    serve.trace(EXAMPLE, 1);
+}
 
 /// Sends a trace every now and then, so that the live stream has something to say.
 fn keep_sending(serve: &Serve, is_done: &AtomicBool) {
@@ -21,6 +52,7 @@ fn keep_sending(serve: &Serve, is_done: &AtomicBool) {
 fn schemathesis_finds_nothing_wrong_with_the_query_api() {
     let Some(mut python) = python() else { return };
     let serve = Settings::new().quick().start();
+    send_the_example(&serve);
     let url = format!("http://{}/api/v1/openapi.json", serve.main);
     let directory = tempfile::tempdir().unwrap();
     python.current_dir(directory.path()).args(["-m", "schemathesis.cli", "--no-color"]);
@@ -38,5 +70,6 @@ fn schemathesis_finds_nothing_wrong_with_the_query_api() {
     });
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
-    assert!(said.contains("Tested: 8"), "{said}");
+    let examples = "Examples (in ";
+    assert!(said.contains("Tested: 8") && said.contains(&format!("✅  {examples}")), "{said}");
 }

@@ -30,7 +30,7 @@ const MOST_AT_ONCE: usize = 32;
 
 /// One event, as its lines say it.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Event)]
+#[schema(as = LiveEvent)]
 struct Described {
     /// To go on after; of `trace` only.
     #[schema(nullable = false)]

@@ -79,6 +79,7 @@ pub(super) async fn search(State(api): State<Api>, RawQuery(query): RawQuery) ->
     get,
     path = "/traces/{trace_id}",
     params(("trace_id" = String, Path, min_length = 32, max_length = 32, pattern = r"^[0-9a-f]*[1-9a-f][0-9a-f]*$",
+        example = "4bf92f3577b34da6a3ce929d0e0e4736",
         description = "32 lower-case hexadecimal digits, not all zero.")),
     responses(
         (status = 200, description = "The trace.", body = Trace<'_>),
