@@ -122,7 +122,7 @@ async fn end(running: RunningServices, deadline: Duration) -> Result<ExitCode, F
     for work in &engine.unfinished {
         output::note(&format!("not finished: {work}"));
     }
-    if engine.complete && senders_answered {
+    if engine.complete && senders_answered && !engine.sinks.iter().any(|sink| lost(&sink)) {
         output::note("everything received was decided about, and what is kept was flushed");
         return Ok(ExitCode::SUCCESS);
     }
