@@ -158,7 +158,8 @@ impl SinkWorker {
         while state.queue.is_crowded() && !deadline.remaining().is_zero() {
             state = self.0.changed.wait_timeout(state, deadline.remaining()).unwrap_or_else(PoisonError::into_inner).0;
         }
-        if state.batches == at {
+        // There may be room although no batch is done: one has just been taken.
+        if state.batches == at && state.queue.is_crowded() {
             state.stalled_at = Some((at, patience));
         }
     }
