@@ -8,6 +8,7 @@
 mod coverage;
 mod docs;
 mod instructions;
+mod interop;
 mod packages;
 mod process;
 mod sanitize;
@@ -32,6 +33,7 @@ Commands:
   sanitize                Tests under the address and thread sanitizers (needs a nightly)
   instructions [--bless]  Instructions per operation against the recorded counts;
                           --bless records the new ones
+  interop                 Installs what tests need to send from Python and Node
   docs [--check]          Writes what is generated in docs/; --check fails when it would change
   help                    This text
 ";
@@ -50,6 +52,7 @@ fn main() -> ExitCode {
         ["sanitize"] => finish(sanitize::run()),
         ["instructions"] => finish(instructions::run()),
         ["instructions", "--bless"] => finish(instructions::bless()),
+        ["interop"] => finish(interop::run()),
         ["docs"] => finish(docs::write()),
         ["docs", "--check"] => finish(docs::check()),
         [] | ["help" | "--help" | "-h"] => {

@@ -7,13 +7,23 @@ use crate::step::{Outcome, StepResult, skip_unless_ci};
 struct Package {
     name: &'static str,
     program: &'static str,
+    /// Arguments with which the program succeeds where all of the package is there; none: it suffices
+    /// that the program is.
+    probe: &'static [&'static str],
     needed_by: &'static str,
 }
 
 const PACKAGES: &[Package] = &[
-    Package { name: "prometheus", program: "promtool", needed_by: "scraping with a real Prometheus" },
-    Package { name: "redis-server", program: "redis-server", needed_by: "testing with a real Redis" },
-    Package { name: "valgrind", program: "valgrind", needed_by: "counting instructions" },
+    Package { name: "npm", program: "npm", probe: &[], needed_by: "sending with the Node SDK" },
+    Package { name: "prometheus", program: "promtool", probe: &[], needed_by: "scraping with a real Prometheus" },
+    Package {
+        name: "python3-venv",
+        program: "python3",
+        probe: &["-c", "import ensurepip, venv"],
+        needed_by: "sending with the Python SDK",
+    },
+    Package { name: "redis-server", program: "redis-server", probe: &[], needed_by: "testing with a real Redis" },
+    Package { name: "valgrind", program: "valgrind", probe: &[], needed_by: "counting instructions" },
 ];
 
 /// Installs what is missing where we are root and have `apt-get`; else says what will be skipped.
@@ -37,7 +47,12 @@ pub(crate) fn install_missing() -> StepResult {
 }
 
 fn missing() -> Vec<&'static Package> {
-    PACKAGES.iter().filter(|package| !process::is_installed(package.program)).collect()
+    PACKAGES.iter().filter(|package| !is_present(package)).collect()
+}
+
+fn is_present(package: &Package) -> bool {
+    process::is_installed(package.program)
+        && (package.probe.is_empty() || process::succeeds(process::command(package.program).args(package.probe)))
 }
 
 fn can_install() -> bool {

@@ -8,10 +8,11 @@ use std::process::ExitCode;
 
 use crate::step::{Outcome, Step, StepResult, run_all, skip};
 use crate::workspace::Workspace;
-use crate::{docs, instructions, packages, process, tidy, toolchain};
+use crate::{docs, instructions, interop, packages, process, tidy, toolchain};
 
 const STEPS: &[Step] = &[
     Step { name: "packages", run: packages::install_missing },
+    Step { name: "senders of other languages", run: interop::run },
     Step { name: "toolchain", run: toolchain::check },
     Step { name: "format", run: format },
     Step { name: "tidy", run: tidy::run },

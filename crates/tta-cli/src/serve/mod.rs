@@ -18,6 +18,7 @@ use tta::telemetry::Clock;
 use tta::telemetry::config::Config;
 use tta::telemetry::receive::ReceiveLimits;
 use tta::telemetry::store::MemoryTraceStore;
+use tta::telemetry::{HealthComponent, SinkStatus};
 
 use crate::args::Serve;
 use crate::config_command;
@@ -126,13 +127,15 @@ fn watch(reload: &ConfigReload, has_file: bool) -> Result<ConfigWatch, Failure> 
 async fn end(running: RunningServices, deadline: Duration) -> Result<ExitCode, Failure> {
     output::note(&format!("ending within {} s; again to end at once", deadline.as_secs()));
     let ServicesReport { senders_answered, engine } = running.shutdown(deadline).await;
-    let lost = |sink: &&tta::telemetry::SinkStatus| sink.lost_queue_full + sink.lost_failed + sink.waiting_traces > 0;
+    let lost = |sink: &&SinkStatus| sink.lost_queue_full + sink.lost_failed + sink.waiting_traces > 0;
     for sink in &engine.sinks {
         output::note(&format!("{}: {} traces, {} spans", sink.name, sink.exported_traces, sink.exported_spans));
     }
     for sink in engine.sinks.iter().filter(lost) {
-        let lost = sink.lost_queue_full + sink.lost_failed;
-        output::note(&format!("{}: {lost} traces lost, {} not flushed", sink.name, sink.waiting_traces));
+        let SinkStatus { name, lost_queue_full, lost_failed, waiting_traces, .. } = sink;
+        let why = sink.last_error.as_ref().map(|error| format!("; the last failure: {error}")).unwrap_or_default();
+        let lost = format!("lost {lost_queue_full} traces to a full queue and {lost_failed} to failures");
+        output::note(&format!("{name}: {lost}, {waiting_traces} not flushed{why}"));
     }
     if !senders_answered {
         output::note("some senders had no answer in time");
@@ -140,7 +143,7 @@ async fn end(running: RunningServices, deadline: Duration) -> Result<ExitCode, F
     for work in &engine.unfinished {
         output::note(&format!("not finished: {work}"));
     }
-    if engine.complete && senders_answered {
+    if engine.complete && senders_answered && !engine.sinks.iter().any(|sink| lost(&sink)) {
         output::note("everything received was decided about, and what is kept was flushed");
         return Ok(ExitCode::SUCCESS);
     }

@@ -54,8 +54,8 @@ pub(crate) struct ServiceEdge {
     params(
         ("limit" = Option<u16>, Query, minimum = 1, maximum = 1000, description = "Traces that are looked at for the \
          services. Default: 200."),
-        ("start" = Option<String>, Query, description = "Traces that started then or later."),
-        ("end" = Option<String>, Query, description = "Traces that started before."),
+        ("start" = Option<String>, Query, pattern = r"^([0-9]+|[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2}))?$", description = "Traces that started then or later."),
+        ("end" = Option<String>, Query, pattern = r"^([0-9]+|[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2}))?$", description = "Traces that started before."),
     ),
     responses(
         (status = 200, description = "The graph.", body = Graph),

@@ -28,8 +28,22 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 /// Events that are sent as one piece.
 const MOST_AT_ONCE: usize = 32;
 
-/// What a listener has missed.
+/// One event, as its lines say it.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = LiveEvent)]
+struct Described {
+    /// To go on after; of `trace` only.
+    #[schema(nullable = false)]
+    id: Option<String>,
+    #[schema(pattern = "^(trace|missed)$")]
+    event: String,
+    /// JSON: of `trace` a `Summary`, of `missed` an object with `missed`, the number of traces, which is null when
+    /// nobody knows, because the process was restarted.
+    data: String,
+}
+
+/// What a listener has missed.
+#[derive(Debug, Serialize)]
 struct Missed {
     /// How many traces; null when nobody knows, because the process was restarted.
     missed: Option<u64>,
@@ -43,9 +57,9 @@ struct Missed {
 #[utoipa::path(
     get,
     path = "/live",
-    params(("Last-Event-ID" = Option<String>, Header, description = "The id of the last event that was received.")),
+    params(("Last-Event-ID" = Option<String>, Header, nullable = false, pattern = r"^([0-9a-fA-F]+-[0-9]+)?$", description = "The id of the last event that was received.")),
     responses(
-        (status = 200, description = "Events; their data is a summary.", body = Summary, content_type = "text/event-stream"),
+        (status = 200, description = "Events.", body = Described, content_type = "text/event-stream"),
         (status = 400, description = "A parameter is wrong.", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "No traces are kept here.", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "As many listen as may.", body = Problem, content_type = "application/problem+json"),

@@ -7,7 +7,6 @@ use crate::record::ReceivedTrace;
 use crate::record::core::Core;
 use crate::record::hooks::HookedRun;
 use crate::sampling::TailDecision;
-use crate::sink::SinkWorker;
 
 /// Stands in a trace until it is decided about.
 const UNDECIDED: TailDecision = TailDecision {
@@ -86,7 +85,7 @@ fn send(core: &Core, assembly: &Assembly, pending: &Pending, decided: TailDecisi
 /// At the pace of sinks that keep up: senders are many, and can wait.
 fn dispatch(core: &Core, trace: Trace, run: Option<&HookedRun>) {
     core.dispatch(trace, run);
-    core.sinks.iter().for_each(SinkWorker::pace);
+    core.pace_sinks();
 }
 
 impl Core {

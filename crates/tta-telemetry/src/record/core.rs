@@ -4,7 +4,8 @@
 //! `live`, memory reuse in `pool`, early decisions in `evict`, the background in `housekeeping`.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use crossbeam_queue::ArrayQueue;
 
@@ -31,7 +32,7 @@ use crate::overhead::Overhead;
 use crate::receive::{Assembly, ReceiverStatus};
 use crate::redaction::SharedRedactor;
 use crate::sampling::{RemoteSampling, RunStart, TailDecision};
-use crate::sink::SinkWorker;
+use crate::sink::{PACE, SinkWorker};
 
 /// Idle traces kept for any thread; more are freed.
 const SHARED_POOL: usize = 2_048;
@@ -123,6 +124,8 @@ pub(crate) struct Core {
     received: Mutex<Vec<Arc<Assembly>>>,
     pub(crate) vitals: Vitals,
     pub(crate) closed: AtomicBool,
+    /// How long a sink with a crowded queue is waited for once the engine ends, in nanoseconds.
+    last_patience_ns: AtomicU64,
 }
 
 impl Core {
@@ -153,6 +156,7 @@ impl Core {
             received: Mutex::new(Vec::new()),
             vitals: Vitals::default(),
             closed: AtomicBool::new(false),
+            last_patience_ns: AtomicU64::new(0),
         })
     }
 
@@ -250,6 +254,19 @@ impl Core {
 
     pub(crate) fn assemblies(&self) -> Vec<Arc<Assembly>> {
         self.received.lock().clone()
+    }
+
+    /// The engine ends, and has so long: a sink that is slow but moves loses nothing for the sake of
+    /// haste, and one that stalls leaves others most of the time.
+    pub(crate) fn end_within(&self, deadline: Duration) {
+        let patience = u64::try_from((deadline / 4).as_nanos()).unwrap_or(u64::MAX);
+        self.last_patience_ns.store(patience, Ordering::Relaxed);
+    }
+
+    /// Gives sinks the time to take what was handed over. See [`SinkWorker::pace`].
+    pub(crate) fn pace_sinks(&self) {
+        let patience = PACE.max(Duration::from_nanos(self.last_patience_ns.load(Ordering::Relaxed)));
+        self.sinks.iter().for_each(|sink| sink.pace(patience));
     }
 
     pub(crate) fn is_closed(&self) -> bool {

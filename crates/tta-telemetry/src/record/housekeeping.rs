@@ -14,7 +14,6 @@ use super::live::LiveTrace;
 use super::pool;
 use crate::clock::Ticks;
 use crate::model::Trace;
-use crate::sink::SinkWorker;
 
 const BUSY_INTERVAL: Duration = Duration::from_millis(10);
 const IDLE_INTERVAL: Duration = Duration::from_millis(100);
@@ -33,7 +32,7 @@ impl Core {
             self.send(&live);
             live.clear_decision();
             pool::give_to_shared(live);
-            self.sinks.iter().for_each(SinkWorker::pace);
+            self.pace_sinks();
         }
         for live in std::mem::take(&mut *self.orphans.lock()) {
             live.wait_for_decision();

@@ -381,6 +381,7 @@ impl Recorder {
         let end = Deadline::after(deadline);
         // First, while what it does is still recorded.
         let unfinished = self.pending.wait(deadline, &self.core.redactor);
+        self.core.end_within(end.remaining());
         let open_runs = self.core.close();
         self.stop.stop();
         self.core.housekeep();

@@ -16,7 +16,7 @@ pub use memory::MemorySink;
 pub use text::TextSink;
 pub use worker::SinkStatus;
 #[cfg_attr(not(feature = "record"), allow(unused_imports))]
-pub(crate) use worker::{ExportTimes, SinkWorker};
+pub(crate) use worker::{ExportTimes, PACE, SinkWorker};
 
 use crate::model::Trace;
 

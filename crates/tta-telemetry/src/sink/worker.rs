@@ -15,8 +15,8 @@ use crate::model::Trace;
 use crate::overhead::Overhead;
 use crate::redaction::Redactor;
 
-/// How long the background waits for a crowded queue.
-const PACE: Duration = Duration::from_millis(250);
+/// How long the background waits for a crowded queue, unless the engine ends.
+pub(crate) const PACE: Duration = Duration::from_millis(250);
 
 /// What a sink has done so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -84,8 +84,8 @@ struct State {
     threaded: bool,
     /// Batches the sink has returned from.
     batches: u64,
-    /// The number of batches at which waiting for the sink was in vain.
-    stalled_at: Option<u64>,
+    /// The number of batches at which waiting for the sink was in vain, and for how long.
+    stalled_at: Option<(u64, Duration)>,
     last_error: Option<String>,
 }
 
@@ -144,21 +144,23 @@ impl SinkWorker {
     }
 
     /// Gives a sink that keeps up the time to do so while a burst of traces is handed over: waits
-    /// for room in a crowded queue, at most [`PACE`], and not again before the sink has moved. For
-    /// the background only; what waits meanwhile is bounded by `live_bytes`.
-    pub(crate) fn pace(&self) {
+    /// for room in a crowded queue, at most for `patience`, and not again before the sink has moved,
+    /// unless for longer. For the background only; what waits meanwhile is bounded by `live_bytes`.
+    pub(crate) fn pace(&self, patience: Duration) {
         let mut state = self.0.state();
         let at = state.batches;
-        if !state.threaded || state.finished || !state.queue.is_crowded() || state.stalled_at == Some(at) {
+        let is_stalled = state.stalled_at.is_some_and(|(stalled, waited)| stalled == at && waited >= patience);
+        if !state.threaded || state.finished || !state.queue.is_crowded() || is_stalled {
             return;
         }
         self.0.changed.notify_all();
-        let deadline = Deadline::after(PACE);
+        let deadline = Deadline::after(patience);
         while state.queue.is_crowded() && !deadline.remaining().is_zero() {
             state = self.0.changed.wait_timeout(state, deadline.remaining()).unwrap_or_else(PoisonError::into_inner).0;
         }
-        if state.batches == at {
-            state.stalled_at = Some(at);
+        // There may be room although no batch is done: one has just been taken.
+        if state.batches == at && state.queue.is_crowded() {
+            state.stalled_at = Some((at, patience));
         }
     }
 
