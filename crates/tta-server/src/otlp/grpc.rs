@@ -52,7 +52,7 @@ async fn traces(State(receiver): State<OtlpReceiver>, request: Request) -> Respo
     let Ok(_turn) = receiver.turn().await else { return answer(status(&ended())) };
     let request = Request::from_parts(parts, Body::from(body));
     let mut grpc = Grpc::new(Raw).accept_compressed(CompressionEncoding::Gzip).max_decoding_message_size(MESSAGE_BYTES);
-    grpc.unary(Traces(receiver), request).await.map(Body::new)
+    grpc.unary(Traces(receiver.clone()), request).await.map(Body::new)
 }
 
 struct Traces(OtlpReceiver);
