@@ -1,4 +1,8 @@
 //! OTLP over gRPC.
+//!
+//! Messages are compressed one by one, within the body, where no limit of bodies sees it. So a body is
+//! held as it was sent until it is its turn to be read; only then is it decompressed. Those that wait
+//! take what was sent, however small a bomb may be.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -14,10 +18,12 @@ use tonic::{Code, Status};
 use tta_otlp::ErrorReply;
 
 use super::raw::Raw;
-use super::{Encoding, OtlpReceiver};
+use super::{Encoding, OtlpReceiver, ended};
 
 /// Bytes of a message, before and after its own decompression, which gRPC does within the body.
 const MESSAGE_BYTES: usize = 32 << 20;
+/// Bytes of a body, where nothing before this is stricter: a message that gzip could not make smaller.
+const BODY_BYTES: usize = MESSAGE_BYTES + (64 << 10);
 const TRACES: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
 const METRICS: &str = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
 const LOGS: &str = "/opentelemetry.proto.collector.logs.v1.LogsService/Export";
@@ -31,12 +37,22 @@ pub(super) fn router(receiver: OtlpReceiver) -> Router {
 }
 
 fn refusal(message: &'static str) -> Response {
-    Status::unimplemented(message).into_http::<tonic::body::Body>().map(Body::new)
+    answer(Status::unimplemented(message))
+}
+
+fn answer(status: Status) -> Response {
+    status.into_http::<tonic::body::Body>().map(Body::new)
 }
 
 async fn traces(State(receiver): State<OtlpReceiver>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let Ok(body) = axum::body::to_bytes(body, BODY_BYTES).await else {
+        return answer(Status::resource_exhausted(format!("the body is cut off, or has more than {BODY_BYTES} bytes")));
+    };
+    let Ok(_turn) = receiver.turn().await else { return answer(status(&ended())) };
+    let request = Request::from_parts(parts, Body::from(body));
     let mut grpc = Grpc::new(Raw).accept_compressed(CompressionEncoding::Gzip).max_decoding_message_size(MESSAGE_BYTES);
-    grpc.unary(Traces(receiver), request).await.map(Body::new)
+    grpc.unary(Traces(receiver.clone()), request).await.map(Body::new)
 }
 
 struct Traces(OtlpReceiver);
@@ -48,7 +64,7 @@ impl UnaryService<Bytes> for Traces {
     fn call(&mut self, request: tonic::Request<Bytes>) -> Self::Future {
         let receiver = self.0.clone();
         Box::pin(async move {
-            let reply = receiver.take(request.into_inner(), Encoding::Protobuf).await;
+            let reply = receiver.read(request.into_inner(), Encoding::Protobuf).await;
             reply.map(|reply| tonic::Response::new(reply.to_protobuf())).map_err(|error| status(&error))
         })
     }
@@ -71,5 +87,24 @@ mod tests {
         let status = status(&error);
         assert_eq!((status.code(), status.message()), (Code::Unavailable, "later"));
         assert_eq!(ErrorReply::from_protobuf(status.details()).unwrap(), error);
+    }
+
+    #[tokio::test]
+    async fn a_message_is_not_decompressed_before_its_turn() {
+        let telemetry = tta_telemetry::Telemetry::builder().build().unwrap();
+        let receiver = OtlpReceiver::new(&telemetry).unwrap();
+        let places = u32::try_from(receiver.0.readers.available_permits()).unwrap();
+        let others = receiver.0.readers.acquire_many(places).await.unwrap();
+        // No gzip at all, which decompressing it would say at once.
+        let request = Request::post(TRACES).header("grpc-encoding", "gzip").body(Body::from("\u{1}\0\0\0\u{1}x"));
+        let mut reply = std::pin::pin!(traces(State(receiver.clone()), request.unwrap()));
+        for _ in 0..100 {
+            let polled = std::future::poll_fn(|cx| std::task::Poll::Ready(reply.as_mut().poll(cx))).await;
+            assert!(polled.is_pending());
+            tokio::task::yield_now().await;
+        }
+        drop(others);
+        let headers = reply.await.headers().clone();
+        assert_ne!(Status::from_header_map(&headers).unwrap().code(), Code::Ok);
     }
 }

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Bytes;
-use tokio::sync::Semaphore;
+use tokio::sync::{AcquireError, Semaphore, SemaphorePermit};
 use tta_otlp::{ErrorReply, ExportReply, OtlpCodec, OtlpLimits, ReplyCode, decode_json, decode_protobuf};
 use tta_telemetry::receive::{ReceiveLimits, Receiver, ReceiverStatus, SpanHead};
 use tta_telemetry::{LimitError, Source, Telemetry};
@@ -95,18 +95,31 @@ impl OtlpReceiver {
         self.0.receiver.status()
     }
 
-    /// Reads a request and gives its spans to the engine.
+    /// Waits until a request may be read.
+    async fn turn(&self) -> Result<SemaphorePermit<'_>, AcquireError> {
+        self.0.readers.acquire().await
+    }
+
+    /// Reads a request, when it is its turn.
+    async fn take(&self, body: Bytes, encoding: Encoding) -> Result<ExportReply, ErrorReply> {
+        let _turn = self.turn().await.map_err(|_| ended())?;
+        self.read(body, encoding).await
+    }
+
+    /// Reads a request whose turn it is, and gives its spans to the engine.
     ///
     /// # Cancel safety
     /// Once begun it is read to its end, also when the future is dropped.
-    async fn take(&self, body: Bytes, encoding: Encoding) -> Result<ExportReply, ErrorReply> {
-        let ended = || ErrorReply::new(ReplyCode::Unavailable, "this engine has ended");
-        let _place = self.0.readers.acquire().await.map_err(|_| ended())?;
+    async fn read(&self, body: Bytes, encoding: Encoding) -> Result<ExportReply, ErrorReply> {
         let shared = Arc::clone(&self.0);
         let reading = tokio::task::spawn_blocking(move || shared.read(&body, encoding));
         // A panic of our own must not look like the sender's fault, or be sent again for ever.
         reading.await.unwrap_or_else(|_| Err(ErrorReply::new(ReplyCode::Internal, "the request could not be read")))
     }
+}
+
+fn ended() -> ErrorReply {
+    ErrorReply::new(ReplyCode::Unavailable, "this engine has ended")
 }
 
 impl Shared {
@@ -127,8 +140,7 @@ impl Shared {
         }?;
         let over_limit = over_limit.get();
         if self.receiver.status().after_end > before {
-            let ended = ErrorReply::new(ReplyCode::Unavailable, "this engine has ended");
-            return Err(ended.retry_after(std::time::Duration::from_secs(5)));
+            return Err(ended().retry_after(std::time::Duration::from_secs(5)));
         }
         let mut reply = ExportReply::of(&outcome);
         if over_limit > 0 {

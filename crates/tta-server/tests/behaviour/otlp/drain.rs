@@ -128,7 +128,7 @@ async fn a_sender_that_sends_no_more_does_not_keep_the_rest_from_being_flushed()
     let mut bytes = Vec::new();
     sender.read_to_end(&mut bytes).await.unwrap();
     assert_eq!(read(&bytes).status, 200);
-    let report = running.shutdown(SHORT * 30).await;
+    let report = running.shutdown(SHORT * 45).await;
     assert!(!report.senders_answered && report.engine.complete, "{report:?}");
     assert_eq!(telemetry.trace_store().unwrap().status().traces, 1);
 }
