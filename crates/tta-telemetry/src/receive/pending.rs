@@ -86,8 +86,7 @@ impl Pending {
             self.root = Some(Root { span_id: head.span_id, service, duration_ns: head.duration_ns });
         }
         if !head.trace_state.is_empty() && (is_root || (self.threshold.is_none() && self.randomness.is_none())) {
-            self.read_trace_state(head.trace_state);
-            self.is_said_by_root = is_root;
+            self.is_said_by_root |= self.read_trace_state(head.trace_state) && is_root;
         }
         let number = self.number(source);
         self.push(number, bytes);
@@ -159,13 +158,14 @@ impl Pending {
         self.over_span_limit
     }
 
-    fn read_trace_state(&mut self, list: &str) {
+    /// Whether it says anything.
+    fn read_trace_state(&mut self, list: &str) -> bool {
         // The `ot` member alone matters here; the whole goes on with the span.
         let state = list.split(',').find_map(|member| member.trim().strip_prefix("ot="));
-        if let Some(state) = state.and_then(OtelState::parse) {
-            self.randomness = state.randomness();
-            self.threshold = state.threshold();
-        }
+        let Some(state) = state.and_then(OtelState::parse) else { return false };
+        self.randomness = state.randomness();
+        self.threshold = state.threshold();
+        true
     }
 
     /// The latest first: spans of one request follow each other.
