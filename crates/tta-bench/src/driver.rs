@@ -3,6 +3,7 @@
 //! Does not measure anything itself.
 
 use crate::arguments::Arguments;
+use crate::ingest;
 use crate::jobs::{Job, groups};
 use crate::measurement::Measurement;
 use crate::redis;
@@ -33,13 +34,14 @@ pub(crate) fn drive(arguments: &Arguments) -> anyhow::Result<()> {
         }
     }
     let redis = redis::measure(arguments, &runners.glibc)?;
+    let ingest = ingest::measure(arguments, &runners.glibc)?;
     let scrape = scrape::measure(arguments, &runners)?;
-    let is_any = !measured.is_empty() || redis.is_some() || scrape.is_some();
+    let is_any = !measured.is_empty() || redis.is_some() || ingest.is_some() || scrape.is_some();
     anyhow::ensure!(is_any, "no case has {:?} in its name", arguments.filter);
     rounds::measure_strays_again(arguments, &runners, &mut measured)?;
 
     let outcomes: Vec<_> = measured.into_iter().flat_map(|group| group.outcomes).collect();
-    let text = report::render(arguments, &outcomes, scrape.as_ref(), redis.as_ref());
+    let text = report::render(arguments, &outcomes, scrape.as_ref(), redis.as_ref(), ingest.as_ref());
     write!(std::io::stdout().lock(), "{text}")?;
     if arguments.write || arguments.is_full() {
         let path = report_path();

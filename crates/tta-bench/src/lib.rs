@@ -24,6 +24,7 @@ mod distance;
 mod driver;
 mod durations;
 mod gate;
+mod ingest;
 mod jobs;
 mod machine;
 mod measurement;
@@ -72,6 +73,8 @@ pub fn main(count: Option<fn() -> AllocationCount>) -> anyhow::Result<()> {
     };
     let plan = Plan { bursts: arguments.bursts(), count };
     if let Some(case) = redis::find(name) {
+        print(&arguments, name, &case.run(&plan)?)
+    } else if let Some(case) = ingest::find(name) {
         print(&arguments, name, &case.run(&plan)?)
     } else if let Some(case) = scrape::find(name) {
         print(&arguments, name, &case.run(&plan)?)

@@ -3,6 +3,7 @@
 use crate::arguments::Arguments;
 use crate::case::{Fate, Shape, SpanCase};
 use crate::distance::are_alike;
+use crate::ingest;
 use crate::jobs::{FAMILIES, Job};
 use crate::machine;
 use crate::measurement::{Measurement, median};
@@ -52,6 +53,7 @@ pub(crate) fn render(
     outcomes: &[Outcome],
     scrape: Option<&scrape::Outcome>,
     redis: Option<&redis::Outcome>,
+    ingest: Option<&ingest::Outcome>,
 ) -> String {
     let mut text = String::from("# Performance\n\n");
     text += &wrap("", &format!("{}. {}.", machine::date(), machine::describe()));
@@ -85,6 +87,7 @@ pub(crate) fn render(
     }
     text += &scrape.map_or_else(String::new, scrape::render);
     text += &redis.map_or_else(String::new, redis::render);
+    text += &ingest.map_or_else(String::new, ingest::render);
     text
 }
 

@@ -17,6 +17,7 @@ use tta_telemetry::{
 const ROUNDS: usize = 10;
 const TRACES: u64 = 20_000;
 const SPANS: u64 = 10;
+const REQUEST_TRACES: u64 = 51;
 /// As a service has them.
 const OPERATIONS: [&str; 8] = ["GET /cart", "POST /cart", "charge", "quote", "ship", "list", "convert", "email"];
 
@@ -40,7 +41,12 @@ fn source() -> Arc<Source> {
 fn round(telemetry: &Telemetry, receiver: &Receiver, time: &ManualClock, first: u64) -> f64 {
     let (source, bytes) = (source(), [b'x'; 300]);
     let start = Instant::now();
+    // As many to a request as a sender puts into one.
+    let mut intake = receiver.intake();
     for trace in first..first + TRACES {
+        if trace % REQUEST_TRACES == 0 {
+            intake = receiver.intake();
+        }
         for span in 1..=SPANS {
             let head = SpanHead {
                 trace_id: TraceId::new(u128::from(trace) << 64 | u128::from(trace)).expect("it is not zero"),
@@ -55,9 +61,10 @@ fn round(telemetry: &Telemetry, receiver: &Receiver, time: &ManualClock, first: 
                 trace_state: "",
                 cost: None,
             };
-            receiver.receive(&source, &head, &bytes);
+            intake.receive(&source, &head, &bytes);
         }
     }
+    intake.finish();
     time.advance(Duration::from_secs(10));
     let _ = telemetry.flush_blocking(Duration::from_secs(5));
     start.elapsed().as_nanos() as f64 / (TRACES * SPANS) as f64

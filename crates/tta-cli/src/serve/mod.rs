@@ -15,10 +15,10 @@ use tta::Telemetry;
 use tta::host::{ConfigReload, ConfigSource, ConfigWatch, ReloadOutcome, TraceFileSink};
 use tta::server::{ConfigApi, ExportInfo, OtlpReceiver, RunningServices, Services, ServicesReport};
 use tta::telemetry::Clock;
+use tta::telemetry::SinkStatus;
 use tta::telemetry::config::Config;
 use tta::telemetry::receive::ReceiveLimits;
 use tta::telemetry::store::MemoryTraceStore;
-use tta::telemetry::{HealthComponent, SinkStatus};
 
 use crate::args::Serve;
 use crate::config_command;

@@ -24,6 +24,8 @@ use crate::wire::{Fields, WireError, WireProblem};
 pub use codec::OtlpCodec;
 use source::{ResourceParts, ScopeParts};
 
+/// For how many spans room is made at once: less than half of what is held for each.
+const USUAL_SPAN_BYTES: usize = 512;
 /// Reasons that are kept of all for which spans were refused.
 const MOST_REASONS: usize = 3;
 
@@ -104,6 +106,7 @@ pub fn decode_protobuf<'a>(
     mut each: impl FnMut(&Arc<Source>, &SpanHead<'a>, &'a [u8]),
 ) -> Result<Outcome, ProtobufError> {
     let mut reading = Reading::new(limits);
+    reading.spans.reserve((body.len() / USUAL_SPAN_BYTES).min(limits.spans_per_request));
     reading.request(body).map_err(|error| ProtobufError::of(error, body, "ExportTraceServiceRequest"))?;
     for span in &reading.spans {
         if let Some(source) = reading.sources.get(span.source) {

@@ -12,14 +12,13 @@ mod grpc;
 mod http;
 mod raw;
 
-use std::cell::Cell;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Bytes;
 use tokio::sync::{AcquireError, Semaphore, SemaphorePermit};
 use tta_otlp::{ErrorReply, ExportReply, OtlpCodec, OtlpLimits, ReplyCode, decode_json, decode_protobuf};
-use tta_telemetry::receive::{ReceiveLimits, Receiver, ReceiverStatus, SpanHead};
+use tta_telemetry::receive::{ReceiveLimits, Receiver, ReceiverStatus, Refused, SpanHead};
 use tta_telemetry::{LimitError, Source, Telemetry};
 
 /// Takes spans of other processes for an engine.
@@ -128,18 +127,15 @@ impl Shared {
             let message = "this engine records nothing: `enabled` is false";
             return Err(ErrorReply::new(ReplyCode::Unimplemented, message));
         }
-        let before = self.receiver.status().after_end;
-        let over_limit = Cell::new(0_u64);
-        let take = |source: &Arc<Source>, head: &SpanHead<'_>, bytes: &[u8]| {
-            over_limit.set(over_limit.get() + u64::from(!self.receiver.receive(source, head, bytes)));
-        };
+        let mut intake = self.receiver.intake();
+        let take = |source: &Arc<Source>, head: &SpanHead<'_>, bytes: &[u8]| intake.receive(source, head, bytes);
         let invalid = |message: String| ErrorReply::new(ReplyCode::InvalidArgument, message);
         let outcome = match encoding {
             Encoding::Protobuf => decode_protobuf(body, &self.limits, take).map_err(|error| invalid(error.to_string())),
             Encoding::Json => decode_json(body, &self.limits, take).map_err(|error| invalid(error.to_string())),
         }?;
-        let over_limit = over_limit.get();
-        if self.receiver.status().after_end > before {
+        let Refused { over_span_limit: over_limit, after_end } = intake.finish();
+        if after_end > 0 {
             return Err(ended().retry_after(std::time::Duration::from_secs(5)));
         }
         let mut reply = ExportReply::of(&outcome);

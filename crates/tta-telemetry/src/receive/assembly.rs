@@ -8,18 +8,20 @@
 //! whose root has come (they are in the first list, too, and passed over there), and spans that
 //! follow an earlier decision.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
 
 use super::pending::Pending;
 use super::remembered::Remembered;
-use super::{ReceiveLimits, ReceiverStatus, SpanCodec, SpanHead};
+use super::{ReceiveLimits, ReceiverStatus, SpanCodec};
 use crate::clock::{Clock, Ticks};
 use crate::id::TraceId;
 use crate::metrics::ShardedCounter;
-use crate::model::{Source, StatusCode};
 use crate::sampling::TailDecision;
 
 const SHARDS: usize = 16;
@@ -46,10 +48,28 @@ pub(super) struct Counters {
     pub(super) undecodable: ShardedCounter,
 }
 
+/// Spans of one trace that came one after the other, and are added together: one look-up, one lock and
+/// one buffer that is as large as it has to be.
+#[derive(Debug)]
+pub(super) struct Gathered {
+    pub(super) trace: Pending,
+    /// Failed ones among them.
+    pub(super) errors: u32,
+    /// When the first of them came.
+    pub(super) now: Ticks,
+}
+
+impl Gathered {
+    /// Spans, those beyond the limit included.
+    pub(super) fn all(&self) -> u32 {
+        self.trace.spans().saturating_add(self.trace.over_span_limit())
+    }
+}
+
 /// The traces of one receiver.
 pub(crate) struct Assembly {
     pub(super) codec: Box<dyn SpanCodec>,
-    limits: ReceiveLimits,
+    pub(super) limits: ReceiveLimits,
     clock: Clock,
     start: Ticks,
     shards: Vec<Mutex<Shard>>,
@@ -98,33 +118,43 @@ impl Assembly {
         }
     }
 
-    /// Adds a span to its trace. What has to make room for it is to be decided about by the caller.
-    pub(super) fn add(&self, source: &Arc<Source>, head: &SpanHead<'_>, bytes: &[u8]) -> (bool, Vec<Pending>) {
-        let Some(mut shard) = self.shard(head.trace_id) else { return (false, Vec::new()) };
-        let now_ns = self.now_ns();
-        let (is_new, decided) = match shard.pending.get(&head.trace_id) {
-            Some(pending) => (false, pending.decided),
-            None => (true, shard.remembered.get(head.trace_id)),
-        };
+    /// Adds spans of one trace to those that are there: how many were taken, and what has to make room
+    /// for them, which is to be decided about by the caller. What was gathered is to be cleared.
+    pub(super) fn add(&self, gathered: &mut Gathered) -> (u32, Vec<Pending>) {
+        let trace_id = gathered.trace.trace_id;
+        let Some(mut shard) = self.shard(trace_id) else { return (0, Vec::new()) };
+        let now_ns = self.clock.nanos_between(self.start, gathered.now);
+        let known = shard.pending.get(&trace_id).map(|pending| pending.decided);
+        let decided = known.unwrap_or_else(|| shard.remembered.get(trace_id));
         if let Some(decided) = decided
-            && !self.note_late(head, &decided)
+            && !self.note_late(gathered, &decided)
         {
-            return (true, Vec::new());
+            return (gathered.all(), Vec::new());
         }
-        let serial = self.serials.fetch_add(u64::from(is_new), Ordering::Relaxed);
         let Shard { pending, rootless, rooted, late, .. } = &mut *shard;
-        let trace = pending.entry(head.trace_id).or_insert_with(|| Pending::new(head.trace_id, serial, decided));
-        let (had_root, held) = (trace.has_root(), if is_new { 0 } else { trace.held_bytes() });
-        let is_taken = trace.add(source, head, bytes, self.limits.spans_per_trace);
+        let (had_root, held, is_taken);
+        let trace = match pending.entry(trace_id) {
+            Entry::Occupied(entry) => {
+                let trace = entry.into_mut();
+                (had_root, held) = (trace.has_root(), trace.held_bytes());
+                is_taken = trace.append(&mut gathered.trace, self.limits.spans_per_trace);
+                trace
+            }
+            Entry::Vacant(entry) => {
+                (had_root, held, is_taken) = (false, 0, gathered.trace.spans());
+                let serial = self.serials.fetch_add(1, Ordering::Relaxed);
+                entry.insert(gathered.trace.settle(serial, decided))
+            }
+        };
         let more = trace.held_bytes().saturating_sub(held);
         let due = |wait: Duration| {
             let wait_ns = u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX);
-            Due { at_ns: now_ns.saturating_add(wait_ns), trace_id: head.trace_id, serial: trace.serial }
+            Due { at_ns: now_ns.saturating_add(wait_ns), trace_id, serial: trace.serial }
         };
-        match (decided.is_some(), is_new) {
+        match (decided.is_some(), known.is_none()) {
             (true, true) => late.push_back(due(LATE_WAIT)),
             (true, false) => {}
-            (false, _) => {
+            (false, is_new) => {
                 if is_new {
                     rootless.push_back(due(self.limits.rootless_wait));
                 }
@@ -133,21 +163,21 @@ impl Assembly {
                 }
             }
         }
-        let counter = if is_taken { &self.counters.spans } else { &self.counters.over_span_limit };
-        counter.add(1);
+        self.counters.spans.add(is_taken.into());
+        self.counters.over_span_limit.add((gathered.all() - is_taken).into());
         let all = self.bytes.fetch_add(more, Ordering::Relaxed) + more;
         let victims = if all > self.limits.live_bytes { self.make_room(&mut shard) } else { Vec::new() };
         (is_taken, victims)
     }
 
-    /// Counts a span that comes after the decision; whether it is to follow it to the sinks.
-    fn note_late(&self, head: &SpanHead<'_>, decided: &TailDecision) -> bool {
+    /// Counts spans that come after the decision; whether they are to follow it to the sinks.
+    fn note_late(&self, gathered: &Gathered, decided: &TailDecision) -> bool {
         let keep = decided.decision.keep;
         let counter = if keep { &self.counters.late_kept } else { &self.counters.late_dropped };
-        counter.add(1);
+        counter.add(gathered.all().into());
         if !keep {
-            self.counters.spans.add(1);
-            self.counters.missed_errors.add(u64::from(head.status == StatusCode::Error));
+            self.counters.spans.add(gathered.all().into());
+            self.counters.missed_errors.add(gathered.errors.into());
         }
         keep
     }

@@ -105,7 +105,7 @@ mod remembered;
 pub(crate) use assembly::Assembly;
 pub use limits::ReceiveLimits;
 #[cfg(feature = "record")]
-pub use receiver::Receiver;
+pub use receiver::{Intake, Receiver};
 #[cfg(not(feature = "record"))]
-pub use receiver_off::Receiver;
-pub use status::ReceiverStatus;
+pub use receiver_off::{Intake, Receiver};
+pub use status::{ReceiverStatus, Refused};

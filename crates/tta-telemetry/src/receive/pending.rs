@@ -25,6 +25,7 @@ pub(super) struct Pending {
     /// What the sender says about sampling: its root, or the first span that says something.
     threshold: Option<Threshold>,
     randomness: Option<Randomness>,
+    is_said_by_root: bool,
     sources: Vec<Arc<Source>>,
     /// The part of the sources' memory that is this trace's.
     source_bytes: usize,
@@ -60,6 +61,7 @@ impl Pending {
             last_end_unix_ns: 0,
             threshold: None,
             randomness: None,
+            is_said_by_root: false,
             sources: Vec::new(),
             source_bytes: 0,
             spans: 0,
@@ -84,23 +86,86 @@ impl Pending {
             self.root = Some(Root { span_id: head.span_id, service, duration_ns: head.duration_ns });
         }
         if !head.trace_state.is_empty() && (is_root || (self.threshold.is_none() && self.randomness.is_none())) {
-            self.read_trace_state(head.trace_state);
+            self.is_said_by_root |= self.read_trace_state(head.trace_state) && is_root;
         }
         let number = self.number(source);
-        self.bytes.extend_from_slice(&number.to_le_bytes());
-        self.bytes.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
-        self.bytes.extend_from_slice(bytes);
-        self.spans += 1;
+        self.push(number, bytes);
         true
     }
 
-    fn read_trace_state(&mut self, list: &str) {
+    fn push(&mut self, source: u32, bytes: &[u8]) {
+        self.bytes.extend_from_slice(&source.to_le_bytes());
+        self.bytes.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
+        self.bytes.extend_from_slice(bytes);
+        self.spans += 1;
+    }
+
+    /// What was gathered here as a trace of its own, in buffers that are no larger than it. This one
+    /// keeps its buffers and is to be [cleared](Self::clear).
+    pub(super) fn settle(&mut self, serial: u64, decided: Option<TailDecision>) -> Self {
+        Self {
+            trace_id: self.trace_id,
+            serial,
+            root: self.root.take(),
+            sources: self.sources.clone(),
+            bytes: self.bytes.clone(),
+            decided,
+            ..*self
+        }
+    }
+
+    /// Nothing of this trace, in buffers that are there already.
+    pub(super) fn clear(&mut self, trace_id: TraceId) {
+        let (mut sources, mut bytes) = (std::mem::take(&mut self.sources), std::mem::take(&mut self.bytes));
+        sources.clear();
+        bytes.clear();
+        *self = Self { sources, bytes, ..Self::new(trace_id, 0, None) };
+    }
+
+    /// Adds what was gathered of the same trace meanwhile, as far as there may be so many spans; how
+    /// many were taken.
+    pub(super) fn append(&mut self, more: &mut Self, most_spans: u32) -> u32 {
+        self.has_error |= more.has_error;
+        let room = most_spans.saturating_sub(self.spans).min(more.spans);
+        let refused = (more.spans - room).saturating_add(more.over_span_limit);
+        self.over_span_limit = self.over_span_limit.saturating_add(refused);
+        if room == 0 {
+            return 0;
+        }
+        self.first_start_unix_ns = self.first_start_unix_ns.min(more.first_start_unix_ns);
+        self.last_end_unix_ns = self.last_end_unix_ns.max(more.last_end_unix_ns);
+        let says_nothing = self.threshold.is_none() && self.randomness.is_none();
+        if says_nothing || (more.is_said_by_root && self.root.is_none()) {
+            (self.threshold, self.randomness) = (more.threshold, more.randomness);
+        }
+        if self.root.is_none() {
+            self.root = more.root.take();
+        }
+        let numbers: Vec<u32> = more.sources.iter().map(|source| self.number(source)).collect();
+        for (source, bytes) in Encoded(&more.bytes).take(room as usize) {
+            self.push(numbers.get(source as usize).copied().unwrap_or(source), bytes);
+        }
+        room
+    }
+
+    /// Spans that were gathered.
+    pub(super) fn spans(&self) -> u32 {
+        self.spans
+    }
+
+    /// Spans that were refused because there were as many as may be.
+    pub(super) fn over_span_limit(&self) -> u32 {
+        self.over_span_limit
+    }
+
+    /// Whether it says anything.
+    fn read_trace_state(&mut self, list: &str) -> bool {
         // The `ot` member alone matters here; the whole goes on with the span.
         let state = list.split(',').find_map(|member| member.trim().strip_prefix("ot="));
-        if let Some(state) = state.and_then(OtelState::parse) {
-            self.randomness = state.randomness();
-            self.threshold = state.threshold();
-        }
+        let Some(state) = state.and_then(OtelState::parse) else { return false };
+        self.randomness = state.randomness();
+        self.threshold = state.threshold();
+        true
     }
 
     /// The latest first: spans of one request follow each other.

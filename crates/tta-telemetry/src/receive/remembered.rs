@@ -1,6 +1,6 @@
 //! What was decided about the latest traces, for spans that come later.
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
 
 use crate::id::TraceId;
 use crate::sampling::TailDecision;

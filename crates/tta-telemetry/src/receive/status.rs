@@ -1,5 +1,14 @@
 //! What receiving has done so far.
 
+/// How many spans of one [`Intake`](super::Intake) were refused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Refused {
+    /// Because their trace had [`spans_per_trace`](super::ReceiveLimits) already.
+    pub over_span_limit: u64,
+    /// Because the engine has ended.
+    pub after_end: u64,
+}
+
 /// What a [`Receiver`](super::Receiver) has done so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ReceiverStatus {

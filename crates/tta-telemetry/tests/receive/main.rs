@@ -5,4 +5,5 @@
 mod assembly;
 mod bounds;
 mod decisions;
+mod intake;
 mod support;

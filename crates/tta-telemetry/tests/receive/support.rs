@@ -84,20 +84,7 @@ impl Lab {
     }
 
     pub(crate) fn send_bytes(&self, source: &Arc<Source>, sent: Sent, bytes: &[u8]) -> bool {
-        let head = SpanHead {
-            trace_id: TraceId::new(sent.trace).unwrap(),
-            span_id: SpanId::new(sent.span).unwrap(),
-            parent_span_id: SpanId::new(sent.parent),
-            name: "op",
-            kind: SpanKind::Server,
-            start_unix_ns: sent.span,
-            duration_ns: sent.ms * 1_000_000,
-            status: if sent.failed { StatusCode::Error } else { StatusCode::Unset },
-            error_type: "",
-            trace_state: sent.state,
-            cost: None,
-        };
-        self.receiver.receive(source, &head, bytes)
+        self.receiver.receive(source, &head(sent), bytes)
     }
 
     /// Lets time pass; what was decided and kept meanwhile.
@@ -106,6 +93,22 @@ impl Lab {
         let report = self.telemetry.flush_blocking(Duration::from_secs(5));
         assert!(report.complete);
         self.sink.take()
+    }
+}
+
+pub(crate) fn head(sent: Sent) -> SpanHead<'static> {
+    SpanHead {
+        trace_id: TraceId::new(sent.trace).unwrap(),
+        span_id: SpanId::new(sent.span).unwrap(),
+        parent_span_id: SpanId::new(sent.parent),
+        name: "op",
+        kind: SpanKind::Server,
+        start_unix_ns: sent.span,
+        duration_ns: sent.ms * 1_000_000,
+        status: if sent.failed { StatusCode::Error } else { StatusCode::Unset },
+        error_type: "",
+        trace_state: sent.state,
+        cost: None,
     }
 }
 
