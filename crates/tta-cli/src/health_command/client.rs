@@ -56,7 +56,8 @@ impl Target {
         };
         let authority = uri.authority().filter(|authority| !authority.as_str().contains('@')).ok_or_else(refused)?;
         let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
-        let has_odd_port = authority.port().is_some() && authority.port_u16().is_none();
+        // A port that is none is not told apart from none by every version of the parser.
+        let has_odd_port = authority.as_str().len() > authority.host().len() && authority.port_u16().is_none();
         if host.is_empty() || has_odd_port || uri.query().is_some() {
             return Err(refused());
         }

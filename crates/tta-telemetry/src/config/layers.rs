@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::contradictions;
 use super::fields::{FIELDS, field};
-use super::names::{is_table, near};
+use super::names::{is_table, names, near};
 use super::presets::Preset;
 use super::problem::{ConfigError, ConfigProblem};
 use super::said::{Lines, Source, Sources};
@@ -290,9 +290,8 @@ impl Layer<'_> {
             }
             // A table is set back with all that is in it.
             Value::Null if !path.is_empty() => {
-                super::names::names().filter(|known| is_table(known)).for_each(|known| {
-                    self.apply(known, &Value::Null, depth + 1);
-                })
+                let is_below = |known: &&str| known.strip_prefix(path).is_some_and(|rest| rest.starts_with('.'));
+                names().filter(is_below).for_each(|known| self.apply(known, &Value::Null, depth + 1));
             }
             other => {
                 self.problems.push(ConfigProblem::value(self.source, path, &other.to_string(), "a table"));
