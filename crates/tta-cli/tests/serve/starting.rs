@@ -37,8 +37,10 @@ fn all_that_is_wrong_with_a_file_is_said_at_once() {
     let ended = settings.with(&["--config", "wrong.toml"]).fails();
     let (code, lines) = code_and_lines(&ended);
     assert_eq!((code, lines.len(), lines[0]), (Some(1), 4, "error: 3 problems in the configuration:"));
-    for (line, field) in lines[1..].iter().zip(["server.address", "server.adress", "tracing.decision_wait_seconds"]) {
-        assert!(line.starts_with(&format!("wrong.toml: `{field}` is ")), "{line}");
+    for (line, (number, field)) in
+        lines[1..].iter().zip([(4, "server.address"), (5, "server.adress"), (2, "tracing.decision_wait_seconds")])
+    {
+        assert!(line.starts_with(&format!("wrong.toml:{number}: `{field}` is ")), "{line}");
     }
 }
 

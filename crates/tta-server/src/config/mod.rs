@@ -210,7 +210,7 @@ async fn show(State(api): State<ConfigApi>) -> Response {
 /// Changes the configuration: all of the patch, or nothing.
 #[utoipa::path(
     patch, path = "/api/v1/config", tag = "config",
-    params(("If-Match" = Option<String>, Header, description = "Changes it only if it still is this one.")),
+    params(("If-Match" = Option<String>, Header, nullable = false, pattern = r#"^(\*|(W/)?"[!#-~]{0,60}")$"#, description = "Changes it only if it still is this one.")),
     request_body(
         description = "A JSON merge patch (RFC 7396). `null` sets a field back to what file, environment and preset say.",
         content((Object = "application/merge-patch+json"), (Object = "application/json"))

@@ -47,14 +47,14 @@ pub(super) struct InvalidConfig {
     status: u16,
     detail: String,
     /// At most 100.
-    problems: Vec<Problem>,
+    problems: Vec<FieldProblem>,
     /// Problems beyond these.
     more_problems: u64,
 }
 
 /// One thing that is wrong.
 #[derive(Debug, Serialize, ToSchema)]
-struct Problem {
+struct FieldProblem {
     /// The field.
     path: String,
     /// What was given, cut at 80 characters; null when there is no such field.
@@ -67,7 +67,7 @@ struct Problem {
     message: String,
 }
 
-impl From<&ConfigProblem> for Problem {
+impl From<&ConfigProblem> for FieldProblem {
     fn from(problem: &ConfigProblem) -> Self {
         Self {
             path: problem.path.clone(),
@@ -88,7 +88,7 @@ impl From<&ConfigError> for InvalidConfig {
             title: status.canonical_reason().unwrap_or_default(),
             status: status.as_u16(),
             detail: format!("{what} in the patch; nothing was changed"),
-            problems: error.problems.iter().take(MOST_PROBLEMS).map(Problem::from).collect(),
+            problems: error.problems.iter().take(MOST_PROBLEMS).map(FieldProblem::from).collect(),
             more_problems: count.saturating_sub(MOST_PROBLEMS) as u64,
         }
     }
