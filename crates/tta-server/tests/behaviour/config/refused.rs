@@ -41,7 +41,7 @@ async fn fields_that_do_not_fit_together_are_refused_as_a_whole() {
     let (status, body) = lab.patch(json!({ "tracing": { "sampling": { "adaptive_min_rate": 0.9 } } })).await;
     let listed = problems(&body);
     assert_eq!((status, listed[0][0], lab.config()), (422, Some("tracing.sampling.adaptive_min_rate"), file()));
-    assert_eq!(listed[0][2], Some("at most `adaptive_max_rate`, which is 0.2"));
+    assert_eq!(listed[0][2], Some("at most `tracing.sampling.adaptive_max_rate`, which is 0.2 (in effect)"));
 }
 
 #[tokio::test]
