@@ -22,10 +22,9 @@ pub(super) struct Pending {
     has_error: bool,
     first_start_unix_ns: u64,
     last_end_unix_ns: u64,
-    /// What the sender says about sampling: its root, or the first span that says something.
+    /// What the sender says about sampling, by the first span that says something.
     threshold: Option<Threshold>,
     randomness: Option<Randomness>,
-    is_said_by_root: bool,
     sources: Vec<Arc<Source>>,
     /// The part of the sources' memory that is this trace's.
     source_bytes: usize,
@@ -61,7 +60,6 @@ impl Pending {
             last_end_unix_ns: 0,
             threshold: None,
             randomness: None,
-            is_said_by_root: false,
             sources: Vec::new(),
             source_bytes: 0,
             spans: 0,
@@ -85,8 +83,9 @@ impl Pending {
             let service = source.resource.service.clone();
             self.root = Some(Root { span_id: head.span_id, service, duration_ns: head.duration_ns });
         }
-        if !head.trace_state.is_empty() && (is_root || (self.threshold.is_none() && self.randomness.is_none())) {
-            self.is_said_by_root |= self.read_trace_state(head.trace_state) && is_root;
+        // All spans of a trace say the same, where they say something: the first that does is heard.
+        if !head.trace_state.is_empty() && self.says_nothing() {
+            self.read_trace_state(head.trace_state);
         }
         let number = self.number(source);
         self.push(number, bytes);
@@ -134,8 +133,7 @@ impl Pending {
         }
         self.first_start_unix_ns = self.first_start_unix_ns.min(more.first_start_unix_ns);
         self.last_end_unix_ns = self.last_end_unix_ns.max(more.last_end_unix_ns);
-        let says_nothing = self.threshold.is_none() && self.randomness.is_none();
-        if says_nothing || (more.is_said_by_root && self.root.is_none()) {
+        if self.says_nothing() {
             (self.threshold, self.randomness) = (more.threshold, more.randomness);
         }
         if self.root.is_none() {
@@ -158,14 +156,17 @@ impl Pending {
         self.over_span_limit
     }
 
-    /// Whether it says anything.
-    fn read_trace_state(&mut self, list: &str) -> bool {
+    /// Whether no span has said how its sender sampled.
+    fn says_nothing(&self) -> bool {
+        self.threshold.is_none() && self.randomness.is_none()
+    }
+
+    fn read_trace_state(&mut self, list: &str) {
         // The `ot` member alone matters here; the whole goes on with the span.
         let state = list.split(',').find_map(|member| member.trim().strip_prefix("ot="));
-        let Some(state) = state.and_then(OtelState::parse) else { return false };
+        let Some(state) = state.and_then(OtelState::parse) else { return };
         self.randomness = state.randomness();
         self.threshold = state.threshold();
-        true
     }
 
     /// The latest first: spans of one request follow each other.

@@ -5,7 +5,9 @@
 mod conformance;
 mod coverage;
 mod hooks;
+#[cfg(feature = "record")]
 mod latency;
+#[cfg(feature = "record")]
 mod presumed;
 #[cfg(feature = "record")]
 mod processors;
