@@ -4,8 +4,8 @@
 //! and pushing metrics. Does not own the messages ([`encode_spans`](crate::encode_spans) writes them), or
 //! reading the environment: [`ExportSettings::from_variables`] is given it.
 //!
-//! The parts, from the caller to the wire: [`sink`] encodes a batch and puts it in [`queue`]; the workers of
-//! [`exporter`] take it out and call [`client`], which tries until it is taken or given up; [`counters`]
+//! The parts, from the caller to the wire: `sink` encodes a batch and puts it in `queue`; the workers of
+//! `exporter` take it out and call `client`, which tries until it is taken or given up; `counters`
 //! says what came of it.
 
 mod client;
