@@ -1,7 +1,7 @@
 //! Sagas: what is undone, in which order, with what, and what is said of it.
 
 use std::error::Error as _;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tta_primitives::testing::{Mock, TestEngine};
@@ -615,16 +615,15 @@ fn one_saga_serves_several_workflows_and_engines_also_one_that_is_off() {
 #[test]
 fn without_a_timer_compensations_run_on_a_thread_of_their_own_and_the_saga_waits_for_them() {
     let log = Log::default();
-    let gate = Arc::new(AtomicBool::new(false));
-    let (seen, is_open) = (log.clone(), Arc::clone(&gate));
+    let (gate, is_open) = tokio::sync::watch::channel(false);
+    let seen = log.clone();
     let waits = named(
         "waits",
-        with_context(move |_: u32, cx: Context| {
-            let (seen, is_open) = (seen.clone(), Arc::clone(&is_open));
+        with_context(move |_: u32, _: Context| {
+            let (seen, mut is_open) = (seen.clone(), is_open.clone());
             async move {
-                while !is_open.load(Ordering::SeqCst) {
-                    cx.sleep(MS).await;
-                }
+                // Panics where nothing measures time.
+                tokio::time::timeout(600 * SECOND, is_open.wait_for(|open| *open)).await.unwrap().unwrap();
                 seen.note(std::thread::current().name().unwrap_or_default());
                 Ok::<_, Error>(())
             }
@@ -634,7 +633,7 @@ fn without_a_timer_compensations_run_on_a_thread_of_their_own_and_the_saga_waits
     let cx = Context::on(Telemetry::disabled());
     let error = futures_util::FutureExt::now_or_never(step(built.clone()).run(1, &cx));
     assert!(error.is_none(), "it waits for the thread");
-    gate.store(true, Ordering::SeqCst);
+    gate.send_replace(true);
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let error = runtime.block_on(step(built).run(1, &cx)).unwrap_err();
     assert_eq!(error.to_string(), "2 is refused");

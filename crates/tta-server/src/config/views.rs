@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::audit::ConfigAudit;
 use super::change::Remembered;
 use super::origin::origins;
-use crate::health::time::iso;
+use crate::api::time::iso;
 
 /// The configuration in effect.
 #[derive(Debug, Serialize, ToSchema)]

@@ -9,7 +9,6 @@ mod probes;
 mod readiness;
 mod report;
 mod storage;
-pub(crate) mod time;
 mod views;
 
 use std::fmt;

@@ -8,8 +8,8 @@ use tta_telemetry::{ComponentHealth, HealthReport, HealthStatus, Telemetry};
 use utoipa::ToSchema;
 
 use super::Shared;
-use super::time::iso;
 use super::views::{MetricsHealth, SamplingHealth, StorageHealth};
+use crate::api::time::iso;
 
 /// Components that a message names.
 const MOST_NAMED: usize = 5;

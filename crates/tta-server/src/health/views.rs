@@ -5,8 +5,8 @@ use tta_telemetry::Telemetry;
 use tta_telemetry::sampling::AdaptiveStats;
 use utoipa::ToSchema;
 
-use super::time::iso;
 use super::{ExportInfo, Shared};
+use crate::api::time::iso;
 
 /// Warnings about labels that are told of.
 const MOST_WARNINGS: usize = 20;

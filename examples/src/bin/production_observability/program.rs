@@ -1,7 +1,10 @@
 //! The program that is looked at: an engine as in production, a workflow, and its users.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use anyhow::ensure;
@@ -10,7 +13,7 @@ use tta::host::CpuClock;
 use tta::prelude::*;
 use tta::telemetry::config::Preset;
 use tta::telemetry::store::MemoryTraceStore;
-use tta::telemetry::{Counter, Family, Health, IdSource, Metric, Slo};
+use tta::telemetry::{Clock, Counter, Family, Health, IdSource, ManualClock, Metric, Slo};
 use tta::{CircuitState, Usd};
 
 /// Questions under load.
@@ -54,7 +57,25 @@ async fn model(question: u64, cx: Context) -> tta::Result<String> {
     Ok(format!("the answer to {question}"))
 }
 
+/// Lets time pass whenever all wait for it: slow questions take no time here, and as long as they
+/// should by every clock of the program.
+async fn in_its_own_time<F: Future>(time: &ManualClock, work: F) -> F::Output {
+    let mut work = pin!(work);
+    poll_fn(|cx| {
+        loop {
+            if let Poll::Ready(output) = work.as_mut().poll(cx) {
+                return Poll::Ready(output);
+            }
+            if time.advance_to_next().is_none() {
+                return Poll::Pending;
+            }
+        }
+    })
+    .await
+}
+
 pub(crate) struct Program {
+    time: ManualClock,
     pub(crate) telemetry: Telemetry,
     answer: Workflow<u64, String>,
     is_down: Arc<AtomicBool>,
@@ -66,8 +87,10 @@ impl Program {
     pub(crate) fn new() -> anyhow::Result<Self> {
         let mut config = Preset::Production.config();
         config.service_name = "answers".to_owned();
+        let (clock, time) = Clock::manual();
         let telemetry = Telemetry::builder()
             .config(&config)?
+            .clock(clock)
             .ids(IdSource::seeded(7))
             .cpu_time(CpuClock)
             .trace_store(MemoryTraceStore::new(config.service_name.clone()))
@@ -82,7 +105,7 @@ impl Program {
         let is_down = Arc::new(AtomicBool::new(false));
         let look_up = step(Index { is_down: Arc::clone(&is_down) }).circuit_breaker(index.clone());
         let answer = workflow("answer", look_up) >> with_context(model);
-        Ok(Self { telemetry, answer, is_down, index, questions })
+        Ok(Self { time, telemetry, answer, is_down, index, questions })
     }
 
     /// Asks a question for whoever asks it.
@@ -98,7 +121,8 @@ impl Program {
     /// Thousands of questions, many at a time.
     pub(crate) async fn load(&self) -> anyhow::Result<()> {
         let asked = stream::iter((0..QUESTIONS).map(|question| self.ask(question))).buffer_unordered(IN_FLIGHT);
-        let answered = asked.filter(|answer| std::future::ready(answer.is_ok())).count().await as u64;
+        let answered = asked.filter(|answer| std::future::ready(answer.is_ok())).count();
+        let answered = in_its_own_time(&self.time, answered).await as u64;
         ensure!(answered == QUESTIONS - QUESTIONS / ONE_FAILS_IN, "{answered} answers");
         Ok(())
     }
@@ -107,7 +131,8 @@ impl Program {
     pub(crate) async fn outage(&self) -> anyhow::Result<()> {
         self.is_down.store(true, Ordering::Relaxed);
         for question in 0..DURING_OUTAGE {
-            ensure!(self.ask(question).await.is_err(), "there is no answer without the index");
+            let answer = in_its_own_time(&self.time, self.ask(question)).await;
+            ensure!(answer.is_err(), "there is no answer without the index");
         }
         Ok(())
     }
@@ -115,10 +140,9 @@ impl Program {
     /// The index is back: after a while it is asked once, then as ever.
     pub(crate) async fn recovery(&self) -> anyhow::Result<()> {
         self.is_down.store(false, Ordering::Relaxed);
-        let cx = Context::on(self.telemetry.clone());
         while self.index.state() != CircuitState::Closed {
-            cx.sleep(Duration::from_millis(10)).await;
-            let _ = self.ask(0).await;
+            self.time.advance(Duration::from_millis(10));
+            let _ = in_its_own_time(&self.time, self.ask(0)).await;
         }
         Ok(())
     }
