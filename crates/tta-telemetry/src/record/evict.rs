@@ -156,6 +156,7 @@ mod tests {
             observers: crate::decisions::Observers::default(),
             hooks: None,
             enabled: true,
+            export_wait: None,
         });
         let start = || core.start_trace("run".into(), &crate::engine::TraceStart::default());
         start().end();
