@@ -39,7 +39,7 @@ pub struct PushSettings {
     pub export: ExportSettings,
     /// Default: OTLP.
     pub format: PushFormat,
-    /// How often. Default 60 s; 1 s to 1 h. Requests are not retried for longer than this.
+    /// How often. Default 60 s; 1 s to 1 day. Requests are not retried for longer than this.
     pub interval: Duration,
     /// Series in a request, at most; the buckets of one histogram stay together. Default 100; 1 to 100,000.
     pub batch_size: usize,
@@ -59,8 +59,8 @@ impl PushSettings {
     pub fn check(&self) -> Result<(), ExportProblems> {
         let mut found = self.export.check().err().map(|problems| problems.0).unwrap_or_default();
         let mut problem = |field: &str, given: String, accepted| found.push(ExportProblem::new(field, given, accepted));
-        if !(Duration::from_secs(1)..=Duration::from_secs(3_600)).contains(&self.interval) {
-            problem("interval", format!("{:?}", self.interval), "1 s to 1 h");
+        if !(Duration::from_secs(1)..=Duration::from_secs(86_400)).contains(&self.interval) {
+            problem("interval", format!("{:?}", self.interval), "1 s to 1 day");
         }
         if !(1..=100_000).contains(&self.batch_size) {
             problem("batch_size", self.batch_size.to_string(), "1 to 100000 series");
