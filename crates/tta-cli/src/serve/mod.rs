@@ -65,8 +65,7 @@ async fn serve(source: ConfigSource, config: Config, arguments: Serve) -> Result
         Services::new(&telemetry).otlp(receiver).config(config_api).export(relay::info(&config, export.plan()));
     let running = services.start(&settings, &addresses).await.map_err(|error| settings::explain(&error))?;
     let _watch = watch(&reload, has_file)?;
-    output::print(&settings::welcome(&config, &running))?;
-    output::print(&relay::welcome(export.plan()))?;
+    output::print(&(settings::welcome(&config, &running) + &relay::welcome(export.plan())))?;
     if let Some(warning) = settings.warning() {
         output::note(&format!("warning: {warning}"));
     }

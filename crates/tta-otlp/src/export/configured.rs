@@ -144,7 +144,7 @@ impl ConfiguredExport {
         Ok(())
     }
 
-    /// Pushes metrics a last time and ends, waiting up to `wait`: whether that was done. Traces are for the
+    /// Pushes metrics a last time and ends, waiting up to `wait`: whether that was done, and taken. Traces are for the
     /// engine's own shutdown, which comes first. Blocks the calling thread.
     #[must_use]
     pub fn stop(self, wait: Duration) -> bool {

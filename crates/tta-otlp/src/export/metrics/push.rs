@@ -148,13 +148,14 @@ impl MetricsPush {
         self.0.rounds.load(Ordering::Relaxed)
     }
 
-    /// Pushes once more and ends; whether that was done within the wait. Blocks the calling thread.
+    /// Pushes once more and ends; whether that was done within the wait, and taken. Blocks the calling thread.
     #[must_use]
     pub fn stop(self, wait: Duration) -> bool {
         self.0.ask(End::LastRound);
         let end = self.0.end.lock().unwrap_or_else(PoisonError::into_inner);
         let waited = self.0.ended.wait_timeout_while(end, wait, |end| *end != End::Over);
-        *waited.unwrap_or_else(PoisonError::into_inner).0 == End::Over
+        let is_over = *waited.unwrap_or_else(PoisonError::into_inner).0 == End::Over;
+        is_over && self.status().failing_since_unix_ns.is_none()
     }
 
     /// The push as a component of health, named `metrics_push`: degraded from a failed attempt until something
