@@ -65,7 +65,11 @@ impl ConfigLayers {
     /// field; beside these `ENVIRONMENT`, `SERVICE_NAME`, `SERVICE_VERSION`,
     /// `ENABLE_OBSERVABILITY`, `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES`,
     /// `OTEL_SDK_DISABLED`, `OTEL_TRACES_SAMPLER` and `OTEL_TRACES_SAMPLER_ARG` are read, weaker
-    /// than `TTA_` ones; of two that say the same, the one named first here is stronger.
+    /// than `TTA_` ones; of two that say the same, the one named first here is stronger. Of
+    /// exporters: `OTEL_EXPORTER_OTLP_` with `ENDPOINT`, `TRACES_ENDPOINT`, `METRICS_ENDPOINT`,
+    /// `PROTOCOL`, `COMPRESSION`, `TIMEOUT`, `CERTIFICATE`, `CLIENT_CERTIFICATE` and `CLIENT_KEY`;
+    /// `OTEL_BSP_` with `MAX_QUEUE_SIZE`, `MAX_EXPORT_BATCH_SIZE` and `SCHEDULE_DELAY`;
+    /// `OTEL_METRICS_EXPORTER` and `OTEL_METRIC_EXPORT_INTERVAL`. Intervals below a second are a second.
     pub fn environment<K: Into<String>, V: Into<String>>(
         mut self,
         variables: impl IntoIterator<Item = (K, V)>,
