@@ -4,10 +4,12 @@
 //! to give to Grafana, since Jaeger's API has a path of the same name. Written from the public
 //! documentation and checked by schemas made of it; it was not run against a live Grafana.
 //!
-//! Traces are OTLP in JSON. Parameters that we do not know are passed over.
+//! Traces are OTLP, in JSON or, as Grafana asks for them, in protobuf. Parameters that we do not know are
+//! passed over.
 
 mod otlp;
 mod search;
+mod shown;
 mod traceql;
 
 use axum::Router;
@@ -15,12 +17,14 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use http::HeaderMap;
 use serde::Serialize;
 use tta_telemetry::store::TagScope;
 
 use crate::api::params::{Known, Params};
 use crate::api::traces::{loose_trace_id, not_kept};
-use crate::api::{Api, Problem, json, method_not_allowed};
+use crate::api::{Api, Problem, method_not_allowed};
+use otlp::{Form, Version};
 
 /// What TraceQL knows of a span beside its attributes, as far as it is understood here.
 const INTRINSICS: [&str; 5] = ["duration", "kind", "name", "status", "traceDuration"];
@@ -148,51 +152,25 @@ fn values(api: &Api, scope: TagScope, name: &str) -> Result<(&'static str, Vec<S
     })
 }
 
-#[derive(Serialize)]
-struct Batches<'a> {
-    batches: Vec<otlp::ResourceSpans<'a>>,
+async fn trace(State(api): State<Api>, headers: HeaderMap, path: Result<Path<String>, PathRejection>) -> Response {
+    one(&api, &headers, path, Version::V1).await
 }
 
-#[derive(Serialize)]
-struct Found<'a> {
-    trace: TracesData<'a>,
-    status: &'static str,
-    message: &'static str,
+async fn trace_v2(State(api): State<Api>, headers: HeaderMap, path: Result<Path<String>, PathRejection>) -> Response {
+    one(&api, &headers, path, Version::V2).await
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct TracesData<'a> {
-    resource_spans: Vec<otlp::ResourceSpans<'a>>,
-}
-
-async fn trace(State(api): State<Api>, path: Result<Path<String>, PathRejection>) -> Response {
-    one(&api, path, |batches, _| serde_json::to_vec(&Batches { batches })).await
-}
-
-async fn trace_v2(State(api): State<Api>, path: Result<Path<String>, PathRejection>) -> Response {
-    one(&api, path, |resource_spans, is_incomplete| {
-        let (status, message) = match is_incomplete {
-            true => ("PARTIAL", "the trace was decided about before its end"),
-            false => ("COMPLETE", ""),
-        };
-        serde_json::to_vec(&Found { trace: TracesData { resource_spans }, status, message })
-    })
-    .await
-}
-
-async fn one<W>(api: &Api, path: Result<Path<String>, PathRejection>, write: W) -> Response
-where
-    W: FnOnce(Vec<otlp::ResourceSpans<'_>>, bool) -> serde_json::Result<Vec<u8>> + Send + 'static,
-{
+/// Times are passed over: they tell Tempo which blocks to look into, and here there are none.
+async fn one(api: &Api, headers: &HeaderMap, path: Result<Path<String>, PathRejection>, version: Version) -> Response {
     let path = path.map_err(|_| Problem::bad_request("the path is not UTF-8"));
-    let id = match path.and_then(|Path(text)| loose_trace_id(&text)) {
-        Ok(id) => id,
+    let asked = path.and_then(|Path(text)| Ok((loose_trace_id(&text)?, Form::wanted(headers)?)));
+    let (id, form) = match asked {
+        Ok(asked) => asked,
         Err(problem) => return problem.into_response(),
     };
     let made = api.bytes(move |api| {
         let trace = api.store()?.trace(id)?.ok_or_else(|| not_kept(id))?;
-        write(otlp::resource_spans(&trace), trace.is_incomplete()).map_err(|_| Problem::internal())
+        form.write(version, &trace)
     });
-    made.await.map_or_else(IntoResponse::into_response, json)
+    made.await.map_or_else(IntoResponse::into_response, |body| form.reply(body))
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use tta_telemetry::store::{QueryError, StoredTrace, TagFilter, TraceQuery, TraceSummary};
 use tta_telemetry::{SpanRecord, SpanStatus};
 
-use super::otlp::{KeyValue, key_values};
+use super::shown::{KeyValue, settle};
 use super::traceql;
 use crate::api::params::{Known, Params};
 use crate::api::traces::stored;
@@ -16,8 +16,6 @@ const SECOND: u64 = 1_000_000_000;
 /// Spans of a trace that are shown unless it is said how many, and at most.
 const DEFAULT_SPANS: usize = 3;
 const MOST_SPANS: usize = 100;
-/// Attributes of a span that are shown.
-const MOST_ATTRIBUTES: usize = 32;
 
 #[derive(Serialize)]
 struct Found<'a> {
@@ -40,7 +38,7 @@ struct Trace<'a> {
     root_service_name: &'a str,
     root_trace_name: &'a str,
     start_time_unix_nano: String,
-    duration_ms: u64,
+    duration_ms: u32,
     span_sets: Vec<SpanSet<'a>>,
 }
 
@@ -74,7 +72,9 @@ pub(super) async fn search(State(api): State<Api>, RawQuery(query): RawQuery) ->
         let found = found.iter().filter_map(|trace| {
             summaries.find(|summary| summary.trace_id == trace.trace_id).map(|summary| (summary, trace))
         });
-        let traces: Vec<Trace<'_>> = found.map(|(summary, trace)| of(&query, spans, summary, trace)).collect();
+        let mut traces: Vec<Trace<'_>> = found.map(|(summary, trace)| of(&query, spans, summary, trace)).collect();
+        let spans = traces.iter_mut().flat_map(|trace| &mut trace.span_sets).flat_map(|set| &mut set.spans);
+        settle(spans.flat_map(|span| &mut span.attributes).collect());
         let metrics = Metrics { inspected_traces: traces.len() };
         serde_json::to_vec(&Found { traces, metrics }).map_err(|_| Problem::internal())
     });
@@ -90,14 +90,15 @@ fn of<'a>(query: &TraceQuery, most: usize, summary: &'a TraceSummary, trace: &'a
         name: span.name.as_str(),
         start_time_unix_nano: span.start_unix_ns.to_string(),
         duration_nanos: span.duration_ns.to_string(),
-        attributes: key_values(span.attributes.get(..MOST_ATTRIBUTES).unwrap_or(&span.attributes)),
+        attributes: query.tags.iter().filter_map(|tag| KeyValue::of(tag, span, trace)).collect(),
     };
     Trace {
         trace_id: summary.trace_id.to_string(),
         root_service_name: summary.root_service.as_str(),
         root_trace_name: summary.root_name.as_str(),
         start_time_unix_nano: summary.start_unix_ns.to_string(),
-        duration_ms: summary.duration_ns / 1_000_000,
+        // 32 bits in Tempo's message: 49 days.
+        duration_ms: u32::try_from(summary.duration_ns / 1_000_000).unwrap_or(u32::MAX),
         span_sets: vec![SpanSet { spans: matching.iter().take(most).map(span).collect(), matched: matching.len() }],
     }
 }

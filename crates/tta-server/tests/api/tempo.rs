@@ -2,23 +2,24 @@
 //! documentation, and what they find.
 
 use serde_json::{Value as Json, json};
-use tta_telemetry::Trace;
 
-use super::support::{Served, order, span, trace};
+use tta_telemetry::Value;
+
+use super::support::{Served, attribute, order, span, text, trace};
 
 const ID: &str = "000000000000000000000000000000a1";
 
-fn check(schema: &Json, reply: &Json) {
+pub(crate) fn check(schema: &Json, reply: &Json) {
     let validator = jsonschema::validator_for(schema).unwrap();
     let faults: Vec<String> =
         validator.iter_errors(reply).map(|fault| format!("{} {fault}", fault.instance_path())).collect();
     assert_eq!(faults, Vec::<String>::new(), "{reply}");
 }
 
-/// Key and value by OTLP's JSON.
-fn key_values() -> Json {
+/// Key and value by OTLP's JSON; a value that is empty is left out, as protobuf leaves it out.
+pub(crate) fn key_values() -> Json {
     json!({"type": "array", "items": {
-        "type": "object", "required": ["key", "value"], "additionalProperties": false,
+        "type": "object", "required": ["key"], "additionalProperties": false,
         "properties": {"key": {"type": "string"}, "value": {
             "type": "object", "maxProperties": 1, "additionalProperties": false, "properties": {
                 "stringValue": {"type": "string"}, "boolValue": {"type": "boolean"},
@@ -28,41 +29,6 @@ fn key_values() -> Json {
                 "kvlistValue": {"type": "object", "required": ["values"]}
             }
         }}
-    }})
-}
-
-/// `ResourceSpans` by OTLP's JSON: ids in hexadecimal, enumerations as numbers, 64 bits as text.
-fn resource_spans() -> Json {
-    let hex = |digits: &str| json!({"type": "string", "pattern": format!("^[0-9a-f]{{{digits}}}$")});
-    let nano = json!({"type": "string", "pattern": "^[0-9]+$"});
-    let count = json!({"type": "integer", "minimum": 0});
-    let link = json!({
-        "type": "object", "required": ["traceId", "spanId"],
-        "properties": {"traceId": hex("32"), "spanId": hex("16"), "attributes": key_values(), "flags": count}
-    });
-    let event = json!({
-        "type": "object", "required": ["timeUnixNano", "name"],
-        "properties": {"timeUnixNano": nano, "name": {"type": "string"}, "attributes": key_values()}
-    });
-    let span = json!({
-        "type": "object", "required": ["traceId", "spanId", "name", "kind", "startTimeUnixNano", "endTimeUnixNano", "status"],
-        "properties": {
-            "traceId": hex("32"), "spanId": hex("16"), "parentSpanId": {"type": "string", "pattern": "^([0-9a-f]{16})?$"},
-            "kind": {"type": "integer", "minimum": 0, "maximum": 5}, "startTimeUnixNano": nano, "endTimeUnixNano": nano,
-            "attributes": key_values(), "events": {"type": "array", "items": event}, "links": {"type": "array", "items": link},
-            "status": {"type": "object", "properties": {"code": {"enum": [0, 1, 2]}, "message": {"type": "string"}}},
-            "droppedAttributesCount": count, "droppedEventsCount": count, "droppedLinksCount": count, "flags": count
-        }
-    });
-    let scope = json!({"type": "object", "properties": {"name": {"type": "string"}, "version": {"type": "string"}, "attributes": key_values()}});
-    json!({"type": "array", "minItems": 1, "items": {
-        "type": "object", "required": ["resource", "scopeSpans"], "properties": {
-            "resource": {"type": "object", "properties": {"attributes": key_values()}},
-            "scopeSpans": {"type": "array", "items": {
-                "type": "object", "required": ["scope", "spans"],
-                "properties": {"scope": scope, "spans": {"type": "array", "items": span, "minItems": 1}}
-            }}
-        }
     }})
 }
 
@@ -94,63 +60,6 @@ async fn search(served: &Served, query: &str) -> Vec<Json> {
 /// Percent-encodes everything.
 fn encode(text: &str) -> String {
     text.bytes().map(|byte| format!("%{byte:02X}")).collect()
-}
-
-#[tokio::test]
-async fn a_trace_is_otlp_with_all_that_was_sent() {
-    let served = Served::start().await;
-    served.put(Trace { incomplete: true, ..order(0xa1) });
-    let v1 = served.json(&format!("/tempo/api/traces/{ID}")).await;
-    let v2 = served.json("/tempo/api/v2/traces/A1").await;
-    check(&json!({"type": "object", "required": ["batches"], "properties": {"batches": resource_spans()}}), &v1);
-    let trace =
-        json!({"type": "object", "required": ["resourceSpans"], "properties": {"resourceSpans": resource_spans()}});
-    check(
-        &json!({"type": "object", "required": ["trace"], "properties": {"trace": trace, "status": {"enum": ["COMPLETE", "PARTIAL"]}}}),
-        &v2,
-    );
-    assert_eq!((&v1["batches"], &v2["status"]), (&v2["trace"]["resourceSpans"], &json!("PARTIAL")));
-    let string = |key: &str, value: &str| json!({"key": key, "value": {"stringValue": value}});
-    let [own, stock] = [&v1["batches"][0], &v1["batches"][1]];
-    assert_eq!(own["resource"]["attributes"], json!([string("service.name", "shop")]));
-    assert_eq!(
-        (&own["scopeSpans"][0]["scope"]["name"], &own["scopeSpans"][0]["spans"][0]["kind"]),
-        (&json!("tta"), &json!(1))
-    );
-    let resource = json!({
-        "attributes": [string("service.name", "stock"), {"key": "host.cpus", "value": {"intValue": "4"}}],
-        "droppedAttributesCount": 5
-    });
-    assert_eq!((&stock["resource"], &stock["schemaUrl"]), (&resource, &json!("https://example.org/resource")));
-    let span = json!({
-        "traceId": ID, "spanId": "0000000000000002", "parentSpanId": "0000000000000001", "traceState": "ot=th:8,x=y",
-        "flags": 257, "name": "GET /cart", "kind": 2, "startTimeUnixNano": "2000000001", "endTimeUnixNano": "2500000001",
-        "attributes": [
-            string("http.route", "/cart/{id}"),
-            {"key": "http.status_code", "value": {"intValue": "503"}},
-            {"key": "big", "value": {"intValue": "9223372036854775807"}},
-            {"key": "ratio", "value": {"doubleValue": 0.5}},
-            {"key": "nan", "value": {"doubleValue": "NaN"}},
-            {"key": "raw", "value": {"bytesValue": "3q0="}},
-            {"key": "tags", "value": {"arrayValue": {"values": [{"stringValue": "a"}, {"stringValue": "b"}]}}},
-            {"key": "mixed", "value": {"arrayValue": {"values": [{"intValue": "1"}, {"boolValue": true}]}}},
-            {"key": "map", "value": {"kvlistValue": {"values": [string("k", "v")]}}},
-            {"key": "empty", "value": {}}
-        ],
-        "droppedAttributesCount": 1,
-        "events": [{
-            "timeUnixNano": "2000000005", "name": "exception",
-            "attributes": [string("exception.type", "OutOfStock")], "droppedAttributesCount": 8
-        }],
-        "droppedEventsCount": 3,
-        "links": [{
-            "traceId": "0000000000000000000000000000feed", "spanId": "000000000000beef", "traceState": "a=b",
-            "attributes": [string("why", "retry")], "droppedAttributesCount": 7, "flags": 1
-        }],
-        "droppedLinksCount": 4,
-        "status": {"code": 2, "message": "no \"stock\""}
-    });
-    assert_eq!(stock["scopeSpans"][0]["spans"], json!([span]));
 }
 
 #[tokio::test]
@@ -191,6 +100,46 @@ async fn traces_are_found_by_traceql_and_by_tags() {
         (&set["matched"], &set["spans"][0]["spanID"], &set["spans"][0]["durationNanos"]),
         (&json!(1), &json!("0000000000000002"), &json!("500000000"))
     );
+}
+
+#[tokio::test]
+async fn a_search_shows_what_was_asked_for_in_columns_of_one_type() {
+    let served = Served::start().await;
+    served.put(order(0xa1));
+    let mut other = span(5, None, "other");
+    other.attributes = vec![attribute("ratio", text("half")), attribute("n", Value::F64(1.5))];
+    served.put(trace(0xa2, vec![other]));
+    let mut third = span(6, None, "third");
+    third.attributes = vec![attribute("n", Value::I64(2)), attribute("on", Value::Bool(true))];
+    served.put(trace(0xa3, vec![third]));
+    let attributes = async |q: &str| -> Vec<Json> {
+        let found = search(&served, &format!("q={}", encode(q))).await;
+        found.iter().map(|trace| trace["spanSets"][0]["spans"][0]["attributes"].clone()).collect()
+    };
+    let key = |key: &str, kind: &str, value: Json| json!({"key": key, "value": {kind: value}});
+    assert_eq!(attributes("{}").await, [json!([]), json!([]), json!([])]);
+    // What is no single value is text, and so is a key with values of several types.
+    let want = json!([
+        key("tags", "stringValue", json!("[\"a\",\"b\"]")),
+        key("map", "stringValue", json!("{\"k\":\"v\"}")),
+        key("raw", "stringValue", json!("3q0=")),
+        key("empty", "stringValue", json!("")),
+        key("nan", "stringValue", json!("NaN")),
+        key("http.status_code", "intValue", json!("503")),
+        key("host.cpus", "intValue", json!("4")),
+        key("ratio", "doubleValue", json!(0.5))
+    ]);
+    let q = "{ .tags != nil && .map != nil && .raw != nil && .empty != nil && .nan != nil && span.http.status_code = 503 \
+             && resource.host.cpus = 4 && .ratio = 0.5 }";
+    assert_eq!(attributes(q).await, [want]);
+    let want =
+        [json!([key("ratio", "stringValue", json!("half"))]), json!([key("ratio", "stringValue", json!("0.5"))])];
+    assert_eq!(attributes("{ .ratio != nil }").await, want);
+    let want = [json!([key("n", "intValue", json!("2"))]), json!([key("n", "doubleValue", json!(1.5))])];
+    assert_eq!(attributes("{ .n != nil }").await, want);
+    assert_eq!(attributes("{ .on = true }").await, [json!([key("on", "boolValue", json!(true))])]);
+    let services = attributes("{ resource.service.name != nil && name = \"other\" }").await;
+    assert_eq!(services, [json!([key("service.name", "stringValue", json!("shop"))])]);
 }
 
 #[tokio::test]
