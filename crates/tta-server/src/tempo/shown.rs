@@ -9,8 +9,9 @@ use std::collections::HashMap;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use tta_telemetry::store::{StoredTrace, TagFilter, TagScope};
-use tta_telemetry::{Attribute, SpanRecord, Value};
+use tta_telemetry::{SpanRecord, Value};
 
+use super::traceql::attribute;
 use crate::api::views::value::{AnyValue, base64};
 
 /// A key and its value, as OTLP/JSON writes them.
@@ -84,12 +85,7 @@ impl<'a> Shown<'a> {
 impl<'a> KeyValue<'a> {
     /// What a span, or the process that recorded it, has of what was asked for.
     pub(super) fn of(tag: &TagFilter, span: &'a SpanRecord, trace: &'a StoredTrace) -> Option<Self> {
-        let own = (tag.scope != TagScope::Resource).then_some(span.attributes.as_slice());
-        let received = span.received.as_deref().filter(|_| tag.scope != TagScope::Span);
-        let resource = received.map(|received| received.source.resource.attributes.as_slice());
-        // The last of a key is the one that counts.
-        let last = |attributes: &'a [Attribute]| attributes.iter().rev().find(|has| has.key.as_str() == tag.key);
-        let found = own.into_iter().chain(resource).find_map(last);
+        let found = attribute(tag.scope, &tag.key, span);
         let value = match found {
             Some(found) => Shown::of(&found.value),
             None if tag.scope != TagScope::Span && tag.key == "service.name" => {

@@ -102,6 +102,117 @@ async fn traces_are_found_by_traceql_and_by_tags() {
     );
 }
 
+/// Several values of a field are alternatives, of `!=` conditions; lists have patterns.
+#[tokio::test]
+async fn grafanas_form_finds_what_it_says() {
+    let served = Served::start().await;
+    served.put(order(0xa1));
+    let mut other = span(5, None, "other");
+    other.attributes = vec![attribute("n", Value::F64(1.5)), attribute("user", text("ann"))];
+    served.put(trace(0xa2, vec![other]));
+    let mut third = span(6, None, "third");
+    third.attributes = vec![attribute("n", Value::I64(2)), attribute("user", text("bob"))];
+    served.put(trace(0xa3, vec![third]));
+    for (q, want) in [
+        ("{(name=\"third\" || name=\"other\")}", "a3 a2"),
+        ("{(name=\"third\" || name=\"GET /cart\") && resource.service.name=\"shop\"}", "a3"),
+        ("{name=\"third\" || name=\"order\" && .user=\"ann\"}", "a3"),
+        ("{(span.user!=\"ann\" && span.user!=\"cid\")}", "a3"),
+        ("{.user!=\"ann\"}", "a3"),
+        ("{.user = nil && name != \"order\"}", "a1"),
+        ("{.user=~\"ann|bob\"}", "a3 a2"),
+        ("{.user=~\"an|bo\"}", ""),
+        ("{name=~\"GET.*\" && resource.service.name=~`st.+`}", "a1"),
+        ("{.user!~\"a.*\"}", "a3"),
+        ("{.n>1.5}", "a3"),
+        ("{.n>=1.5}", "a3 a2"),
+        ("{.n<2}", "a2"),
+        ("{span.http.status_code>=500 && span.http.status_code<600}", "a1"),
+        ("{.user>1}", ""),
+        ("{.tags=\"b\" && .tags!=\"c\" && .mixed=~\"tr.e\"}", "a1"),
+        ("{.tags!=\"b\"}", ""),
+        ("{(status=error || status=unset) && kind!=internal}", "a1"),
+        ("{kind!=server}", "a3 a2 a1"),
+        ("{status!=error && kind=internal}", "a3 a2 a1"),
+        ("{statusMessage=\"no \\\"stock\\\"\"}", "a1"),
+        ("{rootName=\"order\" && rootServiceName=~\"sh.*\" && name=\"GET /cart\"}", "a1"),
+        ("{trace:rootName!=\"order\"}", "a3 a2"),
+        ("{(duration<600ms || traceDuration>=1.5s) && name!=\"order\"}", "a1"),
+        ("{duration=500ms}", "a1"),
+        ("{duration>2s && duration<1s}", ""),
+        ("{resource.service.name!=\"shop\"}", "a1"),
+    ] {
+        let found = search(&served, &format!("q={}", encode(q))).await;
+        let ids: Vec<&str> =
+            found.iter().map(|trace| trace["traceID"].as_str().unwrap().trim_start_matches('0')).collect();
+        assert_eq!(ids.join(" "), want, "{q}");
+    }
+    // It stops when it has as many as are asked for, and says how many it had to look at.
+    let reply = served.json(&format!("/tempo/api/search?limit=1&q={}", encode("{.user=~\"a.*\"}"))).await;
+    assert_eq!((reply["traces"].as_array().unwrap().len(), &reply["metrics"]["inspectedTraces"]), (1, &json!(2)));
+}
+
+#[tokio::test]
+async fn more_traces_are_looked_at_than_a_store_gives_at_once() {
+    let served = Served::start().await;
+    let mut wanted = span(1, None, "wanted");
+    wanted.attributes = vec![attribute("n", Value::I64(7))];
+    served.put(trace(1, vec![wanted]));
+    for number in 2..=450 {
+        served.put(trace(number, vec![span(1, None, "other")]));
+    }
+    let reply = served.json(&format!("/tempo/api/search?q={}", encode("{.n > 6}"))).await;
+    assert_eq!((reply["traces"].as_array().unwrap().len(), &reply["metrics"]["inspectedTraces"]), (1, &json!(450)));
+}
+
+#[tokio::test]
+async fn names_of_tags_are_understood_however_often_they_were_encoded() {
+    let served = Served::start().await;
+    let mut one = span(1, None, "one");
+    let keys = ["a b", "a/b", "a+b", "status"];
+    one.attributes = keys.iter().map(|key| attribute(key, text("x"))).collect();
+    served.put(trace(1, vec![one]));
+    let string = json!({"tagValues": [{"type": "string", "value": "x"}]});
+    let v2 = |name: &str| format!("/tempo/api/v2/search/tag/{name}/values?limit=5000");
+    for name in [
+        "span.a%2Fb",
+        "span.a%252Fb",
+        "span.a+b",
+        "span.a%252Bb",
+        "span.%22a%20b%22",
+        "span.%2522a%2520b%2522",
+        ".status",
+    ] {
+        assert_eq!(served.json(&v2(name)).await, string, "{name}");
+    }
+    assert_eq!(served.json("/tempo/api/search/tag/a%252Fb/values").await, json!({"tagValues": ["x"]}));
+    assert_eq!(served.json(&v2("status")).await["tagValues"][0]["type"], "keyword");
+    assert_eq!(served.json(&v2("rootServiceName")).await["tagValues"], json!([{"type": "string", "value": "shop"}]));
+    assert_eq!(served.json(&v2("rootName")).await["tagValues"], json!([{"type": "string", "value": "one"}]));
+    assert_eq!(served.json(&v2("duration")).await["tagValues"], json!([]));
+    let (status, detail) = served.problem(&v2("span.%22open")).await;
+    assert_eq!(
+        (status, detail.starts_with("`tag` is `span.\"open`, accepted is a name as resource.service.name")),
+        (400, true)
+    );
+}
+
+#[tokio::test]
+async fn what_tempo_says_of_itself_is_said_and_what_is_not_served_is_refused_in_words() {
+    let served = Served::start().await;
+    let info = served.json("/tempo/api/status/buildinfo").await;
+    let text = json!({"type": "string"});
+    let schema = json!({
+        "type": "object", "required": ["version", "revision", "branch", "buildUser", "buildDate", "goVersion"],
+        "additionalProperties": text, "properties": {"version": {"type": "string", "pattern": "^[0-9]+[.][0-9]+[.][0-9]+"}}
+    });
+    check(&schema, &info);
+    for path in ["query", "query_range"] {
+        let (status, detail) = served.problem(&format!("/tempo/api/metrics/{path}?q=%7B%7D%7Crate()")).await;
+        assert!(status == 501 && detail.contains("metrics by TraceQL are not served"), "{detail}");
+    }
+}
+
 #[tokio::test]
 async fn a_search_shows_what_was_asked_for_in_columns_of_one_type() {
     let served = Served::start().await;
@@ -175,7 +286,7 @@ async fn names_and_values_of_tags_are_listed_in_both_versions() {
 async fn what_is_not_understood_is_refused_with_a_problem() {
     let served = Served::start().await;
     let (status, detail) = served.problem(&format!("/tempo/api/search?q={}", encode("{ .a =~ \"x\" } | rate()"))).await;
-    assert!(status == 400 && detail.contains("from TraceQL only { condition && condition ... }"), "{detail}");
+    assert!(status == 400 && detail.contains("from TraceQL only { conditions }"), "{detail}");
     for (path, want) in [
         ("search?limit=0", "`limit` is `0`, accepted is 1 to 1000"),
         ("search?limit=-1", "`limit` is `-1`, accepted is 1 or more; 1000 are found at most"),
