@@ -26,6 +26,8 @@ use crate::api::traces::{loose_trace_id, not_kept};
 use crate::api::{Api, Problem, json, method_not_allowed};
 use otlp::{Form, Version};
 
+pub(crate) use otlp::encode;
+
 /// What TraceQL knows of a span beside its attributes, as far as it is understood here.
 const INTRINSICS: [&str; 8] =
     ["duration", "kind", "name", "rootName", "rootServiceName", "status", "statusMessage", "traceDuration"];

@@ -87,7 +87,8 @@ impl Form {
     }
 
     pub(super) fn write(self, version: Version, trace: &StoredTrace) -> Result<Vec<u8>, Problem> {
-        let bytes = encode(trace);
+        let mut bytes = Vec::new();
+        encode(trace, &mut bytes);
         let is_partial = trace.is_incomplete();
         if self == Self::Json {
             return in_json(version, &bytes, is_partial);
@@ -114,14 +115,12 @@ fn in_json(version: Version, bytes: &[u8], is_partial: bool) -> Result<Vec<u8>, 
     Ok(format!("{{\"trace\":{printed},\"status\":{said}}}").into_bytes())
 }
 
-/// `TracesData`, in protobuf.
-pub(crate) fn encode(trace: &StoredTrace) -> Vec<u8> {
+/// Appends `TracesData` in protobuf. Several traces after each other are, together, one.
+pub(crate) fn encode(trace: &StoredTrace, out: &mut Vec<u8>) {
     let part_of: HashMap<*const SpanRecord, &Trace> =
         trace.parts.iter().flat_map(|part| part.spans.iter().map(|span| (std::ptr::from_ref(span), &**part))).collect();
     let spans = trace.spans().into_iter().filter_map(|span| Some((*part_of.get(&std::ptr::from_ref(span))?, span)));
-    let mut bytes = Vec::new();
-    encode_spans(spans, &identity(&trace.own_service), &mut bytes);
-    bytes
+    encode_spans(spans, &identity(&trace.own_service), out);
 }
 
 /// Who recorded spans of our own.

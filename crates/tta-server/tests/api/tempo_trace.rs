@@ -30,7 +30,7 @@ struct TraceByIdResponse {
 }
 
 /// `ResourceSpans` by OTLP's JSON: ids in hexadecimal, enumerations as numbers, 64 bits as text.
-fn resource_spans() -> Json {
+pub(crate) fn resource_spans() -> Json {
     let hex = |digits: &str| json!({"type": "string", "pattern": format!("^[0-9a-f]{{{digits}}}$")});
     let nano = json!({"type": "string", "pattern": "^[0-9]+$"});
     let count = json!({"type": "integer", "minimum": 0});
