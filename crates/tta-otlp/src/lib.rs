@@ -3,8 +3,8 @@
 //! [`decode_protobuf`] and [`decode_json`] take the body of an `ExportTraceServiceRequest` apart
 //! without decoding its spans: what counting and deciding need is given as a
 //! [`SpanHead`](tta_telemetry::receive::SpanHead), the rest stays the span's bytes until its trace is
-//! kept and [`OtlpCodec`] reads them. [`encode_traces`] writes kept traces, [`ExportReply`] and
-//! [`ErrorReply`] what a receiver answers.
+//! kept and [`OtlpCodec`] reads them. [`encode_traces`] writes kept traces, [`print_json`] what was
+//! written as JSON, [`ExportReply`] and [`ErrorReply`] what a receiver answers.
 //!
 //! ```
 //! use tta_otlp::{OtlpCodec, OtlpLimits, decode_json};
@@ -45,7 +45,7 @@ mod reply;
 mod wire;
 mod write;
 
-pub use json::{JsonError, decode_json};
+pub use json::{JsonError, decode_json, print_json};
 pub use limits::OtlpLimits;
 pub use read::{OtlpCodec, Outcome, ProtobufError, decode_protobuf};
 pub use reply::{ErrorReply, ExportReply, ReplyCode};

@@ -154,7 +154,7 @@ mod tests {
         let request = json_line_to_protobuf(SPANS.as_bytes()).unwrap();
         let parts = split::split(&request, 2).unwrap();
         assert_eq!(parts.iter().map(|part| split::count(part).unwrap()).collect::<Vec<_>>(), [2, 1]);
-        let printed = String::from_utf8(crate::json::print(&parts[1]).unwrap()).unwrap();
+        let printed = String::from_utf8(crate::json::print_json(&parts[1]).unwrap()).unwrap();
         for part in ["\"z\"", "service.name", "\"schemaUrl\":\"s\"", "\"schemaUrl\":\"t\"", "\"name\":\"l\""] {
             assert!(printed.contains(part), "{part} in {printed}");
         }

@@ -7,13 +7,11 @@
 //! keys are in lowerCamelCase only (OTLP specification 1.x, "JSON Protobuf Encoding").
 
 mod messages;
-#[cfg(feature = "export-http")]
 mod print;
 mod scalars;
 mod transcode;
 
-#[cfg(feature = "export-http")]
-pub(crate) use print::print;
+pub use print::print_json;
 #[cfg(feature = "export-http")]
 pub(crate) use transcode::transcode;
 

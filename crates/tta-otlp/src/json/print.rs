@@ -12,11 +12,21 @@ use crate::wire::{Fields, WireError, WireProblem};
 /// Messages within each other: more than any that we write, and than any that was received.
 const MOST_DEPTH: usize = 128;
 
-/// A request as JSON.
+/// A request in protobuf as OTLP/JSON. `TracesData`, which is the same message by another name, reads and
+/// prints like one.
+///
+/// What has its default in protobuf is left out. Values that are deeper than 128 messages end there.
+///
+/// ```
+/// use tta_otlp::print_json;
+///
+/// assert_eq!(print_json(&[])?, b"{}");
+/// # Ok::<(), tta_otlp::WireProblem>(())
+/// ```
 ///
 /// # Errors
-/// It is no request in protobuf, or its values are deeper than 128 messages.
-pub(crate) fn print(request: &[u8]) -> Result<Vec<u8>, WireProblem> {
+/// It is no such message.
+pub fn print_json(request: &[u8]) -> Result<Vec<u8>, WireProblem> {
     let value = message(request, &REQUEST, 0).map_err(|error| error.problem)?;
     Ok(value.to_string().into_bytes())
 }
@@ -100,7 +110,7 @@ mod tests {
         *expected
             .pointer_mut("/resourceSpans/0/resource/attributes/6/value/arrayValue/values/1/kvlistValue")
             .unwrap() = Value::Object(Map::new());
-        let printed = print(&transcode(json.as_bytes()).unwrap()).unwrap();
+        let printed = print_json(&transcode(json.as_bytes()).unwrap()).unwrap();
         assert_eq!(serde_json::from_slice::<Value>(&printed).unwrap(), expected);
     }
 }

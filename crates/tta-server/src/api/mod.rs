@@ -169,7 +169,9 @@ pub(crate) async fn method_not_allowed() -> Response {
     response
 }
 
+/// What it is called here: a router that this one is nested in may have cut off a part of its own.
 async fn unknown(State(_): State<Api>, uri: Uri) -> Problem {
-    let path = tta_telemetry::format::clip(uri.path(), 80);
+    let path = format!("{PREFIX}{}", uri.path());
+    let path = tta_telemetry::format::clip(path.trim_end_matches('/'), 80);
     Problem::not_found(format!("there is nothing at `{path}`; {PREFIX}/openapi.json says what there is"))
 }

@@ -119,7 +119,7 @@ fn unknown(name: &str, known: Known) -> Problem {
 }
 
 /// By RFC 3986, and `+` as a blank, as forms write it.
-fn decode(name: &str, text: &str) -> Result<String, Problem> {
+pub(crate) fn decode(name: &str, text: &str) -> Result<String, Problem> {
     let wrong = || QueryError::new(name.to_owned(), text, "UTF-8, with %XX for bytes that are not written as they are");
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();

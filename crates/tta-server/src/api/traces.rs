@@ -11,7 +11,7 @@ use super::views::trace::{Trace, Traces};
 use super::{Api, Problem};
 
 /// Memory of the traces that one reply is made of.
-const MOST_BYTES: usize = 16 * 1024 * 1024;
+pub(crate) const MOST_BYTES: usize = 16 * 1024 * 1024;
 
 const SEARCH: Known = Known {
     once: &[

@@ -8,6 +8,7 @@
 
 mod model;
 mod query;
+mod v3;
 
 use axum::Router;
 use axum::extract::rejection::PathRejection;
@@ -35,6 +36,7 @@ pub(crate) fn router(api: Api) -> Router {
         .route("/api/traces", get(traces))
         .route("/api/traces/{trace_id}", get(trace))
         .route("/api/dependencies", get(dependencies))
+        .merge(v3::router())
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(|| async { reply(Err(Problem::not_found("this path of Jaeger's API is not served"))) });
     Router::new().nest("/jaeger", below).with_state(api)

@@ -32,8 +32,8 @@ pub(super) fn missing(name: &'static str) -> Problem {
 
 pub(super) fn read(query: Option<&str>, now_unix_ns: u64) -> Result<Wanted, Problem> {
     let known = Known {
-        once: &["service", "operation", "tags", "minDuration", "maxDuration", "lookback", "start", "end", "limit"],
-        often: &["tag", "traceID"],
+        once: &["service", "operation", "minDuration", "maxDuration", "lookback", "start", "end", "limit"],
+        often: &["tag", "tags", "traceID"],
         is_open: true,
     };
     let params = Params::read(query, known)?;
@@ -56,11 +56,52 @@ pub(super) fn read(query: Option<&str>, now_unix_ns: u64) -> Result<Wanted, Prob
         limit: limit.min(TraceQuery::MOST_TRACES),
         ..TraceQuery::default()
     };
-    for (key, value) in tags(&params)? {
+    for (key, value) in tags(&params, "tags")? {
         add(&mut query, key, value)?;
     }
     query.check()?;
     Ok(Wanted::Search(Box::new(query)))
+}
+
+/// A search by version 3: names have a prefix, times are by RFC 3339, no service is needed.
+pub(super) fn read_v3(query: Option<&str>) -> Result<TraceQuery, Problem> {
+    let once = &[
+        "query.service_name",
+        "query.operation_name",
+        "query.span_name",
+        "query.start_time_min",
+        "query.start_time_max",
+        "query.num_traces",
+        "query.search_depth",
+        "query.duration_min",
+        "query.duration_max",
+        "query.attributes",
+    ];
+    let params = Params::read(query, open(once))?;
+    let count = |name| params.parse::<usize>(name, "1 or more; 1000 are found at most");
+    let limit = count("query.num_traces")?.or(count("query.search_depth")?).unwrap_or(DEFAULT_LIMIT);
+    let instant = |name| {
+        // Grafana does not encode the plus sign of an offset.
+        let text = params.text(name).map(|text| text.replace(' ', "+"));
+        let accepted = "a time as 2026-01-31T12:00:00Z";
+        let read = |text: String| time::instant(&text).ok_or_else(|| QueryError::new(name, &text, accepted));
+        text.map(read).transpose()
+    };
+    let mut query = TraceQuery {
+        service: params.text("query.service_name"),
+        operation: params.text("query.operation_name").or(params.text("query.span_name")),
+        min_span_duration: params.duration("query.duration_min")?,
+        max_span_duration: params.duration("query.duration_max")?,
+        start_unix_ns: instant("query.start_time_min")?,
+        end_unix_ns: instant("query.start_time_max")?,
+        limit: limit.min(TraceQuery::MOST_TRACES),
+        ..TraceQuery::default()
+    };
+    for (key, value) in tags(&params, "query.attributes")? {
+        add(&mut query, key, value)?;
+    }
+    query.check()?;
+    Ok(query)
 }
 
 /// The time that dependencies are asked for: until `endTs`, from `lookback` before, both in milliseconds.
@@ -92,12 +133,12 @@ fn lookback(params: &Params, now_unix_ns: u64) -> Result<Option<u64>, Problem> {
     Ok(Some(now_unix_ns.saturating_sub(u64::try_from(back.as_nanos()).unwrap_or(u64::MAX))))
 }
 
-/// `tags` is an object of texts, `tag` is `key:value`.
-fn tags(params: &Params) -> Result<Vec<(String, String)>, Problem> {
+/// What is called `objects` are objects of texts, `tag` is `key:value`.
+fn tags(params: &Params, objects: &'static str) -> Result<Vec<(String, String)>, Problem> {
     let mut tags = Vec::new();
-    if let Some(text) = params.text("tags") {
-        let read = serde_json::from_str::<BTreeMap<String, serde_json::Value>>(&text);
-        let wrong = |_| QueryError::new("tags", &text, "a JSON object of texts, as {\"error\":\"true\"}");
+    for text in params.all(objects) {
+        let read = serde_json::from_str::<BTreeMap<String, serde_json::Value>>(text);
+        let wrong = |_| QueryError::new(objects, text, "a JSON object of texts, as {\"error\":\"true\"}");
         for (key, value) in read.map_err(wrong)? {
             let value = match value {
                 serde_json::Value::String(text) => text,

@@ -1,4 +1,5 @@
-//! Which format and which coding a reply has, by what the request accepts.
+//! Which format and which coding a reply has, by what the request accepts: of metrics, and the reading of
+//! `Accept` for others.
 //!
 //! As RFC 9110, section 12.5, with what the makers of scrapers expect: nothing, nonsense and a list
 //! without any of our formats get the text format, not a refusal.
@@ -10,7 +11,7 @@ use super::format::Format;
 
 /// One entry of such a header: `text/plain; version=0.0.4; q=0.5`.
 #[derive(Debug)]
-struct Entry<'a> {
+pub(crate) struct Entry<'a> {
     value: &'a str,
     parameters: Vec<(&'a str, &'a str)>,
     /// In thousandths.
@@ -36,6 +37,41 @@ pub(super) fn format(headers: &HeaderMap) -> Format {
         }
     }
     best.2
+}
+
+/// The entries of a request's `Accept` that are some; none where it does not say.
+pub(crate) fn accepted(headers: &HeaderMap) -> Vec<Entry<'_>> {
+    let entries = list(headers, &ACCEPT).into_iter().filter_map(Entry::parse);
+    entries.filter(|entry| entry.value.contains('/')).collect()
+}
+
+/// How much a media type is wanted; more is greater.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Wanted {
+    /// In thousandths; above 0.
+    quality: u16,
+    /// 3 where it is named, 2 where its kind is, 1 where anything is.
+    exactness: u8,
+    /// What was named first wins among equals.
+    place: std::cmp::Reverse<usize>,
+}
+
+impl Wanted {
+    /// By the entry that means the type `kind/part` most exactly; `None` when it is not wanted.
+    pub(crate) fn of(entries: &[Entry<'_>], kind: &str, part: &str) -> Option<Self> {
+        let meant = |entry: &Entry<'_>| match entry.value.split_once('/')? {
+            ("*", "*") => Some(1),
+            (asked, "*") => asked.eq_ignore_ascii_case(kind).then_some(2),
+            (asked, given) => (asked.eq_ignore_ascii_case(kind) && given.eq_ignore_ascii_case(part)).then_some(3),
+        };
+        let all = entries.iter().enumerate();
+        let exactly = all.filter_map(|(place, entry)| {
+            let place = std::cmp::Reverse(place);
+            Some((meant(entry)?, place, entry.quality))
+        });
+        let (exactness, place, quality) = exactly.max()?;
+        (quality > 0).then_some(Self { quality, exactness, place })
+    }
 }
 
 /// Whether a request wants its reply compressed by gzip.
@@ -184,6 +220,29 @@ mod tests {
         let mut bytes = HeaderMap::new();
         bytes.insert(ACCEPT, http::HeaderValue::from_bytes(b"\xff\xfe").unwrap());
         assert_eq!(format(&bytes), Text);
+    }
+
+    #[test]
+    fn the_type_that_is_wanted_more_is_named_with_more_weight_more_exactly_or_earlier() {
+        for (accept, json, protobuf, is_json_first) in [
+            ("application/json", true, false, true),
+            ("application/protobuf", false, true, false),
+            ("application/protobuf, application/json", true, true, false),
+            ("application/protobuf;q=0.5, application/json;q=0.6", true, true, true),
+            ("*/*, application/protobuf", true, true, false),
+            ("*/*, application/protobuf;q=0.9", true, true, true),
+            ("application/*, */*;q=0.1", true, true, false),
+            ("application/json;q=0, */*", false, true, false),
+            ("text/html, text/*", false, false, false),
+            ("nonsense, ;q=1", false, false, false),
+        ] {
+            let headers = headers(ACCEPT, &[accept]);
+            let entries = accepted(&headers);
+            let of = |part| Wanted::of(&entries, "application", part);
+            assert_eq!((of("JSON").is_some(), of("protobuf").is_some()), (json, protobuf), "{accept}");
+            assert_eq!(of("json") > of("protobuf"), is_json_first, "{accept}");
+        }
+        assert!(accepted(&headers(ACCEPT, &["nonsense"])).is_empty() && accepted(&HeaderMap::new()).is_empty());
     }
 
     #[test]

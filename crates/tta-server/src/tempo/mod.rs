@@ -4,10 +4,12 @@
 //! to give to Grafana, since Jaeger's API has a path of the same name. Written from the public
 //! documentation and checked by schemas made of it; it was not run against a live Grafana.
 //!
-//! Traces are OTLP in JSON. Parameters that we do not know are passed over.
+//! Traces are OTLP, in JSON or, as Grafana asks for them, in protobuf. Parameters that we do not know are
+//! passed over.
 
 mod otlp;
 mod search;
+mod shown;
 mod traceql;
 
 use axum::Router;
@@ -15,19 +17,27 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use http::{HeaderMap, StatusCode};
 use serde::Serialize;
-use tta_telemetry::store::TagScope;
+use tta_telemetry::store::{QueryError, TagScope};
 
-use crate::api::params::{Known, Params};
+use crate::api::params::{self, Known, Params};
 use crate::api::traces::{loose_trace_id, not_kept};
 use crate::api::{Api, Problem, json, method_not_allowed};
+use otlp::{Form, Version};
+
+pub(crate) use otlp::encode;
 
 /// What TraceQL knows of a span beside its attributes, as far as it is understood here.
-const INTRINSICS: [&str; 5] = ["duration", "kind", "name", "status", "traceDuration"];
+const INTRINSICS: [&str; 8] =
+    ["duration", "kind", "name", "rootName", "rootServiceName", "status", "statusMessage", "traceDuration"];
 
 pub(crate) fn router(api: Api) -> Router {
     let below = Router::new()
         .route("/api/echo", get(|| async { "echo" }))
+        .route("/api/status/buildinfo", get(build_info))
+        .route("/api/metrics/query", get(no_metrics))
+        .route("/api/metrics/query_range", get(no_metrics))
         .route("/api/search", get(search::search))
         .route("/api/search/tags", get(tag_names))
         .route("/api/v2/search/tags", get(tag_names_v2))
@@ -106,93 +116,99 @@ struct TypedValue {
 
 async fn tag_values(State(api): State<Api>, path: Result<Path<String>, PathRejection>) -> Response {
     let Ok(Path(name)) = path else { return Problem::bad_request("the path is not UTF-8").into_response() };
-    api.answer(move |api| Ok(TagValuesView { tag_values: values(api, TagScope::Any, &name)?.1 })).await
+    let name = decoded_again(name);
+    api.answer(move |api| Ok(TagValuesView { tag_values: values(api, None, &name)?.1 })).await
 }
 
-/// With a scope before the name: `span.`, `resource.` or a dot.
+/// With a scope before the name: `span.`, `resource.` or a dot. Conditions that come with it are passed over:
+/// the list may be longer than it had to be.
 async fn tag_values_v2(State(api): State<Api>, path: Result<Path<String>, PathRejection>) -> Response {
     let Ok(Path(name)) = path else { return Problem::bad_request("the path is not UTF-8").into_response() };
+    let name = decoded_again(name);
+    let Some((scope, name)) = traceql::identifier(&name) else {
+        let accepted = "a name as resource.service.name, span.\"a b\", .http.route or status";
+        return Problem::from(QueryError::new("tag", &name, accepted)).into_response();
+    };
     api.answer(move |api| {
-        let (scope, name) = if let Some(name) = name.strip_prefix("span.") {
-            (TagScope::Span, name)
-        } else if let Some(name) = name.strip_prefix("resource.") {
-            (TagScope::Resource, name)
-        } else {
-            (TagScope::Any, name.strip_prefix('.').unwrap_or(&name))
-        };
-        let (kind, values) = values(api, scope, name)?;
+        let (kind, values) = values(api, scope, &name)?;
         Ok(TagValuesView { tag_values: values.into_iter().map(|value| TypedValue { kind, value }).collect() })
     })
     .await
 }
 
-/// Their type, and the values.
-fn values(api: &Api, scope: TagScope, name: &str) -> Result<(&'static str, Vec<String>), Problem> {
+/// Grafana encodes names in paths twice, and Tempo decodes them twice.
+fn decoded_again(name: String) -> String {
+    // A plus sign is one: in paths it never stands for a blank.
+    params::decode("tag", &name.replace('+', "%2B")).unwrap_or(name)
+}
+
+/// Their type, and the values. What has no scope may be an intrinsic.
+fn values(api: &Api, scope: Option<TagScope>, name: &str) -> Result<(&'static str, Vec<String>), Problem> {
     let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+    let services =
+        || -> Result<Vec<String>, Problem> { Ok(api.store()?.services()?.iter().map(ToString::to_string).collect()) };
     Ok(match (scope, name) {
-        (TagScope::Any | TagScope::Resource, "service.name") => {
-            ("string", api.store()?.services()?.iter().map(ToString::to_string).collect())
-        }
-        (TagScope::Any, "status") => ("keyword", words(&["error", "ok", "unset"])),
-        (TagScope::Any, "kind") => {
+        (None | Some(TagScope::Any | TagScope::Resource), "service.name") => ("string", services()?),
+        (None, "rootServiceName" | "trace:rootService") => ("string", services()?),
+        (None, "status" | "span:status") => ("keyword", words(&["error", "ok", "unset"])),
+        (None, "kind" | "span:kind") => {
             ("keyword", words(&["client", "consumer", "internal", "producer", "server", "unspecified"]))
         }
-        (TagScope::Any, "name") => {
+        (None, "name" | "span:name" | "rootName" | "trace:rootName") => {
             let mut names = std::collections::BTreeSet::new();
             for service in api.store()?.services()? {
                 names.extend(api.store()?.operations(service.as_str())?.into_iter().map(|of| of.name));
             }
             ("string", names.into_iter().take(1_000).collect())
         }
-        _ => ("string", api.store()?.tag_values(scope, name)?.values),
+        _ => ("string", api.store()?.tag_values(scope.unwrap_or_default(), name)?.values),
     })
 }
 
-#[derive(Serialize)]
-struct Batches<'a> {
-    batches: Vec<otlp::ResourceSpans<'a>>,
-}
-
-#[derive(Serialize)]
-struct Found<'a> {
-    trace: TracesData<'a>,
-    status: &'static str,
-    message: &'static str,
-}
-
+/// What Tempo says of itself. Grafana 10 and 11 ask, and take what this version has none of, streams over gRPC,
+/// for absent.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct TracesData<'a> {
-    resource_spans: Vec<otlp::ResourceSpans<'a>>,
+struct BuildInfo {
+    version: &'static str,
+    revision: &'static str,
+    branch: &'static str,
+    build_user: &'static str,
+    build_date: &'static str,
+    go_version: &'static str,
 }
 
-async fn trace(State(api): State<Api>, path: Result<Path<String>, PathRejection>) -> Response {
-    one(&api, path, |batches, _| serde_json::to_vec(&Batches { batches })).await
+async fn build_info() -> Response {
+    let (revision, branch, build_user, build_date, go_version) = Default::default();
+    let version = env!("CARGO_PKG_VERSION");
+    let info = BuildInfo { version, revision, branch, build_user, build_date, go_version };
+    serde_json::to_vec(&info).map_or_else(|_| Problem::internal().into_response(), json)
 }
 
-async fn trace_v2(State(api): State<Api>, path: Result<Path<String>, PathRejection>) -> Response {
-    one(&api, path, |resource_spans, is_incomplete| {
-        let (status, message) = match is_incomplete {
-            true => ("PARTIAL", "the trace was decided about before its end"),
-            false => ("COMPLETE", ""),
-        };
-        serde_json::to_vec(&Found { trace: TracesData { resource_spans }, status, message })
-    })
-    .await
+async fn no_metrics() -> Problem {
+    let said = "metrics by TraceQL are not served; /metrics has exact ones for Prometheus, /api/v1/metrics as JSON";
+    Problem::new(StatusCode::NOT_IMPLEMENTED, said)
 }
 
-async fn one<W>(api: &Api, path: Result<Path<String>, PathRejection>, write: W) -> Response
-where
-    W: FnOnce(Vec<otlp::ResourceSpans<'_>>, bool) -> serde_json::Result<Vec<u8>> + Send + 'static,
-{
+async fn trace(State(api): State<Api>, headers: HeaderMap, path: Result<Path<String>, PathRejection>) -> Response {
+    one(&api, &headers, path, Version::V1).await
+}
+
+async fn trace_v2(State(api): State<Api>, headers: HeaderMap, path: Result<Path<String>, PathRejection>) -> Response {
+    one(&api, &headers, path, Version::V2).await
+}
+
+/// Times are passed over: they tell Tempo which blocks to look into, and here there are none.
+async fn one(api: &Api, headers: &HeaderMap, path: Result<Path<String>, PathRejection>, version: Version) -> Response {
     let path = path.map_err(|_| Problem::bad_request("the path is not UTF-8"));
-    let id = match path.and_then(|Path(text)| loose_trace_id(&text)) {
-        Ok(id) => id,
+    let asked = path.and_then(|Path(text)| Ok((loose_trace_id(&text)?, Form::wanted(headers)?)));
+    let (id, form) = match asked {
+        Ok(asked) => asked,
         Err(problem) => return problem.into_response(),
     };
     let made = api.bytes(move |api| {
         let trace = api.store()?.trace(id)?.ok_or_else(|| not_kept(id))?;
-        write(otlp::resource_spans(&trace), trace.is_incomplete()).map_err(|_| Problem::internal())
+        form.write(version, &trace)
     });
-    made.await.map_or_else(IntoResponse::into_response, json)
+    made.await.map_or_else(IntoResponse::into_response, |body| form.reply(body))
 }

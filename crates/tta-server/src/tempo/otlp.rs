@@ -1,240 +1,131 @@
-//! Traces as OTLP in JSON: ids in hexadecimal, enumerations and 64-bit numbers as OTLP/JSON has
-//! them (whole numbers of 64 bits are texts, bytes are base64).
+//! A stored trace as OTLP, and which form of it a request gets.
+//!
+//! Owns the choice between JSON and protobuf, and what Tempo puts around the trace. Does not own OTLP:
+//! both forms are made of the bytes that an exporter would send, so that both say the same.
 
-use std::borrow::Cow;
-use std::sync::Arc;
+use std::collections::HashMap;
 
-use serde::Serialize;
-use serde::ser::{SerializeMap, Serializer};
-use tta_telemetry::receive::SpanKind;
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue, VARY};
+use prost::Message;
+use tta_otlp::{encode_spans, print_json};
 use tta_telemetry::store::StoredTrace;
-use tta_telemetry::{Attribute, Source, SpanRecord, StatusCode, Value};
+use tta_telemetry::{Attribute, Name, Resource, SpanRecord, Trace, Value};
 
-use crate::api::views::span::{status_code, status_message};
-use crate::api::views::value::{base64, double};
+use crate::api::Problem;
+use crate::metrics::negotiate::{Wanted, accepted};
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct ResourceSpans<'a> {
-    resource: Resource<'a>,
-    scope_spans: [ScopeSpans<'a>; 1],
-    #[serde(skip_serializing_if = "str::is_empty")]
-    schema_url: &'a str,
+/// How a trace is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    Json,
+    Protobuf,
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Resource<'a> {
-    attributes: Vec<KeyValue<'a>>,
-    dropped_attributes_count: u32,
+/// What is put around a trace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Version {
+    /// `tempopb.Trace`, which is OTLP's `TracesData` on the wire; in JSON its list is called `batches`.
+    V1,
+    /// `tempopb.TraceByIDResponse`.
+    V2,
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ScopeSpans<'a> {
-    scope: Scope<'a>,
-    spans: Vec<Span<'a>>,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    schema_url: &'a str,
+/// `tempopb.TraceByIDResponse`, without its metrics. A message within a message is bytes on the wire.
+#[derive(Clone, PartialEq, Message)]
+struct Found {
+    #[prost(bytes = "vec", tag = "1")]
+    trace: Vec<u8>,
+    #[prost(enumeration = "PartialStatus", tag = "3")]
+    status: i32,
+    #[prost(string, tag = "4")]
+    message: String,
 }
 
-#[derive(Default, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Scope<'a> {
-    name: &'a str,
-    version: &'a str,
-    attributes: Vec<KeyValue<'a>>,
-    dropped_attributes_count: u32,
+/// `tempopb.PartialStatus`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, prost::Enumeration)]
+#[repr(i32)]
+enum PartialStatus {
+    Complete = 0,
+    Partial = 1,
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Span<'a> {
-    trace_id: String,
-    span_id: String,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    trace_state: &'a str,
-    parent_span_id: String,
-    flags: u32,
-    name: &'a str,
-    kind: usize,
-    start_time_unix_nano: String,
-    end_time_unix_nano: String,
-    attributes: Vec<KeyValue<'a>>,
-    dropped_attributes_count: u32,
-    events: Vec<Event<'a>>,
-    dropped_events_count: u32,
-    links: Vec<Link<'a>>,
-    dropped_links_count: u32,
-    status: Status<'a>,
-}
+const PARTIAL: &str = "the trace was decided about before its end";
 
-#[derive(Serialize)]
-struct Status<'a> {
-    code: u8,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    message: &'a str,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Event<'a> {
-    time_unix_nano: String,
-    name: &'a str,
-    attributes: Vec<KeyValue<'a>>,
-    dropped_attributes_count: u32,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Link<'a> {
-    trace_id: String,
-    span_id: String,
-    trace_state: &'a str,
-    attributes: Vec<KeyValue<'a>>,
-    dropped_attributes_count: u32,
-    flags: u32,
-}
-
-#[derive(Serialize)]
-pub(super) struct KeyValue<'a> {
-    key: &'a str,
-    value: AnyValue<'a>,
-}
-
-/// One of `stringValue`, `intValue`, ...; an empty object for nothing.
-struct AnyValue<'a>(Cow<'a, Value>);
-
-impl Serialize for AnyValue<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(Serialize)]
-        struct Values<T> {
-            values: T,
+impl Form {
+    /// The one that a request wants most. JSON where it does not say, or wants both alike.
+    pub(super) fn wanted(headers: &HeaderMap) -> Result<Self, Problem> {
+        let said = accepted(headers);
+        if said.is_empty() {
+            return Ok(Self::Json);
         }
-        let of = |value| AnyValue(Cow::Borrowed(value));
-        let mut map = serializer.serialize_map(None)?;
-        match self.0.as_ref() {
-            Value::Bool(value) => map.serialize_entry("boolValue", value)?,
-            Value::I64(value) => map.serialize_entry("intValue", &value.to_string())?,
-            Value::F64(value) if value.is_finite() => map.serialize_entry("doubleValue", value)?,
-            Value::F64(value) => map.serialize_entry("doubleValue", double(*value))?,
-            Value::Str(text) => map.serialize_entry("stringValue", text)?,
-            Value::List(texts) => {
-                let text = |text: &String| AnyValue(Cow::Owned(Value::Str(text.clone().into())));
-                let values: Vec<AnyValue<'_>> = texts.iter().map(text).collect();
-                map.serialize_entry("arrayValue", &Values { values })?;
-            }
-            Value::Bytes(bytes) => map.serialize_entry("bytesValue", &base64(bytes))?,
-            Value::Array(values) => {
-                let values: Vec<AnyValue<'_>> = values.iter().map(of).collect();
-                map.serialize_entry("arrayValue", &Values { values })?;
-            }
-            Value::Map(entries) => map.serialize_entry("kvlistValue", &Values { values: key_values(entries) })?,
-            Value::Empty => {}
+        let most = |names: &[&str]| names.iter().filter_map(|name| Wanted::of(&said, "application", name)).max();
+        // Its registered name, and those by which OTLP and others call it.
+        let protobuf = most(&["protobuf", "x-protobuf", "vnd.google.protobuf"]);
+        match (most(&["json"]), protobuf) {
+            (json, Some(protobuf)) if Some(protobuf) > json => Ok(Self::Protobuf),
+            (Some(_), _) => Ok(Self::Json),
+            _ => Err(Problem::not_acceptable("accepted are application/json and application/protobuf")),
         }
-        map.end()
+    }
+
+    fn content_type(self) -> HeaderValue {
+        HeaderValue::from_static(match self {
+            Self::Json => "application/json",
+            Self::Protobuf => "application/protobuf",
+        })
+    }
+
+    pub(super) fn reply(self, body: impl Into<Body>) -> Response {
+        let headers = [
+            (CONTENT_TYPE, self.content_type()),
+            (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+            (VARY, HeaderValue::from_static("accept")),
+        ];
+        (headers, body.into()).into_response()
+    }
+
+    pub(super) fn write(self, version: Version, trace: &StoredTrace) -> Result<Vec<u8>, Problem> {
+        let mut bytes = Vec::new();
+        encode(trace, &mut bytes);
+        let is_partial = trace.is_incomplete();
+        if self == Self::Json {
+            return in_json(version, &bytes, is_partial);
+        }
+        if version == Version::V1 {
+            return Ok(bytes);
+        }
+        let (status, message) = match is_partial {
+            true => (PartialStatus::Partial, PARTIAL.to_owned()),
+            false => (PartialStatus::Complete, String::new()),
+        };
+        Ok(Found { trace: bytes, status: status.into(), message }.encode_to_vec())
     }
 }
 
-pub(super) fn key_values(attributes: &[Attribute]) -> Vec<KeyValue<'_>> {
-    attributes.iter().map(key_value).collect()
-}
-
-fn key_value(attribute: &Attribute) -> KeyValue<'_> {
-    KeyValue { key: attribute.key.as_str(), value: AnyValue(Cow::Borrowed(&attribute.value)) }
-}
-
-fn text<'a>(key: &'static str, text: &'a str) -> KeyValue<'a> {
-    KeyValue { key, value: AnyValue(Cow::Owned(Value::Str(text.to_owned().into()))) }
-}
-
-/// The trace, by who recorded its spans, in the order in which they are first met.
-pub(super) fn resource_spans(trace: &StoredTrace) -> Vec<ResourceSpans<'_>> {
-    let mut groups: Vec<(Option<&Arc<Source>>, Vec<Span<'_>>)> = Vec::new();
-    let mut places = std::collections::HashMap::new();
-    let id = trace.trace_id.to_string();
-    for span in trace.spans() {
-        let source = span.received.as_deref().map(|received| &received.source);
-        let place = *places.entry(source.map(Arc::as_ptr)).or_insert_with(|| {
-            groups.push((source, Vec::new()));
-            groups.len() - 1
-        });
-        groups.get_mut(place).into_iter().for_each(|(_, spans)| spans.push(Span::of(&id, span)));
+fn in_json(version: Version, bytes: &[u8], is_partial: bool) -> Result<Vec<u8>, Problem> {
+    let printed = print_json(bytes).ok().and_then(|json| String::from_utf8(json).ok()).ok_or_else(Problem::internal)?;
+    if version == Version::V1 {
+        let rest = printed.strip_prefix("{\"resourceSpans\":").ok_or_else(Problem::internal)?;
+        return Ok(format!("{{\"batches\":{rest}").into_bytes());
     }
-    let own_service = trace.own_service.as_str();
-    groups.into_iter().map(|(source, spans)| group(own_service, source.map(Arc::as_ref), spans)).collect()
+    // Nothing of what is put around it needs escaping.
+    let said = if is_partial { format!("\"PARTIAL\",\"message\":\"{PARTIAL}\"") } else { "\"COMPLETE\"".to_owned() };
+    Ok(format!("{{\"trace\":{printed},\"status\":{said}}}").into_bytes())
 }
 
-fn group<'a>(own_service: &'a str, source: Option<&'a Source>, spans: Vec<Span<'a>>) -> ResourceSpans<'a> {
-    let Some(source) = source else {
-        let scope = Scope { name: "tta", ..Scope::default() };
-        return ResourceSpans {
-            resource: Resource { attributes: vec![text("service.name", own_service)], dropped_attributes_count: 0 },
-            scope_spans: [ScopeSpans { scope, spans, schema_url: "" }],
-            schema_url: "",
-        };
-    };
-    let scope = Scope {
-        name: source.scope.name.as_str(),
-        version: source.scope.version.as_str(),
-        attributes: key_values(&source.scope.attributes),
-        dropped_attributes_count: source.scope.dropped_attributes,
-    };
-    ResourceSpans {
-        resource: Resource {
-            attributes: key_values(&source.resource.attributes),
-            dropped_attributes_count: source.resource.dropped_attributes,
-        },
-        scope_spans: [ScopeSpans { scope, spans, schema_url: &source.scope.schema_url }],
-        schema_url: &source.resource.schema_url,
-    }
+/// Appends `TracesData` in protobuf. Several traces after each other are, together, one.
+pub(crate) fn encode(trace: &StoredTrace, out: &mut Vec<u8>) {
+    let part_of: HashMap<*const SpanRecord, &Trace> =
+        trace.parts.iter().flat_map(|part| part.spans.iter().map(|span| (std::ptr::from_ref(span), &**part))).collect();
+    let spans = trace.spans().into_iter().filter_map(|span| Some((*part_of.get(&std::ptr::from_ref(span))?, span)));
+    encode_spans(spans, &identity(&trace.own_service), out);
 }
 
-impl<'a> Span<'a> {
-    fn of(trace_id: &str, span: &'a SpanRecord) -> Self {
-        let received = span.received.as_deref();
-        let mut attributes = key_values(&span.attributes);
-        if received.is_none() {
-            // OpenTelemetry has no kind for it.
-            attributes.push(text("tta.kind", span.kind.as_str()));
-        }
-        let known = SpanKind::ALL.iter().position(|kind| kind.as_str() == span.kind.as_str());
-        let event = |event: &'a tta_telemetry::SpanEvent| Event {
-            time_unix_nano: event.unix_ns.to_string(),
-            name: event.name.as_str(),
-            attributes: key_values(&event.attributes),
-            dropped_attributes_count: event.dropped_attributes,
-        };
-        let link = |link: &'a tta_telemetry::SpanLink| Link {
-            trace_id: link.trace_id.to_string(),
-            span_id: link.span_id.to_string(),
-            trace_state: &link.trace_state,
-            attributes: key_values(&link.attributes),
-            dropped_attributes_count: link.dropped_attributes,
-            flags: link.flags,
-        };
-        let code = match status_code(span) {
-            StatusCode::Unset => 0,
-            StatusCode::Ok => 1,
-            StatusCode::Error => 2,
-        };
-        Self {
-            trace_id: trace_id.to_owned(),
-            span_id: span.span_id.to_string(),
-            trace_state: received.map_or("", |received| &received.trace_state),
-            parent_span_id: span.parent_span_id.map(|parent| parent.to_string()).unwrap_or_default(),
-            flags: received.map_or(1, |received| received.flags),
-            name: span.name.as_str(),
-            kind: received.and(known).unwrap_or(1),
-            start_time_unix_nano: span.start_unix_ns.to_string(),
-            end_time_unix_nano: span.end_unix_ns().to_string(),
-            attributes,
-            dropped_attributes_count: span.dropped_attributes,
-            events: span.events.iter().map(event).collect(),
-            dropped_events_count: span.dropped_events,
-            links: span.links.iter().map(link).collect(),
-            dropped_links_count: span.dropped_links,
-            status: Status { code, message: status_message(span) },
-        }
-    }
+/// Who recorded spans of our own.
+fn identity(service: &Name) -> Resource {
+    let name =
+        Attribute { key: Name::from_static("service.name"), value: Value::Str(service.as_str().to_owned().into()) };
+    Resource { service: service.clone(), attributes: vec![name], dropped_attributes: 0, schema_url: String::new() }
 }

@@ -6,18 +6,19 @@ use serde::Serialize;
 use tta_telemetry::store::{QueryError, StoredTrace, TagFilter, TraceQuery, TraceSummary};
 use tta_telemetry::{SpanRecord, SpanStatus};
 
-use super::otlp::{KeyValue, key_values};
-use super::traceql;
+use super::shown::{KeyValue, settle};
+use super::traceql::{self, Search};
 use crate::api::params::{Known, Params};
-use crate::api::traces::stored;
+use crate::api::traces::MOST_BYTES;
 use crate::api::{Api, Problem, json};
 
 const SECOND: u64 = 1_000_000_000;
 /// Spans of a trace that are shown unless it is said how many, and at most.
 const DEFAULT_SPANS: usize = 3;
 const MOST_SPANS: usize = 100;
-/// Attributes of a span that are shown.
-const MOST_ATTRIBUTES: usize = 32;
+/// Traces that are looked at, at most, for what a store cannot find by itself, and at once.
+const MOST_LOOKED_AT: usize = 10_000;
+const LOOKED_AT_ONCE: usize = 200;
 
 #[derive(Serialize)]
 struct Found<'a> {
@@ -40,7 +41,7 @@ struct Trace<'a> {
     root_service_name: &'a str,
     root_trace_name: &'a str,
     start_time_unix_nano: String,
-    duration_ms: u64,
+    duration_ms: u32,
     span_sets: Vec<SpanSet<'a>>,
 }
 
@@ -62,47 +63,82 @@ struct Span<'a> {
 }
 
 pub(super) async fn search(State(api): State<Api>, RawQuery(query): RawQuery) -> Response {
-    let (query, spans) = match read(query.as_deref()) {
+    let (search, spans) = match read(query.as_deref()) {
         Ok(read) => read,
         Err(problem) => return problem.into_response(),
     };
     let made = api.bytes(move |api| {
-        let page = api.store()?.search(&query)?;
-        let found = stored(api, page.traces.iter().map(|summary| summary.trace_id))?;
-        // Those that have given way since are in one and not in the other.
-        let mut summaries = page.traces.iter();
-        let found = found.iter().filter_map(|trace| {
-            summaries.find(|summary| summary.trace_id == trace.trace_id).map(|summary| (summary, trace))
-        });
-        let traces: Vec<Trace<'_>> = found.map(|(summary, trace)| of(&query, spans, summary, trace)).collect();
-        let metrics = Metrics { inspected_traces: traces.len() };
+        let (found, inspected_traces) = find(api, &search)?;
+        let mut traces: Vec<Trace<'_>> =
+            found.iter().map(|(summary, trace)| of(&search, spans, summary, trace)).collect();
+        let spans = traces.iter_mut().flat_map(|trace| &mut trace.span_sets).flat_map(|set| &mut set.spans);
+        settle(spans.flat_map(|span| &mut span.attributes).collect());
+        let metrics = Metrics { inspected_traces };
         serde_json::to_vec(&Found { traces, metrics }).map_err(|_| Problem::internal())
     });
     made.await.map_or_else(IntoResponse::into_response, json)
 }
 
-fn of<'a>(query: &TraceQuery, most: usize, summary: &'a TraceSummary, trace: &'a StoredTrace) -> Trace<'a> {
+type Pair = (TraceSummary, StoredTrace);
+
+/// What is found, the latest kept first, at least one and no more than fit into a reply; and how many traces
+/// were looked at. Those that give way meanwhile are passed over.
+fn find(api: &Api, search: &Search) -> Result<(Vec<Pair>, usize), Problem> {
+    let limit = search.query.limit;
+    // A store that finds all by itself gives no more than are asked for.
+    let at_once = if search.rest.is_empty() { limit } else { LOOKED_AT_ONCE };
+    let mut query = TraceQuery { limit: at_once, ..search.query.clone() };
+    let (mut found, mut inspected, mut bytes) = (Vec::new(), 0, 0);
+    loop {
+        let page = api.store()?.search(&query)?;
+        for summary in page.traces {
+            let Some(trace) = api.store()?.trace(summary.trace_id)? else { continue };
+            inspected += 1;
+            if !search.rest.is_empty() && !trace.spans().iter().any(|span| is_match(search, span, &trace)) {
+                continue;
+            }
+            bytes += trace.parts.iter().map(|part| part.size_bytes()).sum::<usize>();
+            if bytes > MOST_BYTES && !found.is_empty() {
+                return Ok((found, inspected));
+            }
+            found.push((summary, trace));
+            if found.len() >= limit {
+                return Ok((found, inspected));
+            }
+        }
+        query.cursor = page.next_cursor;
+        if query.cursor.is_none() || inspected >= MOST_LOOKED_AT {
+            return Ok((found, inspected));
+        }
+    }
+}
+
+fn is_match(search: &Search, span: &SpanRecord, trace: &StoredTrace) -> bool {
+    search.query.matches_span(span, trace.service_of(span)) && search.rest.iter().all(|one| one.holds(span, trace))
+}
+
+fn of<'a>(search: &Search, most: usize, summary: &'a TraceSummary, trace: &'a StoredTrace) -> Trace<'a> {
     let spans = trace.spans();
-    let matching: Vec<&SpanRecord> =
-        spans.into_iter().filter(|span| query.matches_span(span, trace.service_of(span))).collect();
+    let matching: Vec<&SpanRecord> = spans.into_iter().filter(|span| is_match(search, span, trace)).collect();
     let span = |span: &&'a SpanRecord| Span {
         span_id: span.span_id.to_string(),
         name: span.name.as_str(),
         start_time_unix_nano: span.start_unix_ns.to_string(),
         duration_nanos: span.duration_ns.to_string(),
-        attributes: key_values(span.attributes.get(..MOST_ATTRIBUTES).unwrap_or(&span.attributes)),
+        attributes: search.shown.iter().filter_map(|tag| KeyValue::of(tag, span, trace)).collect(),
     };
     Trace {
         trace_id: summary.trace_id.to_string(),
         root_service_name: summary.root_service.as_str(),
         root_trace_name: summary.root_name.as_str(),
         start_time_unix_nano: summary.start_unix_ns.to_string(),
-        duration_ms: summary.duration_ns / 1_000_000,
+        // 32 bits in Tempo's message: 49 days.
+        duration_ms: u32::try_from(summary.duration_ns / 1_000_000).unwrap_or(u32::MAX),
         span_sets: vec![SpanSet { spans: matching.iter().take(most).map(span).collect(), matched: matching.len() }],
     }
 }
 
-fn read(query: Option<&str>) -> Result<(TraceQuery, usize), Problem> {
+fn read(query: Option<&str>) -> Result<(Search, usize), Problem> {
     let known = Known {
         once: &["q", "tags", "minDuration", "maxDuration", "limit", "start", "end", "spss"],
         often: &[],
@@ -113,11 +149,12 @@ fn read(query: Option<&str>) -> Result<(TraceQuery, usize), Problem> {
         Ok(params.parse::<u64>(name, "seconds since 1970")?.map(|seconds| seconds.saturating_mul(SECOND)))
     };
     let limit = params.parse::<usize>("limit", "1 or more; 1000 are found at most")?;
-    let mut query = match (params.text("q"), params.text("tags")) {
+    let mut search = match (params.text("q"), params.text("tags")) {
         (Some(text), None) => traceql::read(&text)?,
         (None, tags) => by_tags(&tags.unwrap_or_default())?,
         (Some(_), Some(tags)) => return Err(QueryError::new("tags", &tags, "either q or tags").into()),
     };
+    let query = &mut search.query;
     query.limit = limit.unwrap_or(TraceQuery::DEFAULT_LIMIT).min(TraceQuery::MOST_TRACES);
     query.start_unix_ns = seconds("start")?;
     // What starts within the last second is among them.
@@ -126,11 +163,11 @@ fn read(query: Option<&str>) -> Result<(TraceQuery, usize), Problem> {
     query.max_duration = params.duration("maxDuration")?.or(query.max_duration);
     query.check()?;
     let spans = params.parse::<usize>("spss", "1 or more; 100 are shown at most")?.unwrap_or(DEFAULT_SPANS);
-    Ok((query, spans.min(MOST_SPANS)))
+    Ok((search, spans.min(MOST_SPANS)))
 }
 
 /// `key=value key="a value"`.
-fn by_tags(text: &str) -> Result<TraceQuery, Problem> {
+fn by_tags(text: &str) -> Result<Search, Problem> {
     let mut query = TraceQuery::default();
     let wrong =
         || QueryError::new("tags", text, "logfmt, as service.name=shop http.status_code=500 name=\"GET /cart\"");
@@ -155,5 +192,6 @@ fn by_tags(text: &str) -> Result<TraceQuery, Problem> {
         }
         rest = after.trim_start();
     }
-    Ok(query)
+    let shown = query.tags.clone();
+    Ok(Search { query, shown, ..Search::default() })
 }

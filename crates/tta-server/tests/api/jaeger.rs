@@ -4,6 +4,8 @@ use serde_json::{Value as Json, json};
 use tta_telemetry::{Trace, Value};
 
 use super::support::{Served, attribute, full, order, span, text, trace};
+use super::tempo::check;
+use super::tempo_trace::resource_spans;
 
 const ID: &str = "000000000000000000000000000000a1";
 
@@ -150,6 +152,8 @@ async fn traces_are_found_by_jaegers_parameters() {
         ("service=stock&tags=%7B%22error%22%3A%22false%22%7D", 0),
         ("service=shop&tags=%7B%22n%22%3A5%7D", 1),
         ("service=shop&tag=user:7&tag=n:5", 1),
+        ("service=shop&tags=%7B%22user%22%3A%227%22%7D&tags=%7B%22n%22%3A%225%22%7D", 1),
+        ("service=shop&tags=%7B%22user%22%3A%227%22%7D&tags=%7B%22n%22%3A%226%22%7D", 0),
         ("service=shop&tag=user:8", 0),
         ("service=shop&maxDuration=1.2ms&minDuration=1200us", 1),
         ("service=shop&minDuration=1.3ms", 1),
@@ -225,4 +229,91 @@ async fn errors_are_problems_with_the_errors_that_jaegers_clients_look_for() {
     assert_eq!(served.problem(&format!("/jaeger/api/traces/{ID}")).await.0, 404);
     let many = "traceID=1&".repeat(51);
     assert!(served.problem(&format!("/jaeger/api/traces?{many}")).await.1.contains("at most 50"));
+}
+
+#[tokio::test]
+async fn names_and_dependencies_have_the_form_that_the_documentation_gives_them() {
+    let served = Served::start().await;
+    served.put(order(1));
+    let text = json!({"type": "string"});
+    let operation = json!({
+        "type": "object", "required": ["name", "spanKind"], "additionalProperties": false,
+        "properties": {"name": text, "spanKind": {"enum": ["", "server", "client", "producer", "consumer", "internal"]}}
+    });
+    let dependency = json!({
+        "type": "object", "required": ["parent", "child", "callCount"], "additionalProperties": false,
+        "properties": {"parent": text, "child": text, "callCount": {"type": "integer", "minimum": 1}}
+    });
+    for (path, item) in [
+        ("services", &text),
+        ("services/stock/operations", &text),
+        ("operations?service=stock", &operation),
+        ("dependencies?endTs=9000&lookback=9000", &dependency),
+    ] {
+        let number = json!({"type": "integer", "minimum": 0});
+        let schema = json!({
+            "type": "object", "required": ["data", "total", "limit", "offset", "errors"], "additionalProperties": false,
+            "properties": {
+                "data": {"type": "array", "items": item, "minItems": 1}, "total": number, "limit": number,
+                "offset": number, "errors": {"type": "null"}
+            }
+        });
+        check(&schema, &served.json(&format!("/jaeger/api/{path}")).await);
+    }
+}
+
+#[tokio::test]
+async fn version_3_has_traces_as_otlp() {
+    let served = Served::start().await;
+    served.put(order(0xa1));
+    served.put(trace(0xa2, vec![span(5, None, "alone")]));
+    let v3 = async |path: &str| served.json(&format!("/jaeger/api/v3/{path}")).await;
+    assert_eq!(v3("services").await, json!({"services": ["shop", "stock"]}));
+    let want = json!({"operations": [{"name": "GET /cart", "spanKind": "server"}]});
+    assert_eq!(v3("operations?service=stock&span_kind=server").await, want);
+    assert_eq!(v3("operations?service=stock&span_kind=client").await, json!({"operations": []}));
+    let schema = json!({"type": "object", "required": ["result"], "additionalProperties": false, "properties": {
+        "result": {"type": "object", "properties": {"resourceSpans": resource_spans()}, "additionalProperties": false}
+    }});
+    let one = v3("traces/A1?start_time=2026-01-01T00:00:00Z&end_time=2026-01-01T00:00:01Z").await;
+    check(&schema, &one);
+    assert_eq!(one["result"]["resourceSpans"], served.json("/tempo/api/traces/a1").await["batches"]);
+    for (query, spans) in [
+        ("", 3),
+        ("query.service_name=stock", 2),
+        ("query.service_name=stock&query.operation_name=order", 0),
+        ("query.span_name=alone", 1),
+        ("query.start_time_min=1970-01-01T00:00:04Z&query.start_time_max=1970-01-01T00:00:06Z", 1),
+        ("query.start_time_min=1970-01-01T01:00:04+01:00", 1),
+        ("query.num_traces=1", 1),
+        ("query.search_depth=1", 1),
+        ("query.duration_max=500ms&query.duration_min=0.5s", 2),
+        ("query.attributes=%7B%22http.status_code%22%3A%22503%22%2C%22error%22%3A%22true%22%7D", 2),
+    ] {
+        let found = v3(&format!("traces?{query}")).await;
+        check(&schema, &found);
+        let all = found["result"]["resourceSpans"].as_array().cloned().unwrap_or_default();
+        let all = all.iter().flat_map(|resource| resource["scopeSpans"].as_array().unwrap());
+        assert_eq!(all.map(|scope| scope["spans"].as_array().unwrap().len()).sum::<usize>(), spans, "{query}");
+    }
+    for (path, status, want) in [
+        ("operations", 400, "parameter 'service' is required"),
+        ("traces?query.num_traces=x", 400, "`query.num_traces` is `x`, accepted is 1 or more; 1000 are found at most"),
+        (
+            "traces?query.start_time_min=1h",
+            400,
+            "`query.start_time_min` is `1h`, accepted is a time as 2026-01-31T12:00:00Z",
+        ),
+        (
+            "traces?query.attributes=x",
+            400,
+            "`query.attributes` is `x`, accepted is a JSON object of texts, as {\"error\":\"true\"}",
+        ),
+        ("traces/x", 400, "`traceID` is `x`, accepted is 1 to 32 hexadecimal digits, not all zero"),
+    ] {
+        let path = format!("/jaeger/api/v3/{path}");
+        assert_eq!(served.problem(&path).await, (status, want.to_owned()));
+        assert_eq!(served.get(&path).await.json()["error"], json!({"httpCode": status, "message": want}));
+    }
+    assert_eq!(served.problem("/jaeger/api/v3/traces/b1").await.0, 404);
 }

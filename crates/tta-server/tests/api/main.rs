@@ -9,4 +9,5 @@ mod live;
 mod state;
 mod support;
 mod tempo;
+mod tempo_trace;
 mod traces;

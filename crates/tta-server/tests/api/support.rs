@@ -26,17 +26,19 @@ pub(crate) struct Served {
     _task: JoinSet<()>,
 }
 
-pub(crate) struct Reply {
+pub(crate) struct Reply<B = String> {
     pub(crate) status: u16,
     pub(crate) head: String,
-    pub(crate) body: String,
+    pub(crate) body: B,
 }
 
-impl Reply {
+impl<B> Reply<B> {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
     }
+}
 
+impl Reply {
     pub(crate) fn json(&self) -> Json {
         serde_json::from_str(&self.body).unwrap()
     }
@@ -85,13 +87,23 @@ impl Served {
     }
 
     pub(crate) async fn ask(&self, method: &str, path: &str, headers: &str) -> Reply {
+        let Reply { status, head, body } = self.ask_bytes(method, path, headers).await;
+        Reply { status, head, body: String::from_utf8(body).unwrap() }
+    }
+
+    /// A reply to GET whose body is no text.
+    pub(crate) async fn bytes(&self, path: &str, headers: &str) -> Reply<Vec<u8>> {
+        self.ask_bytes("GET", path, headers).await
+    }
+
+    async fn ask_bytes(&self, method: &str, path: &str, headers: &str) -> Reply<Vec<u8>> {
         let mut stream = self.connect(method, path, &format!("connection: close\r\n{headers}")).await;
         let mut bytes = Vec::new();
         stream.read_to_end(&mut bytes).await.unwrap();
-        let text = String::from_utf8(bytes).unwrap();
-        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
+        let head = std::str::from_utf8(&bytes[..end]).unwrap();
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        Reply { status, head: head.to_ascii_lowercase(), body: body.to_owned() }
+        Reply { status, head: head.to_ascii_lowercase(), body: bytes[end + 4..].to_vec() }
     }
 
     pub(crate) async fn connect(&self, method: &str, path: &str, headers: &str) -> TcpStream {

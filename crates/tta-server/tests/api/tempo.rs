@@ -2,23 +2,24 @@
 //! documentation, and what they find.
 
 use serde_json::{Value as Json, json};
-use tta_telemetry::Trace;
 
-use super::support::{Served, order, span, trace};
+use tta_telemetry::Value;
+
+use super::support::{Served, attribute, order, span, text, trace};
 
 const ID: &str = "000000000000000000000000000000a1";
 
-fn check(schema: &Json, reply: &Json) {
+pub(crate) fn check(schema: &Json, reply: &Json) {
     let validator = jsonschema::validator_for(schema).unwrap();
     let faults: Vec<String> =
         validator.iter_errors(reply).map(|fault| format!("{} {fault}", fault.instance_path())).collect();
     assert_eq!(faults, Vec::<String>::new(), "{reply}");
 }
 
-/// Key and value by OTLP's JSON.
-fn key_values() -> Json {
+/// Key and value by OTLP's JSON; a value that is empty is left out, as protobuf leaves it out.
+pub(crate) fn key_values() -> Json {
     json!({"type": "array", "items": {
-        "type": "object", "required": ["key", "value"], "additionalProperties": false,
+        "type": "object", "required": ["key"], "additionalProperties": false,
         "properties": {"key": {"type": "string"}, "value": {
             "type": "object", "maxProperties": 1, "additionalProperties": false, "properties": {
                 "stringValue": {"type": "string"}, "boolValue": {"type": "boolean"},
@@ -28,41 +29,6 @@ fn key_values() -> Json {
                 "kvlistValue": {"type": "object", "required": ["values"]}
             }
         }}
-    }})
-}
-
-/// `ResourceSpans` by OTLP's JSON: ids in hexadecimal, enumerations as numbers, 64 bits as text.
-fn resource_spans() -> Json {
-    let hex = |digits: &str| json!({"type": "string", "pattern": format!("^[0-9a-f]{{{digits}}}$")});
-    let nano = json!({"type": "string", "pattern": "^[0-9]+$"});
-    let count = json!({"type": "integer", "minimum": 0});
-    let link = json!({
-        "type": "object", "required": ["traceId", "spanId"],
-        "properties": {"traceId": hex("32"), "spanId": hex("16"), "attributes": key_values(), "flags": count}
-    });
-    let event = json!({
-        "type": "object", "required": ["timeUnixNano", "name"],
-        "properties": {"timeUnixNano": nano, "name": {"type": "string"}, "attributes": key_values()}
-    });
-    let span = json!({
-        "type": "object", "required": ["traceId", "spanId", "name", "kind", "startTimeUnixNano", "endTimeUnixNano", "status"],
-        "properties": {
-            "traceId": hex("32"), "spanId": hex("16"), "parentSpanId": {"type": "string", "pattern": "^([0-9a-f]{16})?$"},
-            "kind": {"type": "integer", "minimum": 0, "maximum": 5}, "startTimeUnixNano": nano, "endTimeUnixNano": nano,
-            "attributes": key_values(), "events": {"type": "array", "items": event}, "links": {"type": "array", "items": link},
-            "status": {"type": "object", "properties": {"code": {"enum": [0, 1, 2]}, "message": {"type": "string"}}},
-            "droppedAttributesCount": count, "droppedEventsCount": count, "droppedLinksCount": count, "flags": count
-        }
-    });
-    let scope = json!({"type": "object", "properties": {"name": {"type": "string"}, "version": {"type": "string"}, "attributes": key_values()}});
-    json!({"type": "array", "minItems": 1, "items": {
-        "type": "object", "required": ["resource", "scopeSpans"], "properties": {
-            "resource": {"type": "object", "properties": {"attributes": key_values()}},
-            "scopeSpans": {"type": "array", "items": {
-                "type": "object", "required": ["scope", "spans"],
-                "properties": {"scope": scope, "spans": {"type": "array", "items": span, "minItems": 1}}
-            }}
-        }
     }})
 }
 
@@ -94,63 +60,6 @@ async fn search(served: &Served, query: &str) -> Vec<Json> {
 /// Percent-encodes everything.
 fn encode(text: &str) -> String {
     text.bytes().map(|byte| format!("%{byte:02X}")).collect()
-}
-
-#[tokio::test]
-async fn a_trace_is_otlp_with_all_that_was_sent() {
-    let served = Served::start().await;
-    served.put(Trace { incomplete: true, ..order(0xa1) });
-    let v1 = served.json(&format!("/tempo/api/traces/{ID}")).await;
-    let v2 = served.json("/tempo/api/v2/traces/A1").await;
-    check(&json!({"type": "object", "required": ["batches"], "properties": {"batches": resource_spans()}}), &v1);
-    let trace =
-        json!({"type": "object", "required": ["resourceSpans"], "properties": {"resourceSpans": resource_spans()}});
-    check(
-        &json!({"type": "object", "required": ["trace"], "properties": {"trace": trace, "status": {"enum": ["COMPLETE", "PARTIAL"]}}}),
-        &v2,
-    );
-    assert_eq!((&v1["batches"], &v2["status"]), (&v2["trace"]["resourceSpans"], &json!("PARTIAL")));
-    let string = |key: &str, value: &str| json!({"key": key, "value": {"stringValue": value}});
-    let [own, stock] = [&v1["batches"][0], &v1["batches"][1]];
-    assert_eq!(own["resource"]["attributes"], json!([string("service.name", "shop")]));
-    assert_eq!(
-        (&own["scopeSpans"][0]["scope"]["name"], &own["scopeSpans"][0]["spans"][0]["kind"]),
-        (&json!("tta"), &json!(1))
-    );
-    let resource = json!({
-        "attributes": [string("service.name", "stock"), {"key": "host.cpus", "value": {"intValue": "4"}}],
-        "droppedAttributesCount": 5
-    });
-    assert_eq!((&stock["resource"], &stock["schemaUrl"]), (&resource, &json!("https://example.org/resource")));
-    let span = json!({
-        "traceId": ID, "spanId": "0000000000000002", "parentSpanId": "0000000000000001", "traceState": "ot=th:8,x=y",
-        "flags": 257, "name": "GET /cart", "kind": 2, "startTimeUnixNano": "2000000001", "endTimeUnixNano": "2500000001",
-        "attributes": [
-            string("http.route", "/cart/{id}"),
-            {"key": "http.status_code", "value": {"intValue": "503"}},
-            {"key": "big", "value": {"intValue": "9223372036854775807"}},
-            {"key": "ratio", "value": {"doubleValue": 0.5}},
-            {"key": "nan", "value": {"doubleValue": "NaN"}},
-            {"key": "raw", "value": {"bytesValue": "3q0="}},
-            {"key": "tags", "value": {"arrayValue": {"values": [{"stringValue": "a"}, {"stringValue": "b"}]}}},
-            {"key": "mixed", "value": {"arrayValue": {"values": [{"intValue": "1"}, {"boolValue": true}]}}},
-            {"key": "map", "value": {"kvlistValue": {"values": [string("k", "v")]}}},
-            {"key": "empty", "value": {}}
-        ],
-        "droppedAttributesCount": 1,
-        "events": [{
-            "timeUnixNano": "2000000005", "name": "exception",
-            "attributes": [string("exception.type", "OutOfStock")], "droppedAttributesCount": 8
-        }],
-        "droppedEventsCount": 3,
-        "links": [{
-            "traceId": "0000000000000000000000000000feed", "spanId": "000000000000beef", "traceState": "a=b",
-            "attributes": [string("why", "retry")], "droppedAttributesCount": 7, "flags": 1
-        }],
-        "droppedLinksCount": 4,
-        "status": {"code": 2, "message": "no \"stock\""}
-    });
-    assert_eq!(stock["scopeSpans"][0]["spans"], json!([span]));
 }
 
 #[tokio::test]
@@ -193,6 +102,157 @@ async fn traces_are_found_by_traceql_and_by_tags() {
     );
 }
 
+/// Several values of a field are alternatives, of `!=` conditions; lists have patterns.
+#[tokio::test]
+async fn grafanas_form_finds_what_it_says() {
+    let served = Served::start().await;
+    served.put(order(0xa1));
+    let mut other = span(5, None, "other");
+    other.attributes = vec![attribute("n", Value::F64(1.5)), attribute("user", text("ann"))];
+    served.put(trace(0xa2, vec![other]));
+    let mut third = span(6, None, "third");
+    third.attributes = vec![attribute("n", Value::I64(2)), attribute("user", text("bob"))];
+    served.put(trace(0xa3, vec![third]));
+    for (q, want) in [
+        ("{(name=\"third\" || name=\"other\")}", "a3 a2"),
+        ("{(name=\"third\" || name=\"GET /cart\") && resource.service.name=\"shop\"}", "a3"),
+        ("{name=\"third\" || name=\"order\" && .user=\"ann\"}", "a3"),
+        ("{(span.user!=\"ann\" && span.user!=\"cid\")}", "a3"),
+        ("{.user!=\"ann\"}", "a3"),
+        ("{.user = nil && name != \"order\"}", "a1"),
+        ("{.user=~\"ann|bob\"}", "a3 a2"),
+        ("{.user=~\"an|bo\"}", ""),
+        ("{name=~\"GET.*\" && resource.service.name=~`st.+`}", "a1"),
+        ("{.user!~\"a.*\"}", "a3"),
+        ("{.n>1.5}", "a3"),
+        ("{.n>=1.5}", "a3 a2"),
+        ("{.n<2}", "a2"),
+        ("{span.http.status_code>=500 && span.http.status_code<600}", "a1"),
+        ("{.user>1}", ""),
+        ("{.tags=\"b\" && .tags!=\"c\" && .mixed=~\"tr.e\"}", "a1"),
+        ("{.tags!=\"b\"}", ""),
+        ("{(status=error || status=unset) && kind!=internal}", "a1"),
+        ("{kind!=server}", "a3 a2 a1"),
+        ("{status!=error && kind=internal}", "a3 a2 a1"),
+        ("{statusMessage=\"no \\\"stock\\\"\"}", "a1"),
+        ("{rootName=\"order\" && rootServiceName=~\"sh.*\" && name=\"GET /cart\"}", "a1"),
+        ("{trace:rootName!=\"order\"}", "a3 a2"),
+        ("{(duration<600ms || traceDuration>=1.5s) && name!=\"order\"}", "a1"),
+        ("{duration=500ms}", "a1"),
+        ("{duration>2s && duration<1s}", ""),
+        ("{resource.service.name!=\"shop\"}", "a1"),
+    ] {
+        let found = search(&served, &format!("q={}", encode(q))).await;
+        let ids: Vec<&str> =
+            found.iter().map(|trace| trace["traceID"].as_str().unwrap().trim_start_matches('0')).collect();
+        assert_eq!(ids.join(" "), want, "{q}");
+    }
+    // It stops when it has as many as are asked for, and says how many it had to look at.
+    let reply = served.json(&format!("/tempo/api/search?limit=1&q={}", encode("{.user=~\"a.*\"}"))).await;
+    assert_eq!((reply["traces"].as_array().unwrap().len(), &reply["metrics"]["inspectedTraces"]), (1, &json!(2)));
+}
+
+#[tokio::test]
+async fn more_traces_are_looked_at_than_a_store_gives_at_once() {
+    let served = Served::start().await;
+    let mut wanted = span(1, None, "wanted");
+    wanted.attributes = vec![attribute("n", Value::I64(7))];
+    served.put(trace(1, vec![wanted]));
+    for number in 2..=450 {
+        served.put(trace(number, vec![span(1, None, "other")]));
+    }
+    let reply = served.json(&format!("/tempo/api/search?q={}", encode("{.n > 6}"))).await;
+    assert_eq!((reply["traces"].as_array().unwrap().len(), &reply["metrics"]["inspectedTraces"]), (1, &json!(450)));
+}
+
+#[tokio::test]
+async fn names_of_tags_are_understood_however_often_they_were_encoded() {
+    let served = Served::start().await;
+    let mut one = span(1, None, "one");
+    let keys = ["a b", "a/b", "a+b", "status"];
+    one.attributes = keys.iter().map(|key| attribute(key, text("x"))).collect();
+    served.put(trace(1, vec![one]));
+    let string = json!({"tagValues": [{"type": "string", "value": "x"}]});
+    let v2 = |name: &str| format!("/tempo/api/v2/search/tag/{name}/values?limit=5000");
+    for name in [
+        "span.a%2Fb",
+        "span.a%252Fb",
+        "span.a+b",
+        "span.a%252Bb",
+        "span.%22a%20b%22",
+        "span.%2522a%2520b%2522",
+        ".status",
+    ] {
+        assert_eq!(served.json(&v2(name)).await, string, "{name}");
+    }
+    assert_eq!(served.json("/tempo/api/search/tag/a%252Fb/values").await, json!({"tagValues": ["x"]}));
+    assert_eq!(served.json(&v2("status")).await["tagValues"][0]["type"], "keyword");
+    assert_eq!(served.json(&v2("rootServiceName")).await["tagValues"], json!([{"type": "string", "value": "shop"}]));
+    assert_eq!(served.json(&v2("rootName")).await["tagValues"], json!([{"type": "string", "value": "one"}]));
+    assert_eq!(served.json(&v2("duration")).await["tagValues"], json!([]));
+    let (status, detail) = served.problem(&v2("span.%22open")).await;
+    assert_eq!(
+        (status, detail.starts_with("`tag` is `span.\"open`, accepted is a name as resource.service.name")),
+        (400, true)
+    );
+}
+
+#[tokio::test]
+async fn what_tempo_says_of_itself_is_said_and_what_is_not_served_is_refused_in_words() {
+    let served = Served::start().await;
+    let info = served.json("/tempo/api/status/buildinfo").await;
+    let text = json!({"type": "string"});
+    let schema = json!({
+        "type": "object", "required": ["version", "revision", "branch", "buildUser", "buildDate", "goVersion"],
+        "additionalProperties": text, "properties": {"version": {"type": "string", "pattern": "^[0-9]+[.][0-9]+[.][0-9]+"}}
+    });
+    check(&schema, &info);
+    for path in ["query", "query_range"] {
+        let (status, detail) = served.problem(&format!("/tempo/api/metrics/{path}?q=%7B%7D%7Crate()")).await;
+        assert!(status == 501 && detail.contains("metrics by TraceQL are not served"), "{detail}");
+    }
+}
+
+#[tokio::test]
+async fn a_search_shows_what_was_asked_for_in_columns_of_one_type() {
+    let served = Served::start().await;
+    served.put(order(0xa1));
+    let mut other = span(5, None, "other");
+    other.attributes = vec![attribute("ratio", text("half")), attribute("n", Value::F64(1.5))];
+    served.put(trace(0xa2, vec![other]));
+    let mut third = span(6, None, "third");
+    third.attributes = vec![attribute("n", Value::I64(2)), attribute("on", Value::Bool(true))];
+    served.put(trace(0xa3, vec![third]));
+    let attributes = async |q: &str| -> Vec<Json> {
+        let found = search(&served, &format!("q={}", encode(q))).await;
+        found.iter().map(|trace| trace["spanSets"][0]["spans"][0]["attributes"].clone()).collect()
+    };
+    let key = |key: &str, kind: &str, value: Json| json!({"key": key, "value": {kind: value}});
+    assert_eq!(attributes("{}").await, [json!([]), json!([]), json!([])]);
+    // What is no single value is text, and so is a key with values of several types.
+    let want = json!([
+        key("tags", "stringValue", json!("[\"a\",\"b\"]")),
+        key("map", "stringValue", json!("{\"k\":\"v\"}")),
+        key("raw", "stringValue", json!("3q0=")),
+        key("empty", "stringValue", json!("")),
+        key("nan", "stringValue", json!("NaN")),
+        key("http.status_code", "intValue", json!("503")),
+        key("host.cpus", "intValue", json!("4")),
+        key("ratio", "doubleValue", json!(0.5))
+    ]);
+    let q = "{ .tags != nil && .map != nil && .raw != nil && .empty != nil && .nan != nil && span.http.status_code = 503 \
+             && resource.host.cpus = 4 && .ratio = 0.5 }";
+    assert_eq!(attributes(q).await, [want]);
+    let want =
+        [json!([key("ratio", "stringValue", json!("half"))]), json!([key("ratio", "stringValue", json!("0.5"))])];
+    assert_eq!(attributes("{ .ratio != nil }").await, want);
+    let want = [json!([key("n", "intValue", json!("2"))]), json!([key("n", "doubleValue", json!(1.5))])];
+    assert_eq!(attributes("{ .n != nil }").await, want);
+    assert_eq!(attributes("{ .on = true }").await, [json!([key("on", "boolValue", json!(true))])]);
+    let services = attributes("{ resource.service.name != nil && name = \"other\" }").await;
+    assert_eq!(services, [json!([key("service.name", "stringValue", json!("shop"))])]);
+}
+
 #[tokio::test]
 async fn names_and_values_of_tags_are_listed_in_both_versions() {
     let served = Served::start().await;
@@ -226,7 +286,7 @@ async fn names_and_values_of_tags_are_listed_in_both_versions() {
 async fn what_is_not_understood_is_refused_with_a_problem() {
     let served = Served::start().await;
     let (status, detail) = served.problem(&format!("/tempo/api/search?q={}", encode("{ .a =~ \"x\" } | rate()"))).await;
-    assert!(status == 400 && detail.contains("from TraceQL only { condition && condition ... }"), "{detail}");
+    assert!(status == 400 && detail.contains("from TraceQL only { conditions }"), "{detail}");
     for (path, want) in [
         ("search?limit=0", "`limit` is `0`, accepted is 1 to 1000"),
         ("search?limit=-1", "`limit` is `-1`, accepted is 1 or more; 1000 are found at most"),

@@ -19,7 +19,7 @@ use super::super::tls;
 use super::Signal;
 use super::answer::{self, Failure, Received};
 use crate::ExportReply;
-use crate::json::print;
+use crate::json::print_json;
 
 /// Bytes of an answer that are read.
 const MOST_ANSWER_BYTES: usize = 64 << 10;
@@ -93,7 +93,7 @@ impl Wire {
         }
         let printed;
         let body = if self.protocol == Protocol::HttpJson {
-            printed = print(body).map_err(|_| failed("written as JSON"))?;
+            printed = print_json(body).map_err(|_| failed("written as JSON"))?;
             &printed
         } else {
             body
