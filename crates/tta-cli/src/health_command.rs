@@ -28,13 +28,15 @@ pub(crate) fn run(arguments: &HealthArguments) -> Result<ExitCode, Failure> {
     let runtime = runtime.map_err(|error| Failure::new(format!("cannot start: {error}")))?;
     let patience = Duration::from_secs_f64(arguments.timeout);
     let asked = runtime.block_on(ask(&target, token.as_deref(), patience));
+    // A name that is still being looked up would be waited for beyond the time limit.
+    runtime.shutdown_background();
     let reply = asked.map_err(|reason| Failure::new(format!("cannot ask {}: {reason}", target.shown())))?;
     let Some(body) = reply.health() else { return Err(Failure::new(refusal(&target, &reply))) };
     let status = status_of(&body);
     if arguments.json {
-        output::print(&format!("{body:#}\n"))?;
+        output::print_if_read(&format!("{body:#}\n"))?;
     } else {
-        output::print(&table::write(&body))?;
+        output::print_if_read(&table::write(&body))?;
     }
     Ok(match status {
         "healthy" => ExitCode::SUCCESS,

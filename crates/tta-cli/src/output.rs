@@ -26,6 +26,14 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
     })
 }
 
+/// The same for a command whose exit code is its result: it is that also when nobody reads the text.
+pub(crate) fn print_if_read(text: &str) -> Result<(), Failure> {
+    match print(text) {
+        Err(Failure::BrokenPipe) => Ok(()),
+        printed => printed,
+    }
+}
+
 /// Writes an error to standard error.
 pub(crate) fn error(message: &str) {
     note(&format!("error: {message}"));

@@ -1,5 +1,6 @@
 //! The grammar and help of `tta send`.
 
+use std::convert::Infallible;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -41,13 +42,13 @@ pub(crate) struct Send {
     pub(crate) rewrite_times: bool,
 }
 
-/// A header; its value is not shown.
+/// A header, by name and value; `None` for a text that is none. Nothing of it is shown.
 #[derive(Clone)]
-pub(crate) struct Header(pub(crate) String, pub(crate) String);
+pub(crate) struct Header(pub(crate) Option<(String, String)>);
 
 impl std::fmt::Debug for Header {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}=***", self.0)
+        f.write_str("Header(***)")
     }
 }
 
@@ -60,10 +61,10 @@ fn compression(text: &str) -> Result<Compression, String> {
     known.ok_or_else(|| "accepted is none or gzip".to_owned())
 }
 
-fn header(text: &str) -> Result<Header, String> {
-    let pair = text.split_once('=').filter(|(name, _)| !name.trim().is_empty());
-    let (name, value) = pair.ok_or_else(|| "accepted is NAME=VALUE".to_owned())?;
-    Ok(Header(name.trim().to_owned(), value.to_owned()))
+/// Never an error: the parser of arguments would repeat the text.
+fn header(text: &str) -> Result<Header, Infallible> {
+    let pair = text.split_once('=').map(|(name, value)| (name.trim().to_owned(), value.to_owned()));
+    Ok(Header(pair.filter(|(name, _)| !name.is_empty())))
 }
 
 fn rate(text: &str) -> Result<f64, String> {

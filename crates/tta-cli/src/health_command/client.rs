@@ -93,14 +93,15 @@ impl Target {
     }
 }
 
-/// Without a user and a password, which are no business of an error.
+/// Without a user and a password, and without a query, which are no business of an error. A password may have
+/// any characters, also those that end a host: the last `@` counts.
 fn without_userinfo(url: &str) -> String {
     let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
-    let (authority, path) = rest.find('/').map_or((rest, ""), |end| rest.split_at(end));
-    match authority.rsplit_once('@') {
-        Some((_, host)) => format!("{scheme}://…@{host}{path}"),
+    let shown = match rest.rsplit_once('@') {
+        Some((_, host)) => format!("{scheme}://…@{host}"),
         None => url.to_owned(),
-    }
+    };
+    shown.split_once('?').map_or(shown.clone(), |(before, _)| format!("{before}?…"))
 }
 
 impl Reply {
@@ -196,11 +197,13 @@ mod tests {
         assert_eq!(path("https://tta.example/").as_deref(), Ok("https://tta.example:443/health/full"));
         assert_eq!(path("http://[::1]/internal").as_deref(), Ok("http://[::1]:80/internal/health/full"));
         assert_eq!(path("http://a:1/x/health").as_deref(), Ok("http://a:1/x/health"));
-        for wrong in
-            ["", "localhost:8000", "ftp://a", "http://", "http://a:x", "http://a/?q=1", "/health", "http://a:99999"]
-        {
+        for wrong in ["", "localhost:8000", "ftp://a", "http://", "http://a:x", "/health", "http://a:99999"] {
             let error = path(wrong).unwrap_err();
             assert!(error.contains(&format!("`{wrong}`, accepted is http:// or https://")), "{error}");
+        }
+        for secret in ["http://ada:hunter2/x@host/health", "http://ada:?hunter2@host", "http://host/?token=hunter2"] {
+            let error = path(secret).unwrap_err();
+            assert!(error.contains("host") && !error.contains("hunter2"), "{error}");
         }
         let error = path("http://ada:hunter2@host/health").unwrap_err();
         assert!(error.contains("`http://…@host/health`") && !error.contains("hunter2"), "{error}");

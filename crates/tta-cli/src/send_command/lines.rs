@@ -83,19 +83,24 @@ pub(super) fn last_time(path: &Path) -> Result<Option<u64>, Failure> {
 }
 
 /// Reads to the end, or until nobody wants more.
-fn for_each(mut reader: impl BufRead, mut each: impl FnMut(Line) -> bool) {
+fn for_each(reader: impl BufRead, each: impl FnMut(Line) -> bool) {
+    for_each_within(MOST_LINE_BYTES, reader, each);
+}
+
+fn for_each_within(most: u64, mut reader: impl BufRead, mut each: impl FnMut(Line) -> bool) {
     let mut text = Vec::new();
     for number in 1.. {
         text.clear();
-        let read = reader.by_ref().take(MOST_LINE_BYTES + 1).read_until(b'\n', &mut text);
+        let read = reader.by_ref().take(most + 1).read_until(b'\n', &mut text);
         let line = match read {
             Ok(0) => return,
-            Ok(_) if text.len() as u64 > MOST_LINE_BYTES => {
+            // The byte too many may be the line's end.
+            Ok(_) if text.len() as u64 > most && !text.ends_with(b"\n") => {
                 if let Err(error) = reader.skip_until(b'\n') {
                     each(Line::Cut(error.to_string()));
                     return;
                 }
-                let message = format!("longer than the {MOST_LINE_BYTES} bytes that are accepted");
+                let message = format!("longer than the {most} bytes that are accepted");
                 Line::Bad { number, message }
             }
             Ok(_) if text.trim_ascii().is_empty() => continue,
@@ -121,5 +126,28 @@ fn parsed(text: &[u8], number: u64, bytes: u64) -> Line {
             let message = format!("{}: {}, at column {}", error.path, error.message, error.column);
             Line::Bad { number, message }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_as_long_as_may_be_is_read_and_of_a_longer_one_only_that_one_is_lost() {
+        let line = r#"{"resourceSpans":[{"scopeSpans":[{"spans":[{"name":"s"}]}]}]}"#;
+        let most = line.len() as u64;
+        let text = format!("{line}\n{line}x\n{line}\n{line}");
+        let mut seen = Vec::new();
+        for_each_within(most, text.as_bytes(), |line| {
+            seen.push(match line {
+                Line::Request { spans, .. } => format!("{spans} spans"),
+                Line::Bad { number, message } => format!("{number}: {message}"),
+                Line::Cut(message) => message,
+            });
+            true
+        });
+        let long = format!("2: longer than the {most} bytes that are accepted");
+        assert_eq!(seen, ["1 spans", long.as_str(), "1 spans", "1 spans"]);
     }
 }

@@ -40,7 +40,7 @@ pub(crate) fn run(arguments: &Send) -> Result<ExitCode, Failure> {
     let plan = sending::Plan::new(arguments, &settings, clock, shift);
     let sent = runtime.block_on(sending::send(&client, plan, input, &mut stop));
     runtime.shutdown_background();
-    output::print(&summary(&sent))?;
+    output::print_if_read(&summary(&sent))?;
     Ok(exit_code(&sent, settings.endpoint.url()))
 }
 
@@ -72,7 +72,11 @@ fn settings(arguments: &Send) -> Result<ExportSettings, Failure> {
         settings.endpoint = if path.is_empty() { Endpoint::Base(url.clone()) } else { Endpoint::Exact(url.clone()) };
     }
     settings.compression = arguments.compression.unwrap_or(settings.compression);
-    settings.headers.0.extend(arguments.headers.iter().map(|header| (header.0.clone(), header.1.clone())));
+    let given: Option<Vec<(String, String)>> = arguments.headers.iter().map(|header| header.0.clone()).collect();
+    // Not repeated: what is wrong may be a secret in another form, as `Authorization: Bearer ...`.
+    let given = given.ok_or_else(|| Failure::new("a --header is something else, accepted is NAME=VALUE"))?;
+    settings.headers.0.retain(|(name, _)| !given.iter().any(|(other, _)| other.eq_ignore_ascii_case(name)));
+    settings.headers.0.extend(given);
     settings.batch_size = arguments.batch_size.unwrap_or(settings.batch_size);
     settings.max_queue_size = settings.max_queue_size.max(settings.batch_size);
     settings.max_export_workers = arguments.concurrency.unwrap_or(settings.max_export_workers);

@@ -21,6 +21,10 @@ use crate::send_args::Send;
 const MOST_TOLD: u64 = 10;
 /// How long requests that are under way are waited for after Ctrl-C.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// Bytes of lines that are put together; a longer line goes alone. Receivers of gRPC take 4 MiB by default.
+const MOST_BYTES: usize = 4 << 20;
+/// What is late by more than this, as after a collector that hung, is not made up for: the rate is a most.
+const SLACK: Duration = Duration::from_millis(250);
 /// Between two lines about progress, where there is no terminal.
 const PROGRESS: Duration = Duration::from_secs(5);
 
@@ -48,6 +52,9 @@ pub(super) struct Plan {
     batch: u64,
     workers: usize,
     rewrite: Rewrite,
+    start: Ticks,
+    /// When the next request may be sent, from `start` on.
+    due: Duration,
 }
 
 /// By how much times move.
@@ -69,7 +76,9 @@ impl Plan {
         // Ten requests a second at least, or the pace would be felt in bursts.
         let paced = arguments.rate.map_or(u64::MAX, |rate| (rate / 10.0).ceil() as u64);
         let batch = (settings.batch_size as u64).min(paced).max(1);
-        Self { clock, rate: arguments.rate, batch, workers: settings.max_export_workers, rewrite }
+        let start = clock.ticks();
+        let workers = settings.max_export_workers;
+        Self { clock, rate: arguments.rate, batch, workers, rewrite, start, due: Duration::ZERO }
     }
 
     fn rewrite(&mut self, body: &mut [u8]) {
@@ -81,10 +90,17 @@ impl Plan {
         }
     }
 
-    /// How long to wait before so many spans have been sent in time.
-    fn wait(&self, start: Ticks, spans: u64) -> Duration {
-        let due = self.rate.map_or(Duration::ZERO, |rate| Duration::from_secs_f64((spans as f64 / rate).min(1e9)));
-        due.saturating_sub(self.clock.elapsed(start))
+    /// How long to wait before the next request.
+    fn wait(&self) -> Duration {
+        self.due.saturating_sub(self.clock.elapsed(self.start))
+    }
+
+    /// So many spans are on their way.
+    fn sent(&mut self, spans: u64) {
+        let Some(rate) = self.rate else { return };
+        let earliest = self.clock.elapsed(self.start).saturating_sub(SLACK);
+        let takes = Duration::from_secs_f64((spans as f64 / rate).min(1e9));
+        self.due = self.due.max(earliest).saturating_add(takes);
     }
 }
 
@@ -96,7 +112,7 @@ fn difference(later: u64, earlier: u64) -> i64 {
 pub(super) async fn send(client: &OtlpClient, mut plan: Plan, input: Input, stop: &mut Interrupt) -> Sent {
     let mut sent = Sent::default();
     let mut lines = Requests::new(input, plan.clock.clone());
-    let start = plan.clock.ticks();
+    plan.start = plan.clock.ticks();
     let mut under_way = FuturesUnordered::new();
     let mut offered = 0;
     loop {
@@ -105,7 +121,7 @@ pub(super) async fn send(client: &OtlpClient, mut plan: Plan, input: Input, stop
             break;
         }
         let takes = !is_ending && under_way.len() < plan.workers;
-        let (wait, batch) = (plan.wait(start, offered), plan.batch);
+        let (wait, batch) = (plan.wait(), plan.batch);
         let next = async {
             if !wait.is_zero() {
                 pause(wait).await;
@@ -121,6 +137,7 @@ pub(super) async fn send(client: &OtlpClient, mut plan: Plan, input: Input, stop
             request = next, if takes => if let Some((mut body, spans)) = request {
                 plan.rewrite(&mut body);
                 offered += spans;
+                plan.sent(spans);
                 under_way.push(client.deliver(body, spans));
             },
             // Nothing more is sent: what is under way is given its time.
@@ -130,7 +147,7 @@ pub(super) async fn send(client: &OtlpClient, mut plan: Plan, input: Input, stop
     lines.progress.bar.finish_and_clear();
     // What was under way and is dropped now may have been taken: nobody knows.
     sent.failed = offered - sent.taken - sent.rejected;
-    Sent { bad_lines: lines.bad, cut: lines.cut, took: plan.clock.elapsed(start), ..sent }
+    Sent { bad_lines: lines.bad, cut: lines.cut, took: plan.clock.elapsed(plan.start), ..sent }
 }
 
 async fn pause(wait: Duration) {
@@ -220,7 +237,12 @@ impl Requests {
                 return;
             }
         };
-        if self.open.1 + spans > most && self.open.1 > 0 {
+        // It would be held until spans come.
+        if spans == 0 {
+            return;
+        }
+        let is_full = self.open.1 + spans > most || self.open.0.len() + body.len() > MOST_BYTES;
+        if is_full && self.open.1 > 0 {
             self.ready.push_back(std::mem::take(&mut self.open));
         }
         if spans <= most {
@@ -265,4 +287,50 @@ impl Progress {
 
 fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn requests() -> Requests {
+        let (_, lines) = tokio::sync::mpsc::channel(1);
+        Requests::new(Input { lines, bytes: None }, Clock::system())
+    }
+
+    #[test]
+    fn what_is_late_is_made_up_for_only_a_little() {
+        let (clock, hand) = Clock::manual();
+        let (start, due) = (clock.ticks(), Duration::ZERO);
+        let rewrite = Rewrite::No;
+        let mut plan = Plan { clock, rate: Some(100.0), batch: 10, workers: 4, rewrite, start, due };
+        let mut at_once = || {
+            let mut count = 0;
+            while plan.wait().is_zero() {
+                plan.sent(10);
+                count += 1;
+            }
+            (count, plan.wait())
+        };
+        assert_eq!(at_once(), (1, Duration::from_millis(100)));
+        hand.advance(Duration::from_millis(210));
+        assert_eq!(at_once(), (2, Duration::from_millis(90)));
+        // A collector that hung for a minute is not sent a minute's spans at once.
+        hand.advance(Duration::from_secs(60));
+        assert_eq!(at_once(), (3, Duration::from_millis(50)));
+    }
+
+    #[test]
+    fn lines_are_put_together_within_a_bound_of_bytes_and_those_without_spans_are_not_held() {
+        let mut requests = requests();
+        let line = |bytes: usize, spans| Line::Request { body: vec![0; bytes], spans, bytes: 1 };
+        requests.add(line(1 << 20, 0), 512);
+        assert_eq!((requests.open.0.len(), requests.ready.len()), (0, 0));
+        for _ in 0..3 {
+            requests.add(line(3 << 20, 1), 512);
+        }
+        requests.add(line(1 << 20, 1), 512);
+        let ready: Vec<_> = requests.ready.iter().map(|(body, spans)| (body.len(), *spans)).collect();
+        assert_eq!((ready, requests.open.0.len(), requests.open.1), (vec![(3 << 20, 1); 2], 4 << 20, 2));
+    }
 }

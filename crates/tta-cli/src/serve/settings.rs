@@ -6,7 +6,7 @@ use tta::server::{Addresses, CheckedSettings, RunningServices, ServerError, Serv
 use tta::telemetry::config::Config;
 
 use crate::args::Serve;
-use crate::output::Failure;
+use crate::output::{self, Failure};
 
 /// What stands for nothing where an address or a file may be missing.
 const OFF: &str = "off";
@@ -65,10 +65,21 @@ pub(super) fn read(config: &Config) -> Result<(CheckedSettings, Addresses), Fail
     let checked = settings.check().map_err(|errors| wrong.extend(errors.iter().map(ToString::to_string)));
     match (checked, main) {
         (Ok(checked), Some(main)) if wrong.is_empty() => {
+            warn(&checked, [metrics, otlp_grpc, otlp_http])?;
             Ok((checked, Addresses { main, metrics, otlp_grpc, otlp_http }))
         }
         _ => Err(Failure::new(format!("cannot serve: {}", wrong.join("\n  ")))),
     }
+}
+
+/// Says what is exposed at the addresses beside the main one, whose warning is said with the welcome.
+fn warn(checked: &CheckedSettings, others: [Option<SocketAddr>; 3]) -> Result<(), Failure> {
+    for address in others.into_iter().flatten() {
+        if let Some(warning) = checked.at(address).map_err(|error| explain(&error))?.warning() {
+            output::note(&format!("warning: {warning}"));
+        }
+    }
+    Ok(())
 }
 
 fn tls(certificates: &str, key: &str, wrong: &mut Vec<String>) -> Option<TlsFiles> {

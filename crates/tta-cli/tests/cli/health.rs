@@ -12,7 +12,7 @@ use tta::server::{HealthApi, Scope, Server, ServerSettings, TlsFiles, TokenSourc
 use tta::telemetry::config::Preset;
 use tta::telemetry::{Health, HealthComponent, Name};
 
-use crate::support::{Ran, Tree, ran};
+use crate::support::{Ran, Tree, ran, unread};
 
 const TOKEN: &str = "8e4f1d27c05ba963-read";
 
@@ -244,4 +244,16 @@ fn a_server_that_has_ended_is_unreachable() {
     let Running { server, runtime, .. } = running;
     assert!(runtime.block_on(server.shutdown(std::time::Duration::from_secs(60))));
     assert_eq!(health(&url, &[]).code, Some(2));
+}
+
+#[test]
+fn the_code_is_the_status_also_when_nobody_reads_the_text() {
+    let running = Running::new(ServerSettings::default());
+    let tree = Tree::new(&[]);
+    for (state, arguments) in [(1, &[][..]), (2, &[]), (2, &["--json"])] {
+        running.set(state);
+        let mut command = tree.command(&[&["health", "--url", &running.url()], arguments].concat());
+        let status = command.stdout(unread()).output().unwrap().status;
+        assert_eq!(status.code(), Some(i32::from(state)), "{arguments:?}");
+    }
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use tta::otlp::export::{count_spans, times_of};
 
-use crate::support::{Ran, Tree, ran};
+use crate::support::{Ran, Tree, ran, unread};
 
 /// A line with so many spans, from 1 s after the epoch on.
 fn line(spans: usize) -> String {
@@ -192,7 +192,9 @@ fn arguments_that_cannot_be_used_are_told_and_no_secret() {
         (&["traces.jsonl", "--concurrency", "33"], "accepted is a whole number from 1 to 32"),
         (&["traces.jsonl", "--protocol", "udp"], "accepted is grpc, http/protobuf or http/json"),
         (&["traces.jsonl", "--rate", "0"], "accepted is a number from 0.001 to 1000000000"),
-        (&["traces.jsonl", "--header", "a b=hunter2"], "a header named"),
+        (&["traces.jsonl", "--header", "a b=hunter2"], "a header with other characters in its name"),
+        (&["traces.jsonl", "--header", "Authorization: Bearer hunter2"], "a --header is something else"),
+        (&["traces.jsonl", "--header", "Authorization: Bearer hunter2=="], "a header with other characters"),
     ] {
         let ran = tree.run(&[&["send"], arguments].concat());
         assert!(ran.code == Some(2) && ran.err.contains(message), "{message}: {ran:?}");
@@ -201,4 +203,25 @@ fn arguments_that_cannot_be_used_are_told_and_no_secret() {
     // Nothing to send is no failure.
     let ran = tree.run(&["send", "traces.jsonl"]);
     assert_eq!((ran.code, counts(&ran)), (Some(0), "sent 0 spans, rejected 0, failed 0, bad lines 0"));
+}
+
+#[test]
+fn a_header_that_is_given_takes_the_place_of_the_environments() {
+    let tree = Tree::new(&[("traces.jsonl", line(1).as_bytes())]);
+    let collector = Collector::start(Some("200 OK"));
+    let arguments = ["send", "traces.jsonl", "--endpoint", &collector.url, "--header", "Tenant=given"];
+    let mut command = tree.command(&arguments);
+    command.env("OTEL_EXPORTER_OTLP_HEADERS", "tenant=environment,other=stays");
+    assert_eq!(ran(command.output().unwrap()).code, Some(0));
+    let head = collector.seen()[0].head.clone();
+    let tenants: Vec<&str> = head.lines().filter(|line| line.starts_with("tenant:")).collect();
+    assert_eq!((tenants, head.contains("other: stays")), (vec!["tenant: given"], true), "{head}");
+}
+
+#[test]
+fn a_failure_is_one_also_when_nobody_reads_the_summary() {
+    let tree = Tree::new(&[("traces.jsonl", line(3).as_bytes())]);
+    let collector = Collector::start(Some("400 Bad Request"));
+    let mut command = tree.command(&["send", "traces.jsonl", "--endpoint", &collector.url]);
+    assert_eq!(command.stdout(unread()).output().unwrap().status.code(), Some(1));
 }

@@ -83,6 +83,13 @@ impl Tree {
     }
 }
 
+/// An output whose reader has gone.
+pub(crate) fn unread() -> Stdio {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    writer.into()
+}
+
 pub(crate) fn ran(output: Output) -> Ran {
     Ran {
         code: output.status.code(),

@@ -72,6 +72,18 @@ fn others_than_this_machine_are_not_served_without_a_token_unless_it_is_insisted
 }
 
 #[test]
+fn every_address_that_is_exposed_is_said() {
+    for argument in ["--metrics-address", "--otlp-grpc-address", "--otlp-http-address"] {
+        let ended = Settings::new().with(&[argument, "0.0.0.0:0"]).fails();
+        assert!(ended.status.code() == Some(2) && ended.err.contains("cannot serve at 0.0.0.0:0"), "{}", ended.err);
+        let serve = Settings::new().with(&[argument, "0.0.0.0:0", "--insecure"]).start();
+        let (ended, _) = serve.end();
+        let warnings = ended.err.lines().filter(|line| line.starts_with("warning: insecure: ")).count();
+        assert_eq!(warnings, 1, "{argument}: {}", ended.err);
+    }
+}
+
+#[test]
 fn two_serve_beside_each_other_and_keep_their_traces_apart() {
     let [one, other] = [(); 2].map(|()| Settings::new().quick().start());
     let addresses = [&one.main, &one.metrics, &one.grpc, &one.http];

@@ -39,13 +39,17 @@ pub struct Drops {
 
 impl Drops {
     pub(super) fn add(&mut self, cause: DropCause, items: u64) {
-        *match cause {
+        *self.of(cause) += items;
+    }
+
+    fn of(&mut self, cause: DropCause) -> &mut u64 {
+        match cause {
             DropCause::QueueFull => &mut self.queue_full,
             DropCause::RetriesExhausted => &mut self.retries_exhausted,
             DropCause::Refused => &mut self.refused,
             DropCause::TooLarge => &mut self.too_large,
             DropCause::Shutdown => &mut self.shutdown,
-        } += items;
+        }
     }
 
     /// All of them.
@@ -132,6 +136,13 @@ impl Counters {
 
     pub(super) fn dropped(&self, cause: DropCause, items: u64) {
         self.status().dropped.add(cause, items);
+    }
+
+    /// Takes back what was counted as dropped, and has come to something else.
+    pub(super) fn not_dropped(&self, cause: DropCause, items: u64) {
+        let mut status = self.status();
+        let count = status.dropped.of(cause);
+        *count = count.saturating_sub(items);
     }
 
     pub(super) fn is_failing(&self) -> bool {

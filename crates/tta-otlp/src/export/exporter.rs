@@ -71,10 +71,8 @@ impl OtlpExporter {
 
     /// Ends the workers; what is left is counted.
     pub(super) fn stop(&self) {
-        let left = self.0.queue.stop();
-        if left > 0 {
-            self.0.client.counters().dropped(DropCause::Shutdown, left);
-        }
+        let Shared { client, queue } = &*self.0;
+        queue.stop(|left| client.counters().dropped(DropCause::Shutdown, left));
     }
 
     /// What was sent so far, and what waits.
@@ -107,7 +105,10 @@ impl Shared {
     async fn work(&self) {
         while let Some(job) = self.queue.next().await {
             self.client.deliver(job.body, job.spans).await;
-            self.queue.done(job.spans);
+            if !self.queue.done(job.spans) {
+                // The answer came at the last moment: what became of them has been counted.
+                self.client.counters().not_dropped(DropCause::Shutdown, job.spans);
+            }
         }
     }
 }

@@ -193,12 +193,14 @@ impl Queue {
         }
     }
 
-    /// What was in flight has been sent or given up.
-    pub(super) fn done(&self, spans: u64) {
+    /// What was in flight has been sent or given up. `false`: it is over, and these spans were told as left.
+    pub(super) fn done(&self, spans: u64) -> bool {
         let mut state = self.state();
+        let is_in_time = !state.stopped;
         state.in_flight = state.in_flight.saturating_sub(spans);
         drop(state);
         self.changed.notify_all();
+        is_in_time
     }
 
     /// Waits until nothing is left, at most so long; what is left then, in spans.
@@ -207,20 +209,19 @@ impl Queue {
         state.spans + state.in_flight
     }
 
-    /// Ends it for both sides; the spans that are left.
-    pub(super) fn stop(&self) -> u64 {
+    /// Ends it for both sides, and tells of the spans that are left, once, before anybody hears from
+    /// [`done`](Self::done) that they were.
+    pub(super) fn stop(&self, tell: impl FnOnce(u64)) {
         let mut state = self.state();
         if state.stopped {
-            return 0;
+            return;
         }
-        state.stopped = true;
-        let left = state.spans + state.in_flight;
+        tell(state.spans + state.in_flight);
         *state = State { stopped: true, waiting: state.waiting, ..State::default() };
         drop(state);
         self.changed.notify_all();
         self.work.notify_waiters();
         self.over.notify_waiters();
-        left
     }
 
     /// Waits until it is over.
@@ -295,7 +296,7 @@ mod tests {
         queue.add(4, 10);
         assert_eq!(next(&queue).unwrap().spans, 4);
         assert_eq!((queue.lengths(), queue.wait_idle(Duration::ZERO)), ((0, 4), 4));
-        queue.done(4);
+        assert!(queue.done(4));
         assert_eq!((queue.lengths(), queue.wait_idle(Duration::MAX)), ((0, 0), 0));
     }
 
@@ -365,10 +366,24 @@ mod tests {
     }
 
     #[test]
+    fn what_is_done_after_the_end_is_known_to_have_been_told_as_left() {
+        let queue = at_once();
+        queue.add(4, 10);
+        queue.add(2, 10);
+        assert_eq!(next(&queue).unwrap().spans, 4);
+        let mut left = 0;
+        queue.stop(|spans| left = spans);
+        assert_eq!((left, queue.done(4)), (6, false));
+    }
+
+    #[test]
     fn after_the_end_nothing_is_taken_and_what_was_left_is_told_once() {
         let queue = at_once();
         queue.add(4, 10);
-        assert_eq!((queue.stop(), queue.stop()), (4, 0));
+        let mut told = Vec::new();
+        queue.stop(|spans| told.push(spans));
+        queue.stop(|spans| told.push(spans));
+        assert_eq!(told, [4]);
         assert_eq!((queue.push(vec![0], 3, Duration::MAX), queue.lengths()), (3, (0, 0)));
         assert!(next(&queue).is_none());
     }

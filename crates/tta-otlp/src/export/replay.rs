@@ -19,8 +19,8 @@ pub fn json_line_to_protobuf(line: &[u8]) -> Result<Vec<u8>, JsonError> {
         return Ok(request);
     }
     // Keys that are not known are skipped, so that a `ResourceSpans` is a request without any.
-    let wrapped = [b"{\"resourceSpans\":[", line, b"]}"].concat();
-    let request = transcode(&wrapped)?;
+    let wrapped = [WRAP, line, b"]}"].concat();
+    let request = transcode(&wrapped).map_err(unwrapped)?;
     match split::count(&request) {
         Ok(spans) if spans > 0 => Ok(request),
         _ => Err(JsonError {
@@ -30,6 +30,21 @@ pub fn json_line_to_protobuf(line: &[u8]) -> Result<Vec<u8>, JsonError> {
             column: 0,
         }),
     }
+}
+
+/// What a `ResourceSpans` is put in.
+const WRAP: &[u8] = b"{\"resourceSpans\":[";
+
+/// An error with its place in the line as it was given.
+fn unwrapped(mut error: JsonError) -> JsonError {
+    let path = error.path.strip_prefix("resourceSpans[0]").map(|path| path.trim_start_matches('.'));
+    if let Some(path) = path {
+        error.path = if path.is_empty() { "body" } else { path }.to_owned();
+    }
+    if error.line == 1 {
+        error.column = error.column.saturating_sub(WRAP.len());
+    }
+    error
 }
 
 /// How many spans a request in protobuf has.
@@ -136,6 +151,9 @@ mod tests {
         let error = json_line_to_protobuf(b"{\"logs\":[]}").unwrap_err();
         assert!(error.message.starts_with("found no spans"), "{error}");
         assert!(json_line_to_protobuf(b"not json").is_err());
+        let line = br#"{"scopeSpans":[{"spans":[{"traceId":7}]}]}"#;
+        let error = json_line_to_protobuf(line).unwrap_err();
+        assert_eq!((error.path.as_str(), error.column), ("scopeSpans[0].spans[0].traceId", 37), "{error}");
     }
 
     #[test]

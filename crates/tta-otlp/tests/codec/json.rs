@@ -131,6 +131,16 @@ fn every_form_of_a_value_that_the_mapping_allows_is_read() {
     assert_eq!(value(r#"{"stringValue":null,"newValue":[1]}"#), Value::Empty);
 }
 
+proptest! {
+    #[test]
+    fn a_double_is_read_to_its_last_bit(bits in any::<u64>()) {
+        let number = f64::from_bits(bits);
+        prop_assume!(number.is_finite());
+        let Value::F64(read) = value(&json!({ "doubleValue": number }).to_string()) else { panic!("a double") };
+        prop_assert_eq!(read.to_bits(), bits, "{}", number);
+    }
+}
+
 #[test]
 fn status_and_kind_are_numbers_and_nothing_is_its_default() {
     let body = with(r#""kind":2,"status":{"code":2,"message":"no"},"events":null,"name":null,"flags":769"#);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
-use tta_otlp::export::{Drops, ExportSettings, Headers, OtlpSink, OtlpStatus, Protocol};
+use tta_otlp::export::{Delivery, Drops, ExportSettings, Headers, OtlpClient, OtlpSink, OtlpStatus, Protocol, Signal};
 use tta_otlp::{ErrorReply, ReplyCode};
 use tta_telemetry::{Clock, HealthStatus, Sink};
 
@@ -173,4 +173,36 @@ fn a_sink_that_waits_says_what_was_not_sent() {
     sink.export(&[trace(3)]).unwrap();
     // Without a flush: it has been waited for.
     assert_eq!((sink.exporter().status().sent, spans_of(&collector.seen())), (3, 3));
+}
+
+/// Delivers a request of seven items without a sink.
+fn delivered(signal: Signal, script: &[Reply]) -> (Delivery, OtlpStatus) {
+    let collector = Collector::start(script.iter().cloned());
+    let client = OtlpClient::new(&settings(&collector.url(), HTTP), signal, Clock::system()).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let delivery = runtime.block_on(client.deliver(b"not looked at".to_vec(), 7));
+    (delivery, client.status())
+}
+
+#[test]
+fn metrics_that_are_too_large_are_a_failure_that_health_tells() {
+    let (delivery, status) = delivered(Signal::Metrics, &[status(413)]);
+    let dropped = Drops { too_large: 7, ..Drops::default() };
+    assert_eq!((delivery.dropped, status.dropped), (dropped, dropped));
+    let said = Some("413 Payload Too Large: not now");
+    assert_eq!((status.last_error.as_deref(), delivery.message.as_deref()), (said, said));
+    assert!(status.failing_since_unix_ns.is_some());
+}
+
+#[test]
+fn remote_write_is_tried_again_after_every_failure_of_the_server() {
+    // "MUST retry write requests on HTTP 5xx responses" (Prometheus remote write 1.0), other than OTLP.
+    for code in [500, 501, 503, 599] {
+        let (delivery, status) = delivered(Signal::RemoteWrite, &[status(code), Reply::Take]);
+        assert_eq!((delivery.sent, status.attempts, status.dropped.total()), (7, 2, 0), "{code}");
+    }
+    let (delivery, _) = delivered(Signal::RemoteWrite, &[status(400), Reply::Take]);
+    assert_eq!(delivery.dropped, Drops { refused: 7, ..Drops::default() });
+    let (delivery, _) = delivered(Signal::Metrics, &[status(500), Reply::Take]);
+    assert_eq!(delivery.dropped, Drops { refused: 7, ..Drops::default() });
 }

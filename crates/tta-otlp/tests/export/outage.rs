@@ -5,7 +5,7 @@ use std::time::Duration;
 use tta_otlp::export::{ExportSettings, OtlpSink, Protocol, RetryPolicy};
 use tta_telemetry::{Clock, Sink, Telemetry};
 
-use crate::support::{Collector, LONG, Reply, eventually, identity, settings, sink, spans_of, trace};
+use crate::support::{Collector, LONG, Proxy, Reply, eventually, identity, settings, sink, spans_of, trace};
 
 #[test]
 fn an_hour_without_a_collector_costs_bounded_memory_and_it_recovers_by_itself() {
@@ -90,4 +90,21 @@ fn requests_are_under_way_side_by_side_up_to_the_number_of_workers() {
     sink.export(&[trace(8)]).unwrap();
     eventually("three are under way", || collector.seen().len() == 3);
     assert_eq!((sink.exporter().status().in_flight, sink.exporter().status().queued), (3, 5));
+}
+
+#[test]
+fn a_connection_that_has_died_without_a_word_is_replaced() {
+    for protocol in [Protocol::HttpProtobuf, Protocol::Grpc] {
+        let collector = Collector::start([]);
+        let proxy = Proxy::to(collector.address);
+        let timeout = Duration::from_millis(400);
+        let mut sink = sink(&ExportSettings { timeout, ..settings(&format!("http://{}", proxy.address), protocol) });
+        let exporter = sink.exporter();
+        sink.export(&[trace(3)]).unwrap();
+        eventually("the first is taken", || exporter.status().sent == 3);
+        proxy.let_connections_die();
+        sink.export(&[trace(3)]).unwrap();
+        // Not only once the system gives the connection up, after a quarter of an hour.
+        eventually("the second is taken over another connection", || exporter.status().sent == 6);
+    }
 }

@@ -140,8 +140,10 @@ impl ConfigApi {
     /// Notes a change that was made otherwise, as by reading the file again: it is audited, and what waits
     /// for a restart is shown. `by` is who or what made it, as `reload:signal`.
     pub fn note(&self, by: &str, update: &ConfigUpdate) {
-        let _turn = self.0.turn();
-        let audit = self.0.remembered().note_foreign(Actor::named(by), update, self.0.now_unix_ns());
+        let audit = {
+            let _turn = self.0.turn();
+            self.0.remembered().note_foreign(Actor::named(by), update, self.0.now_unix_ns())
+        };
         self.0.tell(audit);
     }
 

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Bytes;
-use tokio::sync::{AcquireError, Semaphore, SemaphorePermit};
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tta_otlp::{ErrorReply, ExportReply, OtlpCodec, OtlpLimits, ReplyCode, decode_json, decode_protobuf};
 use tta_telemetry::receive::{ReceiveLimits, Receiver, ReceiverStatus, Refused, SpanHead};
 use tta_telemetry::{LimitError, Source, Telemetry};
@@ -41,7 +41,7 @@ pub struct OtlpReceiver(Arc<Shared>);
 struct Shared {
     receiver: Receiver,
     limits: OtlpLimits,
-    readers: Semaphore,
+    readers: Arc<Semaphore>,
     telemetry: Telemetry,
 }
 
@@ -72,7 +72,7 @@ impl OtlpReceiver {
         Ok(Self(Arc::new(Shared {
             receiver,
             limits: otlp,
-            readers: Semaphore::new(readers),
+            readers: Arc::new(Semaphore::new(readers)),
             telemetry: telemetry.clone(),
         })))
     }
@@ -95,23 +95,33 @@ impl OtlpReceiver {
     }
 
     /// Waits until a request may be read.
-    async fn turn(&self) -> Result<SemaphorePermit<'_>, AcquireError> {
-        self.0.readers.acquire().await
+    async fn turn(&self) -> Result<OwnedSemaphorePermit, AcquireError> {
+        Arc::clone(&self.0.readers).acquire_owned().await
     }
 
     /// Reads a request, when it is its turn.
     async fn take(&self, body: Bytes, encoding: Encoding) -> Result<ExportReply, ErrorReply> {
-        let _turn = self.turn().await.map_err(|_| ended())?;
-        self.read(body, encoding).await
+        let turn = self.turn().await.map_err(|_| ended())?;
+        self.read(body, encoding, turn).await
     }
 
     /// Reads a request whose turn it is, and gives its spans to the engine.
     ///
     /// # Cancel safety
-    /// Once begun it is read to its end, also when the future is dropped.
-    async fn read(&self, body: Bytes, encoding: Encoding) -> Result<ExportReply, ErrorReply> {
+    /// Once begun it is read to its end, also when the future is dropped, and has its turn until then: senders
+    /// that go away let nobody in beside what they have begun.
+    async fn read(
+        &self,
+        body: Bytes,
+        encoding: Encoding,
+        turn: OwnedSemaphorePermit,
+    ) -> Result<ExportReply, ErrorReply> {
         let shared = Arc::clone(&self.0);
-        let reading = tokio::task::spawn_blocking(move || shared.read(&body, encoding));
+        let reading = tokio::task::spawn_blocking(move || {
+            let read = shared.read(&body, encoding);
+            drop((body, turn));
+            read
+        });
         // A panic of our own must not look like the sender's fault, or be sent again for ever.
         reading.await.unwrap_or_else(|_| Err(ErrorReply::new(ReplyCode::Internal, "the request could not be read")))
     }
@@ -145,5 +155,37 @@ impl Shared {
             reply.message = if reply.message.is_empty() { more } else { format!("{}; {more}", reply.message) };
         }
         Ok(reply)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+    use tokio::runtime::Builder;
+
+    /// A sender that goes away must not let in others beside what it has begun.
+    #[test]
+    fn a_request_keeps_its_turn_until_it_is_read_also_when_its_sender_has_gone() {
+        let telemetry = Telemetry::builder().build().unwrap();
+        let receiver = OtlpReceiver::new(&telemetry).unwrap();
+        let turns = receiver.0.readers.available_permits();
+        let runtime = Builder::new_current_thread().max_blocking_threads(1).build().unwrap();
+        let (go, wait) = mpsc::channel::<()>();
+        runtime.block_on(async {
+            // The one thread that may block is busy, so that reading begins when we say.
+            let busy = tokio::task::spawn_blocking(move || wait.recv());
+            {
+                let mut taken = std::pin::pin!(receiver.take(Bytes::new(), Encoding::Protobuf));
+                let polled = std::future::poll_fn(|cx| std::task::Poll::Ready(taken.as_mut().poll(cx))).await;
+                assert!(polled.is_pending());
+            }
+            assert_eq!(receiver.0.readers.available_permits(), turns - 1);
+            go.send(()).unwrap();
+            busy.await.unwrap().unwrap();
+            // Behind it on the same thread.
+            tokio::task::spawn_blocking(|| ()).await.unwrap();
+            assert_eq!(receiver.0.readers.available_permits(), turns);
+        });
     }
 }

@@ -1,6 +1,7 @@
 //! What a collector's answer means: taken, for later, or never.
 //!
-//! Owns the codes of OTLP/HTTP and OTLP/gRPC (OTLP specification 1.x, "Failures") and the texts of errors.
+//! Owns the codes of OTLP/HTTP and OTLP/gRPC (OTLP specification 1.x, "Failures"), those of Prometheus remote
+//! write 1.0 ("Retries & Backoff"), and the texts of errors.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -12,11 +13,14 @@ use http::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use serde_json::Value;
 
 use super::super::environment::percent_decoded;
+use super::Signal;
 use crate::limits::cut;
 use crate::{ErrorReply, ExportReply};
 
 /// Bytes of a message that are kept.
 const MOST_MESSAGE_BYTES: usize = 512;
+/// Bytes of a secret that tell nothing yet.
+const LEAST_TELLING: usize = 4;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FailureKind {
@@ -81,13 +85,23 @@ impl Failure {
     /// A collector may repeat what it was given.
     pub(super) fn without(mut self, secrets: &[String]) -> Self {
         for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
-            self.message = self.message.replace(secret.as_str(), "***");
+            hide(&mut self.message, secret);
             // The part of `Bearer abc` that matters.
             if let Some((_, token)) = secret.split_once(' ').filter(|(_, token)| !token.is_empty()) {
-                self.message = self.message.replace(token, "***");
+                hide(&mut self.message, token);
             }
         }
         self
+    }
+}
+
+/// Replaces a secret, and the beginning of one with which a text ends that was cut.
+fn hide(text: &mut String, secret: &str) {
+    *text = text.replace(secret, "***");
+    let is_end = |length: &usize| secret.get(..*length).is_some_and(|part| text.ends_with(part));
+    if let Some(length) = (LEAST_TELLING..secret.len()).rev().find(is_end) {
+        text.truncate(text.len() - length);
+        text.push_str("***");
     }
 }
 
@@ -96,12 +110,8 @@ fn clean(text: &str) -> String {
     cut(text, MOST_MESSAGE_BYTES).chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
-pub(super) fn of_http(received: &Received) -> Result<ExportReply, Failure> {
-    let is_json = received
-        .headers
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .is_some_and(|value| value.trim_start().starts_with("application/json"));
+pub(super) fn of_http(received: &Received, signal: Signal) -> Result<ExportReply, Failure> {
+    let is_json = is_json(&received.headers);
     if received.status.is_success() {
         // It was taken, whatever is said about it.
         return Ok(if is_json { reply_in_json(&received.body) } else { reply_in_protobuf(&received.body) });
@@ -109,6 +119,7 @@ pub(super) fn of_http(received: &Received) -> Result<ExportReply, Failure> {
     let kind = match received.status.as_u16() {
         413 => FailureKind::TooLarge,
         429 | 502 | 503 | 504 => FailureKind::Passing,
+        500..=599 if signal == Signal::RemoteWrite => FailureKind::Passing,
         _ => FailureKind::Lasting,
     };
     let said = if is_json { message_in_json(&received.body) } else { message_in_protobuf(&received.body) };
@@ -117,6 +128,13 @@ pub(super) fn of_http(received: &Received) -> Result<ExportReply, Failure> {
     let retry_after = received.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
     let retry_after = retry_after.and_then(|value| delay(value, received.now_unix_ns));
     Err(Failure { retry_after, ..Failure::answered(kind, message) })
+}
+
+/// Also `application/problem+json`.
+fn is_json(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    essence == "application/json" || essence.ends_with("+json")
 }
 
 /// `Retry-After`: seconds, or a date, which may be over.
@@ -144,9 +162,11 @@ fn reply_in_json(body: &[u8]) -> ExportReply {
     ExportReply { rejected_spans: rejected.unwrap_or(0), message: clean(message) }
 }
 
+/// A `google.rpc.Status`, or a problem by RFC 9457.
 fn message_in_json(body: &[u8]) -> String {
-    let value = serde_json::from_slice::<Value>(body).ok();
-    clean(value.as_ref().and_then(|value| value.get("message")).and_then(Value::as_str).unwrap_or_default())
+    let value = serde_json::from_slice::<Value>(body).unwrap_or_default();
+    let said = ["message", "detail", "title"].iter().find_map(|name| value.get(name).and_then(Value::as_str));
+    clean(said.unwrap_or_default())
 }
 
 /// A `google.rpc.Status`, or the text that many servers send instead.
@@ -241,10 +261,14 @@ mod tests {
         }
     }
 
+    fn http(received: &Received) -> Result<ExportReply, Failure> {
+        of_http(received, Signal::Traces)
+    }
+
     #[test]
     fn the_codes_of_http_that_pass_are_those_of_the_specification() {
         for status in 300..600 {
-            let kind = of_http(&received(status, &[], b"")).unwrap_err().kind;
+            let kind = http(&received(status, &[], b"")).unwrap_err().kind;
             let expected = match status {
                 429 | 502 | 503 | 504 => FailureKind::Passing,
                 413 => FailureKind::TooLarge,
@@ -256,7 +280,7 @@ mod tests {
 
     #[test]
     fn retry_after_is_seconds_or_a_date() {
-        let after = |value| of_http(&received(503, &[("retry-after", value)], b"")).unwrap_err().retry_after;
+        let after = |value| http(&received(503, &[("retry-after", value)], b"")).unwrap_err().retry_after;
         assert_eq!(after("7"), Some(Duration::from_secs(7)));
         assert_eq!(after("Sun, 06 Nov 1994 08:49:47 GMT"), Some(Duration::from_secs(10)));
         assert_eq!(after("Sun, 06 Nov 1994 08:00:00 GMT"), Some(Duration::ZERO));
@@ -289,15 +313,39 @@ mod tests {
 
     #[test]
     fn what_a_collector_repeats_of_our_headers_is_not_shown() {
-        let failure = of_http(&received(401, &[], b"bad token abc in Bearer abc")).unwrap_err();
+        let failure = http(&received(401, &[], b"bad token abc in Bearer abc")).unwrap_err();
         let shown = failure.without(&["Bearer abc".to_owned()]).message;
         assert_eq!(shown, "401 Unauthorized: bad token *** in ***");
     }
 
     #[test]
+    fn a_secret_that_is_cut_off_with_its_message_is_not_shown_either() {
+        let secrets = ["Bearer 5f0c1a9b7e3d2846".to_owned()];
+        for (before, echo) in
+            (460..520).flat_map(|before| [(before, "Bearer 5f0c1a9b7e3d2846"), (before, "5f0c1a9b7e3d2846")])
+        {
+            let body = format!("{}{echo}", "x".repeat(before));
+            let shown = http(&received(401, &[], body.as_bytes())).unwrap_err().without(&secrets).message;
+            assert!(!shown.contains("5f0c"), "{before}: {shown}");
+        }
+    }
+
+    #[test]
+    fn a_problem_by_rfc_9457_is_told_by_its_detail() {
+        for (body, said) in [
+            (&br#"{"title":"Too Many Requests","status":429,"detail":"too often"}"#[..], "too often"),
+            (br#"{"title":"Bad Request","status":400,"detail":"d","code":3,"message":"no span"}"#, "no span"),
+        ] {
+            let headers = [("content-type", "application/problem+json")];
+            let message = http(&received(400, &headers, body)).unwrap_err().message;
+            assert_eq!(message, format!("400 Bad Request: {said}"));
+        }
+    }
+
+    #[test]
     fn partial_success_is_read_in_json_as_well() {
         let body = br#"{"partialSuccess":{"rejectedSpans":"2","errorMessage":"no"}}"#;
-        let reply = of_http(&received(200, &[("content-type", "application/json")], body)).unwrap();
+        let reply = http(&received(200, &[("content-type", "application/json")], body)).unwrap();
         assert_eq!((reply.rejected_spans, reply.message.as_str()), (2, "no"));
     }
 }

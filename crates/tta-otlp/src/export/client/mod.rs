@@ -141,7 +141,10 @@ impl OtlpClient {
                 FailureKind::Lasting => DropCause::Refused,
             };
             delivery.dropped.add(cause, items);
-            self.0.counters.dropped(cause, items);
+            // Also of what could not be written, or was too large at once and could not be divided.
+            let Inner { clock, counters, .. } = &*self.0;
+            counters.dropped(cause, items);
+            counters.failed(&failure.message, clock.unix_ns(clock.ticks()));
             delivery.message = Some(failure.message);
         }
         delivery
@@ -171,7 +174,8 @@ impl OtlpClient {
                 Err(failure) => failure,
             };
             delivery.answered |= failure.answered;
-            if failure.kind != FailureKind::TooLarge || items <= 1 {
+            // What is too large is no failure yet: it may be divided.
+            if failure.kind != FailureKind::TooLarge {
                 counters.failed(&failure.message, clock.unix_ns(clock.ticks()));
             }
             let wait = retry.wait(attempt, failure.retry_after, fastrand::f64());
@@ -206,11 +210,12 @@ impl OtlpClient {
 }
 
 impl RetryPolicy {
-    /// How long to wait after so many failed retries. The collector's own wish is a least.
+    /// How long to wait after so many failed retries. The collector's own wish is a least, and so is ours: one
+    /// that says "0 s", or a date that is over, would be asked without a pause.
     fn wait(&self, retries: u32, asked: Option<Duration>, random: f64) -> Duration {
         let whole = self.initial_backoff.saturating_mul(2_u32.saturating_pow(retries)).min(self.max_backoff);
         let ours = whole.mul_f64(0.5 + random.clamp(0.0, 1.0) / 2.0);
-        asked.map_or(ours, |asked| asked.saturating_add(ours.min(asked / 10)))
+        asked.map_or(ours, |asked| asked.saturating_add(ours.min(asked / 10)).max(ours))
     }
 }
 
@@ -239,7 +244,15 @@ mod tests {
     fn what_the_collector_asks_for_is_waited_with_a_tenth_at_most_above() {
         let policy = RetryPolicy::default();
         let wait = |asked, random| policy.wait(0, Some(Duration::from_secs(asked)), random);
-        assert_eq!((wait(100, 1.0), wait(0, 1.0)), (Duration::from_secs(101), Duration::ZERO));
+        assert_eq!(wait(100, 1.0), Duration::from_secs(101));
         assert_eq!(wait(5, 0.0), Duration::from_millis(5_500));
+    }
+
+    #[test]
+    fn a_collector_that_asks_for_no_wait_is_not_asked_again_at_once() {
+        let policy = RetryPolicy::default();
+        let wait = |retries, asked| policy.wait(retries, Some(asked), 1.0).as_secs_f64();
+        assert_eq!((wait(0, Duration::ZERO), wait(3, Duration::ZERO)), (1.0, 8.0));
+        assert_eq!((wait(0, Duration::from_millis(100)), wait(3, Duration::from_secs(1))), (1.0, 8.0));
     }
 }

@@ -71,7 +71,14 @@ impl Wire {
         client.pool_timer(TokioTimer::new()).timer(TokioTimer::new());
         client.pool_max_idle_per_host(settings.max_export_workers);
         #[cfg(feature = "export-grpc")]
-        client.http2_only(is_grpc);
+        {
+            client.http2_only(is_grpc);
+            // A connection of HTTP/2 outlives its requests, also one that died without a word: without this,
+            // all attempts would go over it until the system gives it up, after a quarter of an hour. No
+            // answer to a ping within half the limit of an attempt, and the next one makes a new connection.
+            let patience = settings.timeout / 2;
+            client.http2_keep_alive_interval(patience).http2_keep_alive_timeout(patience);
+        }
         let protocol = if is_grpc { Protocol::Grpc } else { settings.protocol };
         Ok(Self {
             client: client.build(connector),
@@ -133,7 +140,11 @@ impl Wire {
         };
         let now_unix_ns = self.clock.unix_ns(self.clock.ticks());
         let received = Received { status: head.status, headers: head.headers, body, trailers, now_unix_ns };
-        if self.protocol == Protocol::Grpc { answer::of_grpc(&received) } else { answer::of_http(&received) }
+        if self.protocol == Protocol::Grpc {
+            answer::of_grpc(&received)
+        } else {
+            answer::of_http(&received, self.signal)
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! A collector of a test's own, and traces to send to it.
 
 mod collector;
+mod proxy;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use opentelemetry_proto::tonic::resource::v1::Resource as OtlpResource;
 use opentelemetry_proto::tonic::trace::v1::span::{Event, Link};
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
 use prost::Message;
+pub(crate) use proxy::Proxy;
 use tta_otlp::export::{Endpoint, ExportSettings, OtlpSink, Protocol, RetryPolicy};
 use tta_otlp::{OtlpCodec, OtlpLimits, decode_protobuf};
 use tta_telemetry::receive::SpanCodec;

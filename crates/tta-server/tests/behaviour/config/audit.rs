@@ -1,11 +1,14 @@
 //! Who changed what.
 
-use serde_json::json;
-use tta_server::Tokens;
-use tta_telemetry::config::SHOWN_SECRET;
+use std::sync::{Arc, OnceLock, mpsc};
 
-use super::support::{Lab, SALT, ask};
-use crate::guard::support::{ADMIN, settings};
+use serde_json::json;
+use tta_server::{ConfigApi, Tokens};
+use tta_telemetry::Telemetry;
+use tta_telemetry::config::{ConfigChange, ConfigUpdate, SHOWN_SECRET};
+
+use super::support::{Lab, SALT, ask, file};
+use crate::guard::support::{ADMIN, LONG, settings};
 
 #[tokio::test]
 async fn a_change_is_noted_with_who_when_and_what_but_no_secret() {
@@ -35,6 +38,32 @@ async fn a_callback_that_panics_is_counted_and_the_change_holds() {
     let lab = Lab::with(|builder| builder.on_change(|_| panic!("the log is gone"))).await;
     assert_eq!(lab.patch(json!({ "metrics": { "max_label_values": 5 } })).await.0, 200);
     assert_eq!((lab.config().metrics.max_label_values, &lab.audit().await["callback_panics"]), (5, &json!(1)));
+}
+
+#[test]
+fn a_callback_may_note_a_change_of_its_own() {
+    let telemetry = Telemetry::builder().config(&file()).unwrap().build().unwrap();
+    let own: Arc<OnceLock<ConfigApi>> = Arc::default();
+    let (also, update) = (Arc::clone(&own), ConfigUpdate { changed: vec![change()], needs_restart: Vec::new() });
+    let again = update.clone();
+    let api = ConfigApi::builder(&telemetry).on_change(move |change| {
+        if change.by == "reload" {
+            also.get().unwrap().note("callback", &again);
+        }
+    });
+    let api = own.get_or_init(|| api.build());
+    let (tell, told) = mpsc::channel();
+    let noting = api.clone();
+    std::thread::spawn(move || {
+        noting.note("reload", &update);
+        tell.send(()).unwrap();
+    });
+    told.recv_timeout(LONG).expect("noting waits for itself");
+    assert_eq!(api.audit().iter().map(|change| change.by.as_str()).collect::<Vec<_>>(), ["reload", "callback"]);
+}
+
+fn change() -> ConfigChange {
+    ConfigChange { path: "service_name".to_owned(), old: None, new: Some(json!("shop")) }
 }
 
 #[tokio::test]
