@@ -48,7 +48,7 @@ async fn serve(source: ConfigSource, config: Config, arguments: Serve) -> Result
     let mut stop = Interrupt::listen()?;
     let (settings, addresses) = settings::read(&settings::with_arguments(&config, &arguments))?;
     let clock = Clock::system();
-    let mut export = relay::start(&config, &clock)?;
+    let mut export = relay::start(&config, &addresses, &clock)?;
     let store = MemoryTraceStore::builder(config.service_name.clone())
         .capacity_bytes(usize::try_from(config.server.trace_memory_bytes).unwrap_or(usize::MAX))
         .build();

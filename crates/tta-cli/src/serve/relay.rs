@@ -1,23 +1,53 @@
 //! Passing on what is kept and counted, to where the configuration says.
 
 use std::collections::BTreeMap;
+use std::net::{SocketAddr, ToSocketAddrs, UdpSocket};
 use std::time::Duration;
 
 use tta::otlp::export::{ConfiguredExport, ExportError, ExportPlan, ExportSettings};
-use tta::server::ExportInfo;
+use tta::server::{Addresses, ExportInfo};
 use tta::telemetry::Clock;
 use tta::telemetry::config::Config;
 
-use crate::output::Failure;
+use crate::output::{self, Failure};
 
 /// For the last push of metrics, which everything else has ended before.
 const LAST_PUSH: Duration = Duration::from_secs(5);
 
-pub(super) fn start(config: &Config, clock: &Clock) -> Result<ConfiguredExport, Failure> {
+/// Starts what sends on. What would come back to this process is not sent, and said: the variables that name a
+/// collector are often meant for the programs of a machine, whose collector this is.
+pub(super) fn start(config: &Config, addresses: &Addresses, clock: &Clock) -> Result<ConfiguredExport, Failure> {
+    let mut config = config.clone();
+    let own: Vec<SocketAddr> = [addresses.otlp_grpc, addresses.otlp_http].into_iter().flatten().collect();
+    let places = [&mut config.otlp.endpoint, &mut config.otlp.traces_endpoint, &mut config.metrics.push_endpoint];
+    for place in places.into_iter().filter(|place| is_own(place, &own)) {
+        output::note(&format!("warning: nothing is sent on to {place}: that is this server itself"));
+        "off".clone_into(place);
+    }
     let variables: BTreeMap<String, String> = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
-    ConfiguredExport::start(config, &variables, clock).map_err(|error| refused(&error))
+    ConfiguredExport::start(&config, &variables, clock).map_err(|error| refused(&error))
+}
+
+/// Whether a URL leads to one of these addresses of this machine.
+fn is_own(url: &str, own: &[SocketAddr]) -> bool {
+    let Some((scheme, rest)) = url.split_once("://") else { return false };
+    let place = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let has_port = place.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    let port = if scheme == "https" { 443 } else { 80 };
+    let place = if has_port { place.to_owned() } else { format!("{place}:{port}") };
+    let port = place.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
+    // Names are looked up only where the port says that it may be.
+    if !own.iter().any(|own| Some(own.port()) == port) {
+        return false;
+    }
+    let found = place.to_socket_addrs().into_iter().flatten();
+    let is_here = |found: &SocketAddr| UdpSocket::bind((found.ip(), 0)).is_ok();
+    let leads = |found: SocketAddr, own: &SocketAddr| {
+        found.port() == own.port() && (found.ip() == own.ip() || (own.ip().is_unspecified() && is_here(&found)))
+    };
+    found.into_iter().any(|found| own.iter().any(|own| leads(found, own)))
 }
 
 pub(super) fn refused(error: &ExportError) -> Failure {
@@ -44,4 +74,26 @@ pub(super) fn welcome(plan: &ExportPlan) -> String {
 /// The last values, after everything was decided; whether they were taken.
 pub(super) async fn push_last(export: ConfiguredExport) -> bool {
     tokio::task::spawn_blocking(move || export.stop(LAST_PUSH)).await.unwrap_or(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ones_own_address_is_known_by_name_number_and_whatever_stands_for_all() {
+        let own = |address: &str| vec![address.parse::<SocketAddr>().unwrap()];
+        let here = own("127.0.0.1:4318");
+        for url in ["http://127.0.0.1:4318", "http://localhost:4318/", "http://localhost:4318/v1/traces?x"] {
+            assert!(is_own(url, &here), "{url}");
+        }
+        for url in
+            ["http://127.0.0.1:4319", "http://127.0.0.2:4318", "off", "http://127.0.0.1", "https://no.invalid:4318"]
+        {
+            assert!(!is_own(url, &here), "{url}");
+        }
+        assert!(is_own("http://127.0.0.2:4318", &own("0.0.0.0:4318")), "every address of this machine");
+        assert!(!is_own("http://192.0.2.1:4318", &own("0.0.0.0:4318")), "nobody's (RFC 5737)");
+        assert!(is_own("http://127.0.0.1/v1/traces", &own("127.0.0.1:80")), "the port that a URL without has");
+    }
 }

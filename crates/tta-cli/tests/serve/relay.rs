@@ -78,3 +78,18 @@ fn headers_that_cannot_be_fetched_keep_it_from_starting_and_show_no_secret() {
         ended.err
     );
 }
+
+#[test]
+fn nothing_is_sent_on_to_itself() {
+    // Taken and given back, so that it is free: the only way to know one's port before.
+    let own = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let toml = format!("[tracing]\nbatch_size = 1\n[otlp]\nendpoint = \"http://localhost:{}\"\n", own.port());
+    let serve = relay(&toml).with(&["--otlp-http-address", &own.to_string()]).start();
+    serve.send(&request("shop", &[Span { trace_id: 0xb4, span_id: 1, parent: 0 }]));
+    serve.trace(&format!("{:032x}", 0xb4), 1);
+    assert!(full_health(&serve.main)["health"]["details"]["components"]["otlp"].is_null());
+    let (ended, _) = serve.end();
+    assert_eq!(ended.status.code(), Some(0));
+    let warning = format!("warning: nothing is sent on to http://localhost:{}: that is this server itself", own.port());
+    assert!(ended.err.contains(&warning), "{}", ended.err);
+}
