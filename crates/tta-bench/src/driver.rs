@@ -3,9 +3,11 @@
 //! Does not measure anything itself.
 
 use crate::arguments::Arguments;
+use crate::document::{self, Origin};
 use crate::export;
 use crate::ingest;
 use crate::jobs::{Job, groups};
+use crate::machine;
 use crate::measurement::Measurement;
 use crate::push;
 use crate::redis;
@@ -28,6 +30,7 @@ pub(crate) struct Runners {
 
 pub(crate) fn drive(arguments: &Arguments) -> anyhow::Result<()> {
     let runners = Runners::build()?;
+    let moment = format!("{}, load average {} when it began", machine::date(), machine::load_average());
     let mut measured = Vec::new();
     for mut jobs in groups() {
         jobs.retain(|job| arguments.wants(&job.name()));
@@ -47,10 +50,14 @@ pub(crate) fn drive(arguments: &Arguments) -> anyhow::Result<()> {
     rounds::measure_strays_again(arguments, &runners, &mut measured)?;
 
     let outcomes: Vec<_> = measured.into_iter().flat_map(|group| group.outcomes).collect();
-    let text = report::render(arguments, &outcomes, &sections);
+    let text = report::render(arguments, &moment, &outcomes, &sections);
     write!(std::io::stdout().lock(), "{text}")?;
     if arguments.write || arguments.is_full() {
         let path = report_path();
+        let old = std::fs::read_to_string(&path).ok().filter(|_| !arguments.is_full());
+        let command = report::command(arguments);
+        let origin = Origin { command: &command, moment: &moment, filter: arguments.filter.as_deref() };
+        let text = old.map_or(text.clone(), |old| document::merge(&old, &text, &origin));
         std::fs::write(&path, &text).with_context(|| format!("cannot write {}", path.display()))?;
     }
     Ok(())

@@ -21,6 +21,7 @@ mod arguments;
 mod bursts;
 mod clock;
 mod distance;
+mod document;
 mod driver;
 mod durations;
 mod export;

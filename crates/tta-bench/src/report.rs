@@ -78,9 +78,9 @@ impl Sections {
     }
 }
 
-pub(crate) fn render(arguments: &Arguments, outcomes: &[Outcome], sections: &Sections) -> String {
+pub(crate) fn render(arguments: &Arguments, moment: &str, outcomes: &[Outcome], sections: &Sections) -> String {
     let mut text = String::from("# Performance\n\n");
-    text += &wrap("", &format!("{}. {}.", machine::date(), machine::describe()));
+    text += &wrap("", &format!("{moment}. {}.", machine::describe()));
     text += "\nMade by `";
     text += &command(arguments);
     text += "`; do not edit.\n";
@@ -113,7 +113,8 @@ pub(crate) fn render(arguments: &Arguments, outcomes: &[Outcome], sections: &Sec
     text
 }
 
-fn command(arguments: &Arguments) -> String {
+/// How to make it again.
+pub(crate) fn command(arguments: &Arguments) -> String {
     let mut words = vec!["cargo run --release -p tta-bench".to_owned()];
     if !arguments.is_full() {
         words.push("--".to_owned());

@@ -23,8 +23,8 @@ pub(super) trait Exporter {
     /// Of the collector.
     fn state(&self) -> State;
 
-    /// Makes a batch, off the clock and uncharged.
-    fn batch(&self) -> Self::Batch;
+    /// Makes a batch of traces that nobody has sent before, off the clock and uncharged.
+    fn batch(&mut self) -> anyhow::Result<Self::Batch>;
 
     /// Hands a batch over: what is timed.
     fn hand_over(&mut self, batch: Self::Batch) -> anyhow::Result<()>;
@@ -48,7 +48,7 @@ pub(super) fn measure<E: Exporter>(exporter: &mut E, plan: &Plan) -> anyhow::Res
     let before_bytes = memory::resident_bytes(None)?;
     let mut batches = u64::from(WARM_UP);
     for _ in 0..WARM_UP {
-        let batch = exporter.batch();
+        let batch = exporter.batch()?;
         exporter.hand_over(batch)?;
         if exporter.state() == State::Healthy {
             exporter.settle()?;
@@ -87,7 +87,7 @@ pub(super) fn measure<E: Exporter>(exporter: &mut E, plan: &Plan) -> anyhow::Res
 fn waited_for<E: Exporter>(exporter: &mut E, batches: u32) -> anyhow::Result<Vec<u64>> {
     let mut times = Vec::new();
     for _ in 0..batches {
-        let batch = exporter.batch();
+        let batch = exporter.batch()?;
         let before = exporter.taken();
         let watch = Stopwatch::start();
         exporter.hand_over(batch)?;
@@ -107,7 +107,7 @@ fn at_a_pace<E: Exporter>(exporter: &mut E, batches: u32) -> anyhow::Result<Vec<
         while let Some(early) = due_ns.checked_sub(pace.elapsed_ns()).filter(|early| *early > 0) {
             std::thread::park_timeout(Duration::from_nanos(early));
         }
-        let batch = exporter.batch();
+        let batch = exporter.batch()?;
         let watch = Stopwatch::start();
         exporter.hand_over(batch)?;
         times.push(watch.elapsed_ns());
@@ -133,7 +133,7 @@ fn without_pause<E: Exporter>(exporter: &mut E, time: Duration) -> anyhow::Resul
     let mut making_ns = 0;
     while u128::from(watch.elapsed_ns()) < time.as_nanos() {
         let making = thread_cpu_ns();
-        let batch = exporter.batch();
+        let batch = exporter.batch()?;
         making_ns += thread_cpu_ns() - making;
         let handing = Stopwatch::start();
         exporter.hand_over(batch)?;

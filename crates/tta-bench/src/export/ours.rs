@@ -3,14 +3,16 @@
 use super::collector::{Collector, State};
 use super::load::Exporter;
 use super::spans;
+use crate::ingest::request::Traces;
 use anyhow::Context as _;
 use std::sync::Arc;
 use tta_otlp::export::{Endpoint, ExportSettings, OtlpSink};
-use tta_telemetry::{Clock, Resource, Sink as _, Trace};
+use tta_telemetry::{Clock, Resource, Sink as _, Trace, TraceId};
 
 pub(super) struct Ours {
     sink: OtlpSink,
     batch: Vec<Arc<Trace>>,
+    ids: Traces,
     collector: Collector,
 }
 
@@ -27,7 +29,7 @@ impl Ours {
             schema_url: String::new(),
         };
         let sink = OtlpSink::start(&settings, identity, Clock::system())?;
-        Ok(Self { sink, batch: spans::traces()?, collector })
+        Ok(Self { sink, batch: spans::traces()?, ids: Traces::new(1), collector })
     }
 }
 
@@ -40,7 +42,14 @@ impl Exporter for Ours {
         self.collector.state()
     }
 
-    fn batch(&self) {}
+    fn batch(&mut self) -> anyhow::Result<()> {
+        for trace in &mut self.batch {
+            // The sink keeps none of them.
+            let trace = Arc::get_mut(trace).context("a trace is held after it was handed over")?;
+            trace.trace_id = TraceId::new(u128::from_be_bytes(self.ids.next())).context("no trace id")?;
+        }
+        Ok(())
+    }
 
     fn hand_over(&mut self, (): ()) -> anyhow::Result<()> {
         self.sink.export(&self.batch).context("a batch was not handed over")

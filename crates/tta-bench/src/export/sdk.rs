@@ -2,7 +2,9 @@
 
 use super::collector::{Collector, State};
 use super::load::Exporter;
-use super::spans;
+use super::spans::{self, TRACE_SPANS};
+use crate::ingest::request::Traces;
+use opentelemetry::trace::{SpanContext, TraceId};
 use opentelemetry_otlp::{Protocol, SpanExporter as OtlpExporter, WithExportConfig as _};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
@@ -14,6 +16,7 @@ pub(super) struct Sdk {
     processor: BatchSpanProcessor,
     taken: Arc<AtomicU64>,
     batch: Vec<SpanData>,
+    ids: Traces,
     collector: Collector,
 }
 
@@ -43,7 +46,7 @@ impl Sdk {
         let taken = Arc::new(AtomicU64::new(0));
         let mut processor = BatchSpanProcessor::builder(Counted(exporter, Arc::clone(&taken))).build();
         processor.set_resource(&Resource::builder_empty().with_service_name("shop").build());
-        Ok(Self { processor, taken, batch: spans::span_data()?, collector })
+        Ok(Self { processor, taken, batch: spans::span_data()?, ids: Traces::new(1), collector })
     }
 }
 
@@ -56,8 +59,17 @@ impl Exporter for Sdk {
         self.collector.state()
     }
 
-    fn batch(&self) -> Vec<SpanData> {
-        self.batch.clone()
+    fn batch(&mut self) -> anyhow::Result<Vec<SpanData>> {
+        let mut batch = self.batch.clone();
+        for trace in batch.chunks_mut(TRACE_SPANS) {
+            let id = TraceId::from_bytes(self.ids.next());
+            for span in trace {
+                let of = &span.span_context;
+                span.span_context =
+                    SpanContext::new(id, of.span_id(), of.trace_flags(), false, of.trace_state().clone());
+            }
+        }
+        Ok(batch)
     }
 
     fn hand_over(&mut self, batch: Vec<SpanData>) -> anyhow::Result<()> {

@@ -1,4 +1,4 @@
-//! The batch that is handed over again and again: spans of calls by HTTP, as tta records them and as the
+//! The batch that is handed over again and again, each time with other trace ids: spans of calls by HTTP, as tta records them and as the
 //! SDK has them.
 
 use anyhow::Context as _;
@@ -65,7 +65,7 @@ pub(super) fn span_data() -> anyhow::Result<Vec<SpanData>> {
     let attributes: Vec<_> = texts.chain(numbers).chain([KeyValue::new(TOTAL.0, TOTAL.1)]).collect();
     let start = UNIX_EPOCH.checked_add(Duration::from_secs(1_790_000_000)).context("no such time")?;
     let span = |index: usize| {
-        let is_root = index % TRACE_SPANS == 0;
+        let is_root = index.is_multiple_of(TRACE_SPANS);
         let trace_id = TraceId::from((index / TRACE_SPANS) as u128 + 1);
         let id = |index: usize| SpanId::from(index as u64 + 1);
         SpanData {

@@ -5,7 +5,7 @@
 
 mod load;
 pub(crate) mod process;
-mod request;
+pub(crate) mod request;
 mod sdk;
 mod section;
 pub(crate) mod wire;

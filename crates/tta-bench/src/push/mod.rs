@@ -55,7 +55,7 @@ const CASES: &[Case] = &[
         name: "opentelemetry-otlp",
         about: "the SDK's periodic reader, told to flush, with its exporter of OTLP and the blocking client of \
             reqwest, to the receiver; it sends all series in one request.",
-        run: |plan| load::measure(|size| sdk::Sdk::start(size), plan),
+        run: |plan| load::measure(sdk::Sdk::start, plan),
         needs_prometheus: false,
     },
 ];

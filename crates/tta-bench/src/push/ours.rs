@@ -3,7 +3,6 @@
 use super::load::{LARGE_SERIES, Pusher, REQUEST_SERIES, Size};
 use super::prometheus::Prometheus;
 use crate::receiver::Receiver;
-use anyhow::Context as _;
 use std::net::SocketAddr;
 use std::time::Duration;
 use tta_otlp::export::{Endpoint, ExportSettings, MetricsPush, PushFormat, PushSettings};
@@ -96,18 +95,23 @@ fn until(what: &str, is_so: impl Fn() -> bool) -> anyhow::Result<()> {
 
 /// Adds counters until there are as many series as there should be, those of the engine's own among them.
 fn fill(telemetry: &Telemetry, format: PushFormat, size: Size) -> anyhow::Result<()> {
-    let own = series(&telemetry.collect_metrics(), format);
-    let more = match size {
-        Size::Small => REQUEST_SERIES.checked_sub(own).context("an engine has more series than a request")?,
-        Size::Large => LARGE_SERIES,
+    let metrics = match size {
+        Size::Small => 1,
+        Size::Large => LARGE_SERIES / METRIC_SERIES,
     };
-    for number in 0..more.div_ceil(METRIC_SERIES) {
+    for number in 0..metrics {
         let name = format!("orders_{number}_total");
         let family = telemetry.counter(Metric::named(name).help("Orders.").labels(&["region"]))?;
-        for region in 0..METRIC_SERIES.min(more - number * METRIC_SERIES) {
+        for region in 0..METRIC_SERIES {
+            // A metric comes with series about itself.
+            if size == Size::Small && series(&telemetry.collect_metrics(), format) >= REQUEST_SERIES {
+                break;
+            }
             family.with(&[&format!("region-{region}")])?.add(7);
         }
     }
+    let all = series(&telemetry.collect_metrics(), format);
+    anyhow::ensure!(size == Size::Large || all == REQUEST_SERIES, "an engine has {all} series");
     Ok(())
 }
 
