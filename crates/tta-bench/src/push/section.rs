@@ -47,7 +47,7 @@ pub(crate) fn render(Outcome { rows, has_prometheus }: &Outcome) -> String {
     let mut text = format!("\n## Metrics pushed\n\n{}{}\n{}", targets(rows), measured(rows), wrap("", &about));
     if rows.iter().any(|(case, _)| case.needs_prometheus) {
         let version = prometheus::version().unwrap_or_default();
-        text += &wrap("", &format!("Prometheus {version}."));
+        text += &format!("\nPrometheus {version}.\n");
     } else if !has_prometheus {
         text += "\nSkipped: `prometheus` is not installed.\n";
     }
