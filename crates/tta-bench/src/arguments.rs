@@ -11,7 +11,7 @@ pub(crate) struct Arguments {
     pub(crate) quick: bool,
     /// Only the cases whose name contains this.
     pub(crate) filter: Option<String>,
-    /// Write the file even if the run is not a full one.
+    /// Put the sections into the file even if the run is not a full one.
     pub(crate) write: bool,
 }
 
@@ -21,7 +21,7 @@ usage: tta-bench [--quick] [--filter SUBSTR] [--write]
 
   --quick          a smoke run: one round of short measurements
   --filter SUBSTR  only the cases whose name contains SUBSTR
-  --write          write docs/performance.md even if the run is not a full one
+  --write          put the sections of a run that is not a full one into docs/performance.md
   --case NAME      run one case in this process
   --json           print its measurement as one line of JSON";
 

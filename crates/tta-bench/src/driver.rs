@@ -3,11 +3,15 @@
 //! Does not measure anything itself.
 
 use crate::arguments::Arguments;
+use crate::document::{self, Origin};
+use crate::export;
 use crate::ingest;
 use crate::jobs::{Job, groups};
+use crate::machine;
 use crate::measurement::Measurement;
+use crate::push;
 use crate::redis;
-use crate::report;
+use crate::report::{self, Sections};
 use crate::rounds::{self, Group};
 use crate::scrape;
 use anyhow::Context as _;
@@ -26,6 +30,7 @@ pub(crate) struct Runners {
 
 pub(crate) fn drive(arguments: &Arguments) -> anyhow::Result<()> {
     let runners = Runners::build()?;
+    let moment = format!("{}, load average {} when it began", machine::date(), machine::load_average());
     let mut measured = Vec::new();
     for mut jobs in groups() {
         jobs.retain(|job| arguments.wants(&job.name()));
@@ -33,18 +38,26 @@ pub(crate) fn drive(arguments: &Arguments) -> anyhow::Result<()> {
             measured.push(Group::measure(arguments, &runners, &jobs)?);
         }
     }
-    let redis = redis::measure(arguments, &runners.glibc)?;
-    let ingest = ingest::measure(arguments, &runners.glibc)?;
-    let scrape = scrape::measure(arguments, &runners)?;
-    let is_any = !measured.is_empty() || redis.is_some() || ingest.is_some() || scrape.is_some();
+    let sections = Sections {
+        redis: redis::measure(arguments, &runners.glibc)?,
+        ingest: ingest::measure(arguments, &runners.glibc)?,
+        export: export::measure(arguments, &runners.glibc)?,
+        push: push::measure(arguments, &runners.glibc)?,
+        scrape: scrape::measure(arguments, &runners)?,
+    };
+    let is_any = !measured.is_empty() || !sections.is_empty();
     anyhow::ensure!(is_any, "no case has {:?} in its name", arguments.filter);
     rounds::measure_strays_again(arguments, &runners, &mut measured)?;
 
     let outcomes: Vec<_> = measured.into_iter().flat_map(|group| group.outcomes).collect();
-    let text = report::render(arguments, &outcomes, scrape.as_ref(), redis.as_ref(), ingest.as_ref());
+    let text = report::render(arguments, &moment, &outcomes, &sections);
     write!(std::io::stdout().lock(), "{text}")?;
     if arguments.write || arguments.is_full() {
         let path = report_path();
+        let old = std::fs::read_to_string(&path).ok().filter(|_| !arguments.is_full());
+        let command = report::command(arguments);
+        let origin = Origin { command: &command, moment: &moment, filter: arguments.filter.as_deref() };
+        let text = old.map_or(text.clone(), |old| document::merge(&old, &text, &origin));
         std::fs::write(&path, &text).with_context(|| format!("cannot write {}", path.display()))?;
     }
     Ok(())
@@ -64,6 +77,22 @@ pub(crate) fn run_case<T: DeserializeOwned>(arguments: &Arguments, runner: &Path
     let errors = String::from_utf8_lossy(&output.stderr);
     anyhow::ensure!(output.status.success(), "case `{name}` failed: {errors}");
     serde_json::from_slice(&output.stdout).with_context(|| format!("case `{name}` printed no result"))
+}
+
+/// Runs all these cases in turn, round by round: what each has printed.
+pub(crate) fn take_turns<T: DeserializeOwned>(
+    arguments: &Arguments,
+    runner: &Path,
+    names: &[String],
+) -> anyhow::Result<Vec<Vec<T>>> {
+    let mut readings: Vec<Vec<T>> = names.iter().map(|_| Vec::new()).collect();
+    for _ in 0..arguments.rounds() {
+        for (name, readings) in names.iter().zip(&mut readings) {
+            writeln!(std::io::stderr().lock(), "{name}").ok();
+            readings.push(run_case(arguments, runner, name)?);
+        }
+    }
+    Ok(readings)
 }
 
 /// The same binary without the recorder, in a target directory of its own: a crate cannot be built

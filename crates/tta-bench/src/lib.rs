@@ -13,7 +13,7 @@
 //! a library's span unrecorded: add a row to [`steps`], [`policies`], [`propagation`] or
 //! [`library_spans`], and of deciding which traces are kept: to [`decisions`]. To add a library of metrics: implement the trait in `metrics::load` and add
 //! its rows to [`metrics`]. What goes over the network, and what a scrape costs, have their own
-//! cases and figures, in `redis` and `scrape`.
+//! cases and figures, in `redis`, `ingest`, `export`, `push` and `scrape`.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
@@ -21,14 +21,20 @@ mod arguments;
 mod bursts;
 mod clock;
 mod distance;
+mod document;
 mod driver;
 mod durations;
+mod export;
 mod gate;
 mod ingest;
 mod jobs;
 mod machine;
 mod measurement;
+mod memory;
 mod placement;
+mod push;
+mod quantile;
+mod receiver;
 mod redis;
 mod report;
 mod rounds;
@@ -76,6 +82,12 @@ pub fn main(count: Option<fn() -> AllocationCount>) -> anyhow::Result<()> {
         print(&arguments, name, &case.run(&plan)?)
     } else if let Some(case) = ingest::find(name) {
         print(&arguments, name, &case.run(&plan)?)
+    } else if let Some(case) = export::find(name) {
+        print(&arguments, name, &case.run(&plan)?)
+    } else if let Some(case) = push::find(name) {
+        print(&arguments, name, &case.run(&plan)?)
+    } else if let Some(delay) = receiver::find(name) {
+        receiver::serve(delay)
     } else if let Some(case) = scrape::find(name) {
         print(&arguments, name, &case.run(&plan)?)
     } else if name == scrape::MEMORY {

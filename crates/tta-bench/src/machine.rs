@@ -10,6 +10,12 @@ pub(crate) fn describe() -> String {
     format!("{cores} cores, {}, Linux {}, {rustc}", cpu_model(), kernel.trim())
 }
 
+/// How many threads wanted a core in the last minute, in the mean.
+pub(crate) fn load_average() -> String {
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    load.split(' ').next().filter(|load| !load.is_empty()).unwrap_or("unknown").to_owned()
+}
+
 /// The date of the run, by the system's clock.
 pub(crate) fn date() -> String {
     first_line("date", &["-u", "+%Y-%m-%d"])

@@ -3,11 +3,13 @@
 use crate::arguments::Arguments;
 use crate::case::{Fate, Shape, SpanCase};
 use crate::distance::are_alike;
+use crate::export;
 use crate::ingest;
 use crate::jobs::{FAMILIES, Job};
 use crate::machine;
 use crate::measurement::{Measurement, median};
 use crate::peers::IMPLEMENTATIONS;
+use crate::push;
 use crate::redis;
 use crate::rounds::Outcome;
 use crate::row::Family;
@@ -48,15 +50,37 @@ const COLUMNS: &[(&str, &str)] = &[
     ("bytes", "bytes asked for by all threads, per span."),
 ];
 
-pub(crate) fn render(
-    arguments: &Arguments,
-    outcomes: &[Outcome],
-    scrape: Option<&scrape::Outcome>,
-    redis: Option<&redis::Outcome>,
-    ingest: Option<&ingest::Outcome>,
-) -> String {
+/// What was measured of that which has a section of its own form.
+pub(crate) struct Sections {
+    pub(crate) scrape: Option<scrape::Outcome>,
+    pub(crate) redis: Option<redis::Outcome>,
+    pub(crate) ingest: Option<ingest::Outcome>,
+    pub(crate) export: Option<export::Outcome>,
+    pub(crate) push: Option<push::Outcome>,
+}
+
+impl Sections {
+    /// Whether nothing was.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.texts().all(|text| text.is_none())
+    }
+
+    /// In the order of the report.
+    fn texts(&self) -> impl Iterator<Item = Option<String>> {
+        [
+            self.scrape.as_ref().map(scrape::render),
+            self.redis.as_ref().map(redis::render),
+            self.ingest.as_ref().map(ingest::render),
+            self.export.as_ref().map(export::render),
+            self.push.as_ref().map(push::render),
+        ]
+        .into_iter()
+    }
+}
+
+pub(crate) fn render(arguments: &Arguments, moment: &str, outcomes: &[Outcome], sections: &Sections) -> String {
     let mut text = String::from("# Performance\n\n");
-    text += &wrap("", &format!("{}. {}.", machine::date(), machine::describe()));
+    text += &wrap("", &format!("{moment}. {}.", machine::describe()));
     text += "\nMade by `";
     text += &command(arguments);
     text += "`; do not edit.\n";
@@ -85,13 +109,12 @@ pub(crate) fn render(
     for family in FAMILIES {
         text += &rows(outcomes, family);
     }
-    text += &scrape.map_or_else(String::new, scrape::render);
-    text += &redis.map_or_else(String::new, redis::render);
-    text += &ingest.map_or_else(String::new, ingest::render);
+    text.extend(sections.texts().flatten());
     text
 }
 
-fn command(arguments: &Arguments) -> String {
+/// How to make it again.
+pub(crate) fn command(arguments: &Arguments) -> String {
     let mut words = vec!["cargo run --release -p tta-bench".to_owned()];
     if !arguments.is_full() {
         words.push("--".to_owned());

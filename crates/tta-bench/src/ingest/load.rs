@@ -6,6 +6,7 @@ use super::request::{Request, SPANS};
 use super::wire::{self, Connection};
 use crate::clock::{Stopwatch, process_cpu_ns};
 use crate::measurement::Plan;
+use crate::quantile;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -72,7 +73,6 @@ fn send(to: SocketAddr, number: usize, per_second: Option<u64>, told: &Told) -> 
 
 fn watch(server: &Server, plan: &Plan, told: &Told) -> anyhow::Result<Reading> {
     std::thread::park_timeout(WARM_UP);
-    let health_path = server.probed.map(|probed| health_path(probed.main)).transpose()?;
     let before = (told.accepted.load(Ordering::Relaxed), told.refused.load(Ordering::Relaxed));
     let (server_ns, own_ns) = (server.cpu_ns()?, process_cpu_ns());
     let watch = Stopwatch::start();
@@ -80,8 +80,8 @@ fn watch(server: &Server, plan: &Plan, told: &Told) -> anyhow::Result<Reading> {
     let mut probes = Probes::default();
     while u128::from(watch.elapsed_ns()) < measured.as_nanos() {
         std::thread::park_timeout(BETWEEN_PROBES);
-        if let (Some(probed), Some(path)) = (server.probed, health_path) {
-            probes.take(probed, path)?;
+        if let Some(probed) = server.probed {
+            probes.take(probed)?;
         }
     }
     let elapsed_ns = watch.elapsed_ns();
@@ -97,40 +97,33 @@ fn watch(server: &Server, plan: &Plan, told: &Told) -> anyhow::Result<Reading> {
         refused_percent: 100.0 * refused as f64 / (accepted + refused) as f64,
         health_p99_ms: p99_ms(probes.health_ns),
         metrics_p99_ms: p99_ms(probes.metrics_ns),
+        sampling_p99_ms: p99_ms(probes.sampling_ns),
     })
-}
-
-/// A server without the first of these is asked for the second.
-fn health_path(main: SocketAddr) -> anyhow::Result<&'static str> {
-    for path in ["/health", "/api/v1/sampling"] {
-        if wire::get(main, path)?.0.status != 404 {
-            return Ok(path);
-        }
-    }
-    anyhow::bail!("there is nothing to ask for health")
 }
 
 #[derive(Default)]
 struct Probes {
     health_ns: Vec<u64>,
     metrics_ns: Vec<u64>,
+    sampling_ns: Vec<u64>,
 }
 
 impl Probes {
-    fn take(&mut self, probed: Probed, health_path: &str) -> anyhow::Result<()> {
-        let (health, health_ns) = wire::get(probed.main, health_path)?;
+    fn take(&mut self, probed: Probed) -> anyhow::Result<()> {
+        let (health, health_ns) = wire::get(probed.main, "/health")?;
         let (metrics, metrics_ns) = wire::get(probed.metrics, "/metrics")?;
-        anyhow::ensure!(matches!(health.status, 200 | 503), "health: {}", health.status);
+        let (sampling, sampling_ns) = wire::get(probed.main, "/api/v1/sampling")?;
+        // A server that has too much to do may say so.
+        anyhow::ensure!(matches!(health.status, 200 | 503) && !health.body.is_empty(), "health: {}", health.status);
         anyhow::ensure!(metrics.status == 200 && !metrics.body.is_empty(), "metrics: {}", metrics.status);
+        anyhow::ensure!(sampling.status == 200 && !sampling.body.is_empty(), "sampling: {}", sampling.status);
         self.health_ns.push(health_ns);
         self.metrics_ns.push(metrics_ns);
+        self.sampling_ns.push(sampling_ns);
         Ok(())
     }
 }
 
-/// The smallest that 99 of a hundred do not exceed.
 fn p99_ms(mut ns: Vec<u64>) -> Option<f64> {
-    ns.sort_unstable();
-    let rank = (ns.len() * 99).div_ceil(100);
-    ns.get(rank.checked_sub(1)?).map(|&ns| ns as f64 / 1e6)
+    quantile::at(&mut ns, 990).map(|ns| ns as f64 / 1e6)
 }

@@ -4,11 +4,11 @@
 //! Each measurement is a process of its own that sends, to a server that is another one.
 
 mod load;
-mod process;
-mod request;
+pub(crate) mod process;
+pub(crate) mod request;
 mod sdk;
 mod section;
-mod wire;
+pub(crate) mod wire;
 
 use crate::arguments::Arguments;
 use crate::driver;
@@ -90,6 +90,7 @@ pub(crate) struct Reading {
     /// Of a hundred such requests one took longer.
     health_p99_ms: Option<f64>,
     metrics_p99_ms: Option<f64>,
+    sampling_p99_ms: Option<f64>,
 }
 
 /// One row for each case that was wanted and could be.
@@ -127,26 +128,15 @@ pub(crate) fn measure(arguments: &Arguments, runner: &Path) -> anyhow::Result<Op
         writeln!(std::io::stderr().lock(), "ingest: peers skipped: {reason}").ok();
         cases.retain(|case| !case.is_peer);
     }
-    let mut rounds = Vec::new();
-    for _ in 0..arguments.rounds() {
-        let mut round = Vec::new();
-        for case in &cases {
-            let name = case.full_name();
-            writeln!(std::io::stderr().lock(), "{name}").ok();
-            round.push(driver::run_case::<Reading>(arguments, runner, &name)?);
-        }
-        rounds.push(round);
-    }
-    let rows = cases.into_iter().enumerate().map(|(index, case)| {
-        let of_case = rounds.iter().filter_map(|round| round.get(index));
-        (case, Reading::middle(&of_case.copied().collect::<Vec<_>>()))
-    });
+    let names: Vec<String> = cases.iter().map(Case::full_name).collect();
+    let readings = driver::take_turns::<Reading>(arguments, runner, &names)?;
+    let rows = cases.into_iter().zip(readings).map(|(case, readings)| (case, Reading::middle(&readings)));
     Ok(Some(Outcome { rows: rows.collect(), skipped }))
 }
 
 /// Under cargo the server is built if it is missing or older than its source; otherwise it is taken
 /// as it lies beside this binary.
-fn build_server(runner: &Path) -> anyhow::Result<()> {
+pub(crate) fn build_server(runner: &Path) -> anyhow::Result<()> {
     if let Some(cargo) = std::env::var_os("CARGO") {
         let mut command = Command::new(cargo);
         command.args(["build", "--quiet", "--release", "--package", "tta-cli", "--bin", process::TTA]);
@@ -193,6 +183,7 @@ impl Reading {
             refused_percent: middle(|reading| reading.refused_percent),
             health_p99_ms: optional(|reading| reading.health_p99_ms),
             metrics_p99_ms: optional(|reading| reading.metrics_p99_ms),
+            sampling_p99_ms: optional(|reading| reading.sampling_p99_ms),
         }
     }
 }
@@ -219,6 +210,7 @@ mod tests {
             refused_percent: 0.0,
             health_p99_ms,
             metrics_p99_ms: None,
+            sampling_p99_ms: None,
         };
         let readings = [reading(3.0, 7.0, Some(1.0)), reading(1.0, 9.0, None), reading(2.0, 8.0, Some(2.0))];
         assert_eq!(Reading::middle(&readings), reading(2.0, 8.0, Some(1.5)));

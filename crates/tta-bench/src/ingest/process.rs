@@ -3,6 +3,7 @@
 //! Owns starting and ending them, and what the kernel says that they took.
 
 use super::wire;
+use crate::memory;
 use anyhow::Context as _;
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::{BufRead as _, BufReader};
@@ -13,7 +14,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 /// The server, lying beside this binary.
-pub(super) const TTA: &str = "tta";
+pub(crate) const TTA: &str = "tta";
 /// As somebody runs it who has many spans.
 const CONFIG: &str = "environment = \"production\"\n[tracing.sampling]\ndefault_rate = 0.05\n";
 /// Looks at a server that is starting.
@@ -21,25 +22,25 @@ const LOOKS: u32 = 200;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
 /// A server that takes spans.
-pub(super) struct Server {
+pub(crate) struct Server {
     process: Child,
     /// Where it takes OTLP over HTTP.
-    pub(super) otlp: SocketAddr,
+    pub(crate) otlp: SocketAddr,
     /// Where it is asked for its health and for its metrics, if it can be.
-    pub(super) probed: Option<Probed>,
+    pub(crate) probed: Option<Probed>,
     _directory: TempDir,
 }
 
 /// Where a server is asked how it is.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Probed {
-    pub(super) main: SocketAddr,
-    pub(super) metrics: SocketAddr,
+pub(crate) struct Probed {
+    pub(crate) main: SocketAddr,
+    pub(crate) metrics: SocketAddr,
 }
 
 impl Server {
     /// `tta serve`, with what it has in production.
-    pub(super) fn tta() -> anyhow::Result<Self> {
+    pub(crate) fn tta() -> anyhow::Result<Self> {
         let directory = tempfile::tempdir()?;
         let config = directory.path().join("tta.toml");
         std::fs::write(&config, CONFIG)?;
@@ -70,7 +71,7 @@ impl Server {
     }
 
     /// Rotel, which drops what it takes.
-    pub(super) fn rotel() -> anyhow::Result<Self> {
+    pub(crate) fn rotel() -> anyhow::Result<Self> {
         let directory = tempfile::tempdir()?;
         let program = rotel_program().context("rotel is not installed")?;
         let port = |listener: TcpListener| listener.local_addr();
@@ -91,8 +92,8 @@ impl Server {
     }
 
     /// CPU time of all its threads so far, to a hundredth of a second.
-    pub(super) fn cpu_ns(&self) -> anyhow::Result<u64> {
-        let stat = std::fs::read_to_string(self.proc("stat"))?;
+    pub(crate) fn cpu_ns(&self) -> anyhow::Result<u64> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id()))?;
         // The name before them may hold anything but this.
         let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
         let ticks: Vec<u64> = fields.skip(11).take(2).map(str::parse).collect::<Result<_, _>>()?;
@@ -101,20 +102,14 @@ impl Server {
     }
 
     /// Memory that it had at most at a time.
-    pub(super) fn peak_bytes(&self) -> anyhow::Result<u64> {
-        let status = std::fs::read_to_string(self.proc("status"))?;
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next());
-        Ok(peak.context("no peak of memory")?.parse::<u64>()? << 10)
+    pub(crate) fn peak_bytes(&self) -> anyhow::Result<u64> {
+        memory::peak_bytes(Some(self.process.id()))
     }
 
     /// Tells it to end, in order; `false` when it says that something was not done.
-    pub(super) fn end(mut self) -> anyhow::Result<bool> {
+    pub(crate) fn end(mut self) -> anyhow::Result<bool> {
         kill_process(Pid::from_child(&self.process), Signal::TERM)?;
         Ok(self.process.wait()?.success())
-    }
-
-    fn proc(&self, file: &str) -> PathBuf {
-        PathBuf::from(format!("/proc/{}/{file}", self.process.id()))
     }
 }
 
@@ -133,7 +128,7 @@ fn address(line: &str) -> Option<SocketAddr> {
 }
 
 /// Where the Python packages are: a virtual environment in the target directory.
-pub(super) fn environment() -> anyhow::Result<PathBuf> {
+pub(crate) fn environment() -> anyhow::Result<PathBuf> {
     let program = std::env::current_exe()?;
     // Tests lie one deeper.
     let target = program.ancestors().find(|path| path.ends_with("release") || path.ends_with("debug"));
@@ -142,7 +137,7 @@ pub(super) fn environment() -> anyhow::Result<PathBuf> {
 }
 
 /// The program within the package, whose folder has the version of Python in its name.
-pub(super) fn rotel_program() -> Option<PathBuf> {
+pub(crate) fn rotel_program() -> Option<PathBuf> {
     let libraries = std::fs::read_dir(environment().ok()?.join("lib")).ok()?;
     let programs = libraries.flatten().map(|library| library.path().join("site-packages/rotel/rotel-agent"));
     programs.into_iter().find(|program| program.exists())

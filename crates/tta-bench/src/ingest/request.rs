@@ -29,8 +29,8 @@ pub(super) struct Request {
     traces: Traces,
 }
 
-/// Ids that look random and are different for each seed.
-struct Traces(u64);
+/// Trace ids that look random and are different for each seed.
+pub(crate) struct Traces(u64);
 
 impl Request {
     /// One of the service of this number, to this address. Senders with different seeds send different traces.
@@ -45,7 +45,7 @@ impl Request {
         let marks = bytes.windows(MARK.len()).enumerate().filter(|(_, window)| *window == MARK);
         let ids: Vec<_> =
             marks.enumerate().map(|(span, (at, _))| (at + MARK_KEY_BYTES, (span / TRACE_SPANS) as u64)).collect();
-        Self { bytes, ids, traces: Traces(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15)) }
+        Self { bytes, ids, traces: Traces::new(seed) }
     }
 
     /// The same spans, of traces that nobody has sent before.
@@ -66,7 +66,11 @@ impl Request {
 }
 
 impl Traces {
-    fn next(&mut self) -> [u8; 16] {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15))
+    }
+
+    pub(crate) fn next(&mut self) -> [u8; 16] {
         (u128::from(self.number()) << 64 | u128::from(self.number())).to_be_bytes()
     }
 

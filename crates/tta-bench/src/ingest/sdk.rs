@@ -36,6 +36,7 @@ pub(super) fn measure(plan: &Plan) -> anyhow::Result<Reading> {
         refused_percent: 0.0,
         health_p99_ms: None,
         metrics_p99_ms: None,
+        sampling_p99_ms: None,
     };
     anyhow::ensure!(server.end()?, "the server did not end in order");
     Ok(reading)

@@ -8,8 +8,9 @@ const ABOUT: &str = "Four connections, each of which sends its next request when
     the last. Sender, server and their kernel share the cores of this machine, and the scheduler places \
     them; each figure is the median over the rounds. CPU is in seconds for a million spans, of the \
     server and of its sender, each with its time in the kernel. The peak is the server's resident memory. \
-    While it is loaded, health and metrics are asked for 20 times a second, each time by a connection \
-    of its own. Health is `/health`, or `/api/v1/sampling` where that is not served.";
+    While it is loaded, `/health`, `/metrics` and `/api/v1/sampling` are asked for one after the other, up \
+    to 20 times a second, each time by a connection of its own: the time is from connecting until the \
+    reply has been read, in milliseconds.";
 
 /// A figure to reach, and what is to be said of it.
 struct Target {
@@ -24,11 +25,12 @@ const PACED: &str = "tta serve, at 300000/s";
 
 const TARGETS: &[Target] = &[
     Target { what: "spans per second", of: FULL, to_reach: "300000 or more", value: |r| Some(r.per_second) },
-    Target { what: "peak memory: MiB", of: FULL, to_reach: "below 256", value: |r| Some(r.peak_mib) },
-    Target { what: "health, p99: ms", of: PACED, to_reach: "below 5", value: |r| r.health_p99_ms },
-    Target { what: "metrics, p99: ms", of: PACED, to_reach: "below 20", value: |r| r.metrics_p99_ms },
-    Target { what: "health when overloaded, p99: ms", of: FULL, to_reach: "below 5", value: |r| r.health_p99_ms },
-    Target { what: "metrics when overloaded, p99: ms", of: FULL, to_reach: "below 20", value: |r| r.metrics_p99_ms },
+    Target { what: "peak memory when overloaded: MiB", of: FULL, to_reach: "below 256", value: |r| Some(r.peak_mib) },
+    Target { what: "peak memory: MiB", of: PACED, to_reach: "below 256", value: |r| Some(r.peak_mib) },
+    Target { what: "`/health`, p99: ms", of: PACED, to_reach: "below 5", value: |r| r.health_p99_ms },
+    Target { what: "`/metrics`, p99: ms", of: PACED, to_reach: "below 20", value: |r| r.metrics_p99_ms },
+    Target { what: "`/health` when overloaded, p99: ms", of: FULL, to_reach: "below 5", value: |r| r.health_p99_ms },
+    Target { what: "`/metrics` when overloaded, p99: ms", of: FULL, to_reach: "below 20", value: |r| r.metrics_p99_ms },
 ];
 
 pub(crate) fn render(outcome: &Outcome) -> String {
@@ -65,11 +67,12 @@ fn measured(rows: &[(Case, Reading)]) -> String {
         .map(|(case, r)| {
             let figures = [r.per_second, r.server_cpu, r.sender_cpu, r.peak_mib, r.refused_percent].map(figure);
             let name = [case.name.to_owned()].into_iter();
-            name.chain(figures).chain([r.health_p99_ms, r.metrics_p99_ms].map(optional)).collect()
+            name.chain(figures).chain([r.health_p99_ms, r.metrics_p99_ms, r.sampling_p99_ms].map(optional)).collect()
         })
         .collect();
-    let head =
-        ["who", "spans/s", "server CPU", "sender CPU", "peak MiB", "refused %", "health p99 ms", "metrics p99 ms"];
+    let figures = ["spans/s", "server CPU", "sender CPU", "peak MiB", "refused %"];
+    let head: Vec<&str> =
+        ["who"].into_iter().chain(figures).chain(["health p99", "metrics p99", "sampling p99"]).collect();
     table(1, &head, &rows)
 }
 
@@ -86,6 +89,7 @@ mod tests {
         refused_percent: 0.0,
         health_p99_ms: Some(2.5),
         metrics_p99_ms: None,
+        sampling_p99_ms: Some(1.5),
     };
 
     #[test]
@@ -93,12 +97,12 @@ mod tests {
         let rows = CASES.iter().map(|&case| (case, READING)).collect();
         let text = render(&Outcome { rows, skipped: None });
         assert!(text.starts_with("\n## Ingest by OTLP\n\n| figure "), "{text}");
-        assert!(text.contains("| spans per second                | 300000 or more |   345678 |\n"), "{text}");
+        assert!(text.contains("| spans per second                   | 300000 or more |   345678 |\n"), "{text}");
         assert!(text.contains("| rotel                  |  345678 |        1.2 |"), "{text}");
-        assert!(text.contains("|           2.5 |              - |\n"), "{text}");
+        assert!(text.contains("|        2.5 |           - |          1.5 |\n"), "{text}");
         assert!(CASES.iter().all(|case| text.contains(&format!("- **{}**: ", case.name))), "{text}");
         assert!(TARGETS.iter().all(|target| CASES.iter().any(|case| case.name == target.of)));
-        assert!(!text.contains("metrics, p99") && !text.contains("skipped"), "{text}");
+        assert!(!text.contains("`/metrics`, p99") && !text.contains("skipped"), "{text}");
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! As much of HTTP/1.1 as a sender and a probe need: a reply is read to its end, and no further.
+//! As much of HTTP/1.1 as senders, probes and receivers need: a message is read to its end, and no
+//! further.
 
 use crate::clock::Stopwatch;
 use std::io::{BufRead, BufReader, Read as _, Write as _};
@@ -9,16 +10,16 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A connection that stays open.
-pub(super) struct Connection(BufReader<TcpStream>);
+pub(crate) struct Connection(BufReader<TcpStream>);
 
 /// What was answered.
-pub(super) struct Reply {
-    pub(super) status: u16,
-    pub(super) body: Vec<u8>,
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Connection {
-    pub(super) fn open(to: SocketAddr) -> anyhow::Result<Self> {
+    pub(crate) fn open(to: SocketAddr) -> anyhow::Result<Self> {
         let stream = TcpStream::connect_timeout(&to, PATIENCE)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
@@ -26,38 +27,50 @@ impl Connection {
         Ok(Self(BufReader::new(stream)))
     }
 
-    pub(super) fn ask(&mut self, request: &[u8]) -> anyhow::Result<Reply> {
+    pub(crate) fn ask(&mut self, request: &[u8]) -> anyhow::Result<Reply> {
         self.0.get_mut().write_all(request)?;
         reply(&mut self.0)
     }
 }
 
 /// Asks by a connection of its own; the reply, and how long it took from connecting on.
-pub(super) fn get(to: SocketAddr, path: &str) -> anyhow::Result<(Reply, u64)> {
+pub(crate) fn get(to: SocketAddr, path: &str) -> anyhow::Result<(Reply, u64)> {
     let watch = Stopwatch::start();
     let request = format!("GET {path} HTTP/1.1\r\nhost: {to}\r\nconnection: close\r\n\r\n");
     let reply = Connection::open(to)?.ask(request.as_bytes())?;
     Ok((reply, watch.elapsed_ns()))
 }
 
-fn reply(from: &mut impl BufRead) -> anyhow::Result<Reply> {
-    let first = line(from)?;
-    let status = first.split(' ').nth(1).and_then(|status| status.parse().ok());
-    let status = status.ok_or_else(|| anyhow::anyhow!("no reply of HTTP: {first:?}"))?;
-    let (mut length, mut is_chunked) = (None, false);
+/// What stands before a body.
+pub(crate) struct Head {
+    /// The first line.
+    pub(crate) first: String,
+    pub(crate) length: Option<u64>,
+    pub(crate) is_chunked: bool,
+}
+
+/// Of a request or a reply.
+pub(crate) fn head(from: &mut impl BufRead) -> anyhow::Result<Head> {
+    let mut head = Head { first: line(from)?, length: None, is_chunked: false };
     loop {
         let header = line(from)?.to_ascii_lowercase();
-        let Some((name, value)) = header.split_once(':') else { break };
+        let Some((name, value)) = header.split_once(':') else { return Ok(head) };
         match (name, value.trim()) {
-            ("content-length", value) => length = Some(value.parse()?),
-            ("transfer-encoding", value) => is_chunked = value == "chunked",
+            ("content-length", value) => head.length = Some(value.parse()?),
+            ("transfer-encoding", value) => head.is_chunked = value == "chunked",
             _ => {}
         }
     }
+}
+
+fn reply(from: &mut impl BufRead) -> anyhow::Result<Reply> {
+    let Head { first, length, is_chunked } = head(from)?;
+    let status = first.split(' ').nth(1).and_then(|status| status.parse().ok());
+    let status = status.ok_or_else(|| anyhow::anyhow!("no reply of HTTP: {first:?}"))?;
     let mut body = Vec::new();
     match length {
         Some(length) => {
-            body.resize(length, 0);
+            body.resize(usize::try_from(length)?, 0);
             from.read_exact(&mut body)?;
         }
         None if is_chunked => chunks(from, &mut body)?,

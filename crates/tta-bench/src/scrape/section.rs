@@ -133,7 +133,7 @@ mod tests {
 
     fn outcome() -> Outcome {
         let reading = |p50_us: f64| Reading { p50_us, p99_us: 2.0, p999_us: p50_us, longest_us: 40.0, series: 1_400.0 };
-        let timed = CASES.iter().zip([700.0, 800.0, 0.1, 0.6]).map(|(&case, p50_us)| Timed {
+        let timed = CASES.iter().zip([700.0, 800.0, 900.0, 0.1, 0.6]).map(|(&case, p50_us)| Timed {
             case,
             glibc: reading(p50_us),
             mimalloc: reading(p50_us),

@@ -1,0 +1,137 @@
+//! Metrics pushed by OTLP and by Prometheus remote write: how long one request takes, and how many series
+//! can be sent in a second; by tta and by OpenTelemetry's SDK with its exporter.
+//!
+//! Each measurement is a process of its own, and so is its receiver. What a scrape costs is `scrape`.
+
+mod load;
+mod ours;
+mod prometheus;
+mod sdk;
+mod section;
+
+use crate::arguments::Arguments;
+use crate::driver;
+use crate::measurement::{Plan, median};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+use tta_otlp::export::PushFormat;
+
+pub(crate) use section::render;
+
+/// Who pushes, and where to.
+#[derive(Clone, Copy)]
+pub(crate) struct Case {
+    /// In the table, and after `push/` the name to run it by.
+    name: &'static str,
+    /// What is measured, as a sentence of the report.
+    about: &'static str,
+    run: fn(&Plan) -> anyhow::Result<Reading>,
+    /// Whether it needs a program that may be missing.
+    needs_prometheus: bool,
+}
+
+/// In the order in which they take turns.
+const CASES: &[Case] = &[
+    Case {
+        name: "tta, OTLP",
+        about: "`MetricsPush`, to a receiver that reads each request to its end and answers.",
+        run: |plan| load::measure(|size| ours::Ours::start(PushFormat::Otlp, size, ours::receiver()?), plan),
+        needs_prometheus: false,
+    },
+    Case {
+        name: "tta, remote write",
+        about: "the same by Prometheus remote write 1.0, to the same receiver. A histogram is a series for \
+            each bucket, its sum and its count.",
+        run: |plan| load::measure(|size| ours::Ours::start(PushFormat::RemoteWrite, size, ours::receiver()?), plan),
+        needs_prometheus: false,
+    },
+    Case {
+        name: "tta, Prometheus",
+        about: "the same by remote write to a Prometheus, which stores all of it.",
+        run: |plan| load::measure(|size| ours::Ours::start(PushFormat::RemoteWrite, size, prometheus::start()?), plan),
+        needs_prometheus: true,
+    },
+    Case {
+        name: "opentelemetry-otlp",
+        about: "the SDK's periodic reader, told to flush, with its exporter of OTLP and the blocking client of \
+            reqwest, to the receiver; it sends all series in one request.",
+        run: |plan| load::measure(sdk::Sdk::start, plan),
+        needs_prometheus: false,
+    },
+];
+
+/// What one process has measured.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Reading {
+    /// Milliseconds of a push that is one request of [`load::REQUEST_SERIES`] series.
+    p50_ms: f64,
+    p99_ms: f64,
+    /// Series of a push of many requests.
+    series: f64,
+    /// Series sent in a second by such pushes, without a pause between them.
+    per_second: f64,
+    /// Microseconds of CPU of the whole process for each of them.
+    cpu_us: f64,
+}
+
+/// One row for each case that was wanted and could be.
+pub(crate) struct Outcome {
+    rows: Vec<(Case, Reading)>,
+    has_prometheus: bool,
+}
+
+impl Case {
+    pub(crate) fn full_name(&self) -> String {
+        format!("push/{}", self.name)
+    }
+
+    /// Measures it in this process.
+    pub(crate) fn run(&self, plan: &Plan) -> anyhow::Result<Reading> {
+        (self.run)(plan)
+    }
+}
+
+pub(crate) fn find(name: &str) -> Option<Case> {
+    CASES.iter().find(|case| case.full_name() == name).copied()
+}
+
+/// All wanted cases in turn, round by round; nothing if none is wanted.
+pub(crate) fn measure(arguments: &Arguments, runner: &Path) -> anyhow::Result<Option<Outcome>> {
+    let mut cases: Vec<Case> = CASES.iter().filter(|case| arguments.wants(&case.full_name())).copied().collect();
+    if cases.is_empty() {
+        return Ok(None);
+    }
+    let has_prometheus = prometheus::version().is_some();
+    cases.retain(|case| has_prometheus || !case.needs_prometheus);
+    let names: Vec<String> = cases.iter().map(Case::full_name).collect();
+    let readings = driver::take_turns::<Reading>(arguments, runner, &names)?;
+    let rows = cases.into_iter().zip(readings).map(|(case, readings)| (case, Reading::middle(&readings)));
+    Ok(Some(Outcome { rows: rows.collect(), has_prometheus }))
+}
+
+impl Reading {
+    /// Each figure's median.
+    fn middle(readings: &[Self]) -> Self {
+        let middle = |figure: fn(&Self) -> f64| median(readings.iter().map(figure));
+        Self {
+            p50_ms: middle(|reading| reading.p50_ms),
+            p99_ms: middle(|reading| reading.p99_ms),
+            series: middle(|reading| reading.series),
+            per_second: middle(|reading| reading.per_second),
+            cpu_us: middle(|reading| reading.cpu_us),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cases_are_found_by_their_full_names() {
+        for case in CASES {
+            assert_eq!(find(&case.full_name()).unwrap().name, case.name);
+        }
+        assert!(find("push/").is_none());
+    }
+}
