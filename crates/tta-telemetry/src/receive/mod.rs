@@ -93,6 +93,8 @@ mod assembly;
 #[cfg(feature = "record")]
 mod decide;
 #[cfg(feature = "record")]
+mod facts;
+#[cfg(feature = "record")]
 mod pending;
 #[cfg(feature = "record")]
 mod receiver;
@@ -100,6 +102,8 @@ mod receiver;
 mod receiver_off;
 #[cfg(feature = "record")]
 mod remembered;
+#[cfg(feature = "record")]
+mod shard;
 
 #[cfg(feature = "record")]
 pub(crate) use assembly::Assembly;
