@@ -4,7 +4,7 @@
 //! `live`, memory reuse in `pool`, early decisions in `evict`, the background in `housekeeping`.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crossbeam_queue::ArrayQueue;
@@ -21,6 +21,7 @@ use super::vitals::Vitals;
 use super::words::Attributes;
 use crate::clock::Clock;
 use crate::counters::RecorderCounters;
+use crate::deadline::Deadline;
 use crate::decisions::{DecisionRegistry, Observers};
 use crate::engine::TraceStart;
 use crate::id::{IdSource, TraceId};
@@ -124,8 +125,8 @@ pub(crate) struct Core {
     received: Mutex<Vec<Arc<Assembly>>>,
     pub(crate) vitals: Vitals,
     pub(crate) closed: AtomicBool,
-    /// How long a sink with a crowded queue is waited for once the engine ends, in nanoseconds.
-    last_patience_ns: AtomicU64,
+    /// By when the engine is to have ended, and how long a sink with a crowded queue is waited for until then.
+    ending: Mutex<Option<(Deadline, Duration)>>,
 }
 
 impl Core {
@@ -156,7 +157,7 @@ impl Core {
             received: Mutex::new(Vec::new()),
             vitals: Vitals::default(),
             closed: AtomicBool::new(false),
-            last_patience_ns: AtomicU64::new(0),
+            ending: Mutex::new(None),
         })
     }
 
@@ -259,14 +260,19 @@ impl Core {
     /// The engine ends, and has so long: a sink that is slow but moves loses nothing for the sake of
     /// haste, and one that stalls leaves others most of the time.
     pub(crate) fn end_within(&self, deadline: Duration) {
-        let patience = u64::try_from((deadline / 4).as_nanos()).unwrap_or(u64::MAX);
-        self.last_patience_ns.store(patience, Ordering::Relaxed);
+        *self.ending.lock() = Some((Deadline::after(deadline), (deadline / 4).max(PACE)));
     }
 
     /// Gives sinks the time to take what was handed over. See [`SinkWorker::pace`].
     pub(crate) fn pace_sinks(&self) {
-        let patience = PACE.max(Duration::from_nanos(self.last_patience_ns.load(Ordering::Relaxed)));
-        self.sinks.iter().for_each(|sink| sink.pace(patience));
+        for sink in &self.sinks {
+            sink.pace(self.patience());
+        }
+    }
+
+    /// However slowly sinks take what is left: nobody is waited for beyond the deadline of the end.
+    pub(crate) fn patience(&self) -> Duration {
+        self.ending.lock().map_or(PACE, |(end, patience)| patience.min(end.remaining()))
     }
 
     pub(crate) fn is_closed(&self) -> bool {
