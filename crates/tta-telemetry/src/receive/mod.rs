@@ -71,9 +71,9 @@ pub struct SpanHead<'a> {
     pub name: &'a str,
     /// Which side of a call it is.
     pub kind: SpanKind,
-    /// Start, in nanoseconds since the Unix epoch.
+    /// Start, in nanoseconds since the Unix epoch; 0 where it is not known.
     pub start_unix_ns: u64,
-    /// How long it took; 0 where its end lies before its start.
+    /// How long it took; 0 where its end lies before its start, or its start is not known.
     pub duration_ns: u64,
     /// How it ended.
     pub status: StatusCode,
