@@ -12,6 +12,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::routing::post;
+use tokio::sync::OwnedSemaphorePermit;
 use tonic::codec::CompressionEncoding;
 use tonic::server::{Grpc, UnaryService};
 use tonic::{Code, Status};
@@ -49,22 +50,24 @@ async fn traces(State(receiver): State<OtlpReceiver>, request: Request) -> Respo
     let Ok(body) = axum::body::to_bytes(body, BODY_BYTES).await else {
         return answer(Status::resource_exhausted(format!("the body is cut off, or has more than {BODY_BYTES} bytes")));
     };
-    let Ok(_turn) = receiver.turn().await else { return answer(status(&ended())) };
+    let Ok(turn) = receiver.turn().await else { return answer(status(&ended())) };
     let request = Request::from_parts(parts, Body::from(body));
     let mut grpc = Grpc::new(Raw).accept_compressed(CompressionEncoding::Gzip).max_decoding_message_size(MESSAGE_BYTES);
-    grpc.unary(Traces(receiver.clone()), request).await.map(Body::new)
+    grpc.unary(Traces(receiver.clone(), Some(turn)), request).await.map(Body::new)
 }
 
-struct Traces(OtlpReceiver);
+/// The one message of a request, whose turn it is.
+struct Traces(OtlpReceiver, Option<OwnedSemaphorePermit>);
 
 impl UnaryService<Bytes> for Traces {
     type Response = Vec<u8>;
     type Future = Pin<Box<dyn Future<Output = Result<tonic::Response<Vec<u8>>, Status>> + Send>>;
 
     fn call(&mut self, request: tonic::Request<Bytes>) -> Self::Future {
-        let receiver = self.0.clone();
+        let (receiver, turn) = (self.0.clone(), self.1.take());
         Box::pin(async move {
-            let reply = receiver.read(request.into_inner(), Encoding::Protobuf).await;
+            let Some(turn) = turn else { return Err(status(&ended())) };
+            let reply = receiver.read(request.into_inner(), Encoding::Protobuf, turn).await;
             reply.map(|reply| tonic::Response::new(reply.to_protobuf())).map_err(|error| status(&error))
         })
     }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Bytes;
-use tokio::sync::{AcquireError, Semaphore, SemaphorePermit};
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tta_otlp::{ErrorReply, ExportReply, OtlpCodec, OtlpLimits, ReplyCode, decode_json, decode_protobuf};
 use tta_telemetry::receive::{ReceiveLimits, Receiver, ReceiverStatus, Refused, SpanHead};
 use tta_telemetry::{LimitError, Source, Telemetry};
@@ -41,7 +41,7 @@ pub struct OtlpReceiver(Arc<Shared>);
 struct Shared {
     receiver: Receiver,
     limits: OtlpLimits,
-    readers: Semaphore,
+    readers: Arc<Semaphore>,
     telemetry: Telemetry,
 }
 
@@ -72,7 +72,7 @@ impl OtlpReceiver {
         Ok(Self(Arc::new(Shared {
             receiver,
             limits: otlp,
-            readers: Semaphore::new(readers),
+            readers: Arc::new(Semaphore::new(readers)),
             telemetry: telemetry.clone(),
         })))
     }
@@ -95,23 +95,32 @@ impl OtlpReceiver {
     }
 
     /// Waits until a request may be read.
-    async fn turn(&self) -> Result<SemaphorePermit<'_>, AcquireError> {
-        self.0.readers.acquire().await
+    async fn turn(&self) -> Result<OwnedSemaphorePermit, AcquireError> {
+        Arc::clone(&self.0.readers).acquire_owned().await
     }
 
     /// Reads a request, when it is its turn.
     async fn take(&self, body: Bytes, encoding: Encoding) -> Result<ExportReply, ErrorReply> {
-        let _turn = self.turn().await.map_err(|_| ended())?;
-        self.read(body, encoding).await
+        let turn = self.turn().await.map_err(|_| ended())?;
+        self.read(body, encoding, turn).await
     }
 
     /// Reads a request whose turn it is, and gives its spans to the engine.
     ///
     /// # Cancel safety
-    /// Once begun it is read to its end, also when the future is dropped.
-    async fn read(&self, body: Bytes, encoding: Encoding) -> Result<ExportReply, ErrorReply> {
+    /// Once begun it is read to its end, also when the future is dropped; so long it is its turn, or senders
+    /// that go away would have more read at the same time than may be.
+    async fn read(
+        &self,
+        body: Bytes,
+        encoding: Encoding,
+        turn: OwnedSemaphorePermit,
+    ) -> Result<ExportReply, ErrorReply> {
         let shared = Arc::clone(&self.0);
-        let reading = tokio::task::spawn_blocking(move || shared.read(&body, encoding));
+        let reading = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            shared.read(&body, encoding)
+        });
         // A panic of our own must not look like the sender's fault, or be sent again for ever.
         reading.await.unwrap_or_else(|_| Err(ErrorReply::new(ReplyCode::Internal, "the request could not be read")))
     }
@@ -145,5 +154,64 @@ impl Shared {
             reply.message = if reply.message.is_empty() { more } else { format!("{}; {more}", reply.message) };
         }
         Ok(reply)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{Future, poll_fn};
+    use std::sync::Mutex;
+    use std::sync::mpsc::{Receiver as Words, Sender, channel};
+    use std::task::Poll;
+
+    use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+    use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
+    use prost::Message;
+    use tta_telemetry::sampling::{Rate, RunStart, Sampler};
+    use tta_telemetry::{Name, RuleName};
+
+    use super::*;
+
+    /// Says that it is asked, and waits at its gate.
+    struct Gated(Sender<()>, Mutex<Words<()>>);
+
+    impl Sampler for Gated {
+        fn name(&self) -> RuleName {
+            "gated".parse().unwrap()
+        }
+
+        fn head(&self, _: &Name, _: &RunStart<'_>) -> Option<Rate> {
+            self.0.send(()).unwrap();
+            let _ = self.1.lock().unwrap().recv();
+            None
+        }
+    }
+
+    /// A request of one span that has so many bytes.
+    fn request(bytes: usize) -> Bytes {
+        let (trace_id, span_id) = (vec![1; 16], vec![1; 8]);
+        let span = Span { trace_id, span_id, name: "x".repeat(bytes), ..Span::default() };
+        let scope_spans = vec![ScopeSpans { spans: vec![span], ..ScopeSpans::default() }];
+        let resource_spans = vec![ResourceSpans { scope_spans, ..ResourceSpans::default() }];
+        ExportTraceServiceRequest { resource_spans }.encode_to_vec().into()
+    }
+
+    #[tokio::test]
+    async fn a_request_whose_sender_has_gone_has_its_turn_until_it_is_read() {
+        let ((said, asked), (open, gate)) = (channel(), channel());
+        let telemetry = Telemetry::builder().sampler(Gated(said, Mutex::new(gate))).build().unwrap();
+        // So that what comes is decided about at once, by the thread that reads.
+        let limits = ReceiveLimits { live_bytes: 64 << 10, ..ReceiveLimits::default() };
+        let receiver = OtlpReceiver::within(&telemetry, OtlpLimits::default(), limits).unwrap();
+        let places = receiver.0.readers.available_permits();
+        {
+            let mut taking = std::pin::pin!(receiver.take(request(100 << 10), Encoding::Protobuf));
+            assert!(poll_fn(|cx| Poll::Ready(taking.as_mut().poll(cx))).await.is_pending());
+            tokio::task::spawn_blocking(move || asked.recv()).await.unwrap().unwrap();
+        }
+        assert_eq!(receiver.0.readers.available_permits(), places - 1);
+        drop(open);
+        let all = receiver.0.readers.acquire_many(u32::try_from(places).unwrap()).await.unwrap();
+        assert_eq!((receiver.status().spans, receiver.status().traces, all.num_permits()), (1, 1, places));
     }
 }
