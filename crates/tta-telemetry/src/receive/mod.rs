@@ -16,7 +16,7 @@ use crate::money::Usd;
 /// How spans lie in memory until their trace is decided about, and what they are then.
 pub trait SpanCodec: Send + Sync + 'static {
     /// The span in these bytes, which were given with its [`SpanHead`]; `None` when they are none:
-    /// that is counted.
+    /// that is counted. So is a panic.
     fn decode(&self, source: &Arc<Source>, bytes: &[u8]) -> Option<SpanRecord>;
 }
 

@@ -1,6 +1,8 @@
 //! One trace that is not decided about: its spans as bytes, and who recorded them.
 
-use std::collections::HashSet;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::facts::Facts;
@@ -190,19 +192,28 @@ impl Pending {
     pub(super) fn decode(&self, codec: &dyn SpanCodec, undecided: TailDecision) -> (Trace, Lost) {
         let mut lost = Lost::default();
         let mut spans: Vec<SpanRecord> = Vec::with_capacity(self.spans as usize);
-        let mut seen = HashSet::with_capacity(self.spans as usize);
+        // The two sides of a call may share an id, as Zipkin's do: they are of different kinds.
+        let mut seen: HashMap<SpanId, Name> = HashMap::with_capacity(self.spans as usize);
+        let mut twins: HashSet<(SpanId, Name)> = HashSet::new();
         for (source, bytes) in Encoded(&self.bytes) {
             let source = self.sources.get(source as usize);
-            match source.and_then(|source| codec.decode(source, bytes)) {
-                Some(span) if seen.insert(span.span_id) => spans.push(span),
-                Some(_) => lost.duplicates += 1,
-                None => lost.undecodable += 1,
-            }
+            let Some(span) = source.and_then(|source| decoded(codec, source, bytes)) else {
+                lost.undecodable += 1;
+                continue;
+            };
+            let is_new = match seen.entry(span.span_id) {
+                Entry::Vacant(entry) => {
+                    entry.insert(span.kind.clone());
+                    true
+                }
+                Entry::Occupied(first) => *first.get() != span.kind && twins.insert((span.span_id, span.kind.clone())),
+            };
+            if is_new { spans.push(span) } else { lost.duplicates += 1 }
         }
-        let is_top = |span: &SpanRecord| span.parent_span_id.is_none_or(|parent| !seen.contains(&parent));
+        let is_top = |span: &SpanRecord| span.parent_span_id.is_none_or(|parent| !seen.contains_key(&parent));
         let earliest = spans.iter().filter(|span| is_top(span)).min_by_key(|span| span.start_unix_ns);
         // It may be beyond the limit, or unreadable.
-        let root = self.facts.root.as_ref().map(|root| root.span_id).filter(|root| seen.contains(root));
+        let root = self.facts.root.as_ref().map(|root| root.span_id).filter(|root| seen.contains_key(root));
         let first = root.or(earliest.map(|span| span.span_id));
         // A circle of parents has no top; any of its spans stands for it.
         let root_span_id = first.or(spans.first().map(|span| span.span_id)).unwrap_or(SpanId::PLACEHOLDER);
@@ -220,6 +231,11 @@ impl Pending {
         };
         (trace, lost)
     }
+}
+
+/// A codec is a program's own: its panic costs the span, not the thread that decides about all traces.
+fn decoded(codec: &dyn SpanCodec, source: &Arc<Source>, bytes: &[u8]) -> Option<SpanRecord> {
+    catch_unwind(AssertUnwindSafe(|| codec.decode(source, bytes))).unwrap_or(None)
 }
 
 /// The spans in a buffer: the numbers of their sources, and their bytes.
