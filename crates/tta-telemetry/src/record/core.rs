@@ -93,6 +93,15 @@ pub(crate) struct Settings {
     pub(crate) enabled: bool,
 }
 
+/// What comes in by receivers.
+#[derive(Debug, Default)]
+struct Received {
+    /// Of each receiver that is there, or whose traces still wait.
+    assemblies: Vec<Arc<Assembly>>,
+    /// What the others have counted.
+    gone: ReceiverStatus,
+}
+
 #[derive(Debug)]
 pub(crate) struct Core {
     pub(crate) clock: Clock,
@@ -121,8 +130,8 @@ pub(crate) struct Core {
     /// Held during a round of housekeeping: whoever flushes waits for one under way.
     pub(crate) housekeeping: Mutex<()>,
     pub(crate) sinks: Vec<SinkWorker>,
-    /// Traces that other processes recorded, of each receiver.
-    received: Mutex<Vec<Arc<Assembly>>>,
+    /// Traces that other processes recorded.
+    received: Mutex<Received>,
     pub(crate) vitals: Vitals,
     pub(crate) closed: AtomicBool,
     /// By when the engine is to have ended, and how long a sink with a crowded queue is waited for until then.
@@ -154,7 +163,7 @@ impl Core {
             evicting: Mutex::new(()),
             housekeeping: Mutex::new(()),
             sinks: settings.sinks,
-            received: Mutex::new(Vec::new()),
+            received: Mutex::new(Received::default()),
             vitals: Vitals::default(),
             closed: AtomicBool::new(false),
             ending: Mutex::new(None),
@@ -248,13 +257,22 @@ impl Core {
         self.allocated.load(Ordering::Relaxed)
     }
 
-    /// Decides about the traces of a receiver when they are due.
+    /// Decides about the traces of a receiver when they are due. Forgets receivers that are gone and have no
+    /// more of them.
     pub(crate) fn watch_received(&self, assembly: Arc<Assembly>) {
-        self.received.lock().push(assembly);
+        let Received { assemblies, gone } = &mut *self.received.lock();
+        assemblies.retain(|known| {
+            // Nobody else can get hold of one while this is locked.
+            let last = (Arc::strong_count(known) == 1).then(|| known.status());
+            let last = last.filter(|status| status.waiting_traces == 0);
+            last.into_iter().for_each(|status| *gone += status);
+            last.is_none()
+        });
+        assemblies.push(assembly);
     }
 
     pub(crate) fn assemblies(&self) -> Vec<Arc<Assembly>> {
-        self.received.lock().clone()
+        self.received.lock().assemblies.clone()
     }
 
     /// The engine ends, and has so long: a sink that is slow but moves loses nothing for the sake of
@@ -281,8 +299,11 @@ impl Core {
 
     pub(crate) fn read_counters(&self) -> RecorderCounters {
         let cells = &self.counters;
-        let mut received = ReceiverStatus::default();
-        self.assemblies().iter().for_each(|assembly| received += assembly.status());
+        let (mut received, assemblies) = {
+            let received = self.received.lock();
+            (received.gone, received.assemblies.clone())
+        };
+        assemblies.iter().for_each(|assembly| received += assembly.status());
         RecorderCounters {
             traces_kept: cells.kept.read().iter().sum(),
             traces_dropped: cells.dropped.read().iter().sum(),

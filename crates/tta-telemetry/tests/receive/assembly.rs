@@ -3,9 +3,12 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use tta_telemetry::receive::{ReceiveLimits, Receiver, SpanHead};
+use tta_telemetry::receive::{ReceiveLimits, Receiver, SpanCodec, SpanHead, SpanKind};
 use tta_telemetry::sampling::{Rate, RunStart, Sampler, SamplingPolicy};
-use tta_telemetry::{Clock, DecisionReason, MemorySink, Name, RuleAction, RuleName, SamplingRule, Telemetry};
+use tta_telemetry::{
+    Clock, DecisionReason, MemorySink, MetricValue, Name, RuleAction, RuleName, SamplingRule, Source, SpanRecord,
+    Telemetry,
+};
 
 use crate::support::{Lab, Sent, TextCodec, child, encoded, head, ids, root, source};
 
@@ -206,4 +209,57 @@ fn a_span_that_says_it_took_centuries_does_not_end_the_sum_of_all_durations() {
     }
     let total = lab.telemetry.metrics("op").unwrap().basic.total_duration_ns;
     assert_eq!(u128::from(total), Duration::from_secs(3 * 30 * 86_400).as_nanos());
+}
+
+#[test]
+fn exemplars_of_received_spans_point_at_kept_traces_at_the_service_that_they_are_counted_at() {
+    let lab = keep_all();
+    let own = root(7);
+    let named = SpanHead { name: "op 1", ..head(own) };
+    assert!(lab.receiver.receive(&source("shop"), &named, encoded(own).as_bytes()));
+    assert_eq!(lab.after(10).len(), 1);
+    let families = lab.telemetry.collect_metrics();
+    let durations = families.iter().find(|family| family.name == *"primitive_duration_seconds").unwrap();
+    let exemplars = durations.points.iter().flat_map(|point| match &point.value {
+        MetricValue::Histogram(read) => read.exemplars.iter().flatten().map(|it| it.trace_id.get()).collect(),
+        _ => Vec::new(),
+    });
+    assert_eq!(exemplars.collect::<Vec<_>>(), [7]);
+}
+
+#[test]
+fn the_two_sides_of_a_call_that_share_an_id_are_both_there() {
+    // As Zipkin has it: the server goes on with the span that its client began.
+    let lab = keep_all();
+    let shop = source("shop");
+    for kind in [SpanKind::Client, SpanKind::Server, SpanKind::Server] {
+        let text = format!("{}{}", encoded(root(7)), if kind == SpanKind::Client { "|client" } else { "" });
+        assert!(lab.receiver.receive(&shop, &SpanHead { kind, ..head(root(7)) }, text.as_bytes()));
+    }
+    let kept = lab.after(10);
+    let kinds: Vec<&str> = kept[0].spans.iter().map(|span| span.kind.as_str()).collect();
+    assert_eq!((kinds, lab.receiver.status().duplicates), (vec!["client", "server"], 1));
+}
+
+/// Panics at every span but the first of a trace.
+struct Fragile;
+
+impl SpanCodec for Fragile {
+    fn decode(&self, source: &Arc<Source>, bytes: &[u8]) -> Option<SpanRecord> {
+        let span = TextCodec.decode(source, bytes)?;
+        assert_eq!(span.span_id.get(), 1, "broken on purpose");
+        Some(span)
+    }
+}
+
+#[test]
+fn a_codec_that_panics_costs_the_span_and_nothing_else() {
+    let lab = keep_all();
+    let receiver = lab.telemetry.receiver(Fragile, ReceiveLimits::default()).unwrap();
+    let lab = Lab { receiver, ..lab };
+    let shop = source("shop");
+    lab.send(&shop, root(7));
+    lab.send(&shop, child(7, 2, 1));
+    assert_eq!(ids(&lab.after(10)[0]), [1]);
+    assert_eq!(lab.receiver.status().undecodable, 1);
 }

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use tta_telemetry::receive::ReceiveLimits;
+use tta_telemetry::receive::{ReceiveLimits, SpanCodec};
 use tta_telemetry::sampling::{Rate, SamplingPolicy};
-use tta_telemetry::{DecisionReason, TraceClass};
+use tta_telemetry::{DecisionReason, Source, SpanRecord, TraceClass};
 
-use crate::support::{Lab, Sent, child, encoded, ids, root, source};
+use crate::support::{Lab, Sent, TextCodec, child, encoded, head, ids, root, source};
 
 fn small() -> ReceiveLimits {
     ReceiveLimits { live_bytes: 64 << 10, ..ReceiveLimits::default() }
@@ -194,4 +194,34 @@ fn health_tells_of_what_was_cut_short_for_a_minute_and_of_the_end_for_ever() {
     assert_eq!(status("receiver"), ("healthy", None));
     assert!(lab.telemetry.shutdown_blocking(Duration::from_secs(5)).complete);
     assert_eq!(status("recorder"), ("unhealthy", Some("the engine has ended".to_owned())));
+}
+
+/// Counts how many of it there are.
+struct Counted {
+    _one_of: Arc<()>,
+}
+
+impl SpanCodec for Counted {
+    fn decode(&self, source: &Arc<Source>, bytes: &[u8]) -> Option<SpanRecord> {
+        TextCodec.decode(source, bytes)
+    }
+}
+
+#[test]
+fn receivers_that_are_gone_are_forgotten_when_their_traces_are_decided_about_and_not_before() {
+    let lab = Lab::new(SamplingPolicy { rate: Rate::ONE, ..SamplingPolicy::default() }, ReceiveLimits::default());
+    let (codecs, shop) = (Arc::new(()), source("shop"));
+    let mut kept = 0;
+    for trace in 1..=50 {
+        let receiver =
+            lab.telemetry.receiver(Counted { _one_of: Arc::clone(&codecs) }, ReceiveLimits::default()).unwrap();
+        assert!(receiver.receive(&shop, &head(root(trace)), encoded(root(trace)).as_bytes()));
+        drop(receiver);
+        kept += lab.after(5).len();
+        // This one and those whose traces wait for ten seconds.
+        assert!(Arc::strong_count(&codecs) <= 1 + 3, "{}", Arc::strong_count(&codecs));
+    }
+    kept += lab.after(10).len();
+    let received = lab.telemetry.counters().received;
+    assert_eq!((kept, received.spans, received.traces, received.waiting_traces), (50, 50, 50, 0));
 }
