@@ -67,7 +67,7 @@ impl Shard {
     pub(super) fn take_next(&mut self, is_wanted: impl Fn(&Due) -> bool) -> Option<Pending> {
         let Self { pending, rootless, rooted, late, .. } = self;
         let is_it = |trace: &Pending, due: &Due| trace.serial == due.serial;
-        let lists: [(_, fn(&Pending, &Due) -> bool); 3] = [(rooted, is_it), (late, is_it), (rootless, waits_for_root)];
+        let lists: [(_, Belongs); 3] = [(rooted, is_it), (late, is_it), (rootless, waits_for_root)];
         for (list, is_its) in lists {
             while let Some(due) = list.front().copied().filter(&is_wanted) {
                 list.pop_front();
@@ -80,6 +80,9 @@ impl Shard {
         None
     }
 }
+
+/// Whether a trace is the one that an entry of a list is about.
+type Belongs = fn(&Pending, &Due) -> bool;
 
 /// Whether the trace is the one that was put into the list of those without a root, and belongs there.
 fn waits_for_root(trace: &Pending, due: &Due) -> bool {

@@ -351,7 +351,8 @@ impl Shared {
     }
 }
 
-#[cfg(all(test, feature = "record"))]
+#[cfg(test)]
+#[cfg(feature = "record")]
 mod tests {
     use std::sync::mpsc::{Receiver, Sender, channel};
 
