@@ -82,7 +82,7 @@ fn a_source_that_many_traces_shared_counts_as_memory_when_one_of_them_is_left() 
     let lab = Lab::new(SamplingPolicy { rate: Rate::ZERO, ..SamplingPolicy::default() }, limits);
     for request in 0..100 {
         let mut fat = (*source("fat")).clone();
-        fat.scope.schema_url = "x".repeat(32 << 10);
+        fat.scope.schema_url = "x".repeat(4 << 10);
         let fat = Arc::new(fat);
         for trace in 1..=50 {
             let sent = root(request * 100 + trace);
@@ -91,7 +91,7 @@ fn a_source_that_many_traces_shared_counts_as_memory_when_one_of_them_is_left() 
         // Those with a root are decided about.
         lab.after(10);
         let waiting = lab.receiver.status().waiting_traces;
-        assert!(waiting <= 16, "{waiting}");
+        assert!(waiting <= 70, "{waiting}");
     }
 }
 
