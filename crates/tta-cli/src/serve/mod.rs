@@ -18,7 +18,6 @@ use tta::server::{ConfigApi, OtlpReceiver, RunningServices, Services, ServicesRe
 use tta::telemetry::Clock;
 use tta::telemetry::SinkStatus;
 use tta::telemetry::config::Config;
-use tta::telemetry::receive::ReceiveLimits;
 use tta::telemetry::store::MemoryTraceStore;
 
 use crate::args::Serve;
@@ -54,11 +53,7 @@ async fn serve(source: ConfigSource, config: Config, arguments: Serve) -> Result
         .build();
     let telemetry = engine(&config, store, &mut export, clock, &arguments)?;
     export.watch(&telemetry).map_err(|error| relay::refused(&error))?;
-    let limits = ReceiveLimits {
-        live_bytes: usize::try_from(config.server.received_bytes).unwrap_or(usize::MAX),
-        root_wait: Duration::from_secs_f64(config.tracing.decision_wait_seconds),
-        ..ReceiveLimits::default()
-    };
+    let limits = settings::receive_limits(&config);
     let receiver = OtlpReceiver::within(&telemetry, Default::default(), limits).map_err(told)?;
     let (reload, config_api) = configuration(source, &telemetry);
     let services =

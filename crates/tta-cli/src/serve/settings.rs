@@ -1,9 +1,11 @@
 //! From the configuration and the arguments to addresses, tokens and certificates.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use tta::server::{Addresses, CheckedSettings, RunningServices, ServerError, ServerSettings, TlsFiles, TokenSource};
 use tta::telemetry::config::Config;
+use tta::telemetry::receive::ReceiveLimits;
 
 use crate::args::Serve;
 use crate::output::{self, Failure};
@@ -29,6 +31,19 @@ pub(super) fn with_arguments(config: &Config, arguments: &Serve) -> Config {
     }
     server.insecure |= arguments.insecure;
     config
+}
+
+/// What traces that come from other processes may take.
+pub(super) fn receive_limits(config: &Config) -> ReceiveLimits {
+    let tracing = &config.tracing;
+    let default = ReceiveLimits::default();
+    ReceiveLimits {
+        live_bytes: usize::try_from(config.server.received_bytes).unwrap_or(usize::MAX),
+        spans_per_trace: u32::try_from(tracing.limits.spans_per_trace).unwrap_or(default.spans_per_trace),
+        root_wait: Duration::from_secs_f64(tracing.decision_wait_seconds),
+        rootless_wait: Duration::from_secs_f64(tracing.rootless_wait_seconds),
+        ..default
+    }
 }
 
 /// Everything that is wrong is said at once.
@@ -132,4 +147,27 @@ pub(super) fn welcome(config: &Config, running: &RunningServices) -> String {
         line(format!("{scheme}://{http}/v1/traces"), "takes OTLP over HTTP");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use tta::telemetry::config::Preset;
+
+    use super::*;
+
+    #[test]
+    fn what_the_configuration_says_of_received_traces_is_kept_to() {
+        let mut config = Preset::Production.config();
+        assert_eq!(receive_limits(&config), ReceiveLimits::default());
+        config.server.received_bytes = 1 << 20;
+        config.tracing.limits.spans_per_trace = 3;
+        config.tracing.decision_wait_seconds = 1.5;
+        config.tracing.rootless_wait_seconds = 0.25;
+        let limits = receive_limits(&config);
+        assert_eq!((limits.live_bytes, limits.spans_per_trace), (1 << 20, 3));
+        assert_eq!(
+            (limits.root_wait, limits.rootless_wait),
+            (Duration::from_millis(1_500), Duration::from_millis(250))
+        );
+    }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tta_telemetry::receive::{SpanCodec, SpanKind};
 use tta_telemetry::{Name, Received, Source, SpanEvent, SpanLink, SpanRecord, SpanStatus, StatusCode};
 
-use super::head::{kind, parent_id, span_id, status_code, trace_id, trace_state};
+use super::head::{duration_ns, kind, parent_id, span_id, status_code, trace_id, trace_state};
 use super::values::Values;
 use crate::OtlpLimits;
 use crate::wire::numbers::{event, link, span, status};
@@ -204,7 +204,7 @@ impl<'a, 'l> Decoding<'a, 'l> {
             name,
             kind: Name::from_static(self.kind.as_str()),
             start_unix_ns: self.start_unix_ns,
-            duration_ns: self.end_unix_ns.saturating_sub(self.start_unix_ns),
+            duration_ns: duration_ns(self.start_unix_ns, self.end_unix_ns),
             status: if is_error { SpanStatus::Error } else { SpanStatus::Ok },
             handled: false,
             attributes: self.attributes,

@@ -64,6 +64,12 @@ pub(super) fn status_code(number: u64) -> StatusCode {
     }
 }
 
+/// How long a span took: 0 where that is not known, because its start is 0, which says that nobody knows, or
+/// lies behind its end.
+pub(super) fn duration_ns(start_unix_ns: u64, end_unix_ns: u64) -> u64 {
+    if start_unix_ns == 0 { 0 } else { end_unix_ns.saturating_sub(start_unix_ns) }
+}
+
 /// A `tracestate` as it is kept: longer than the specification lets anybody pass on, it is none.
 pub(super) fn trace_state(text: &str) -> &str {
     if text.len() > TraceState::MAX_BYTES { "" } else { text }
@@ -174,7 +180,7 @@ impl<'a> Found<'a> {
             name: cut(self.name, limits.attribute_bytes),
             kind: self.kind,
             start_unix_ns: self.start_unix_ns,
-            duration_ns: self.end_unix_ns.saturating_sub(self.start_unix_ns),
+            duration_ns: duration_ns(self.start_unix_ns, self.end_unix_ns),
             status: self.status,
             error_type: cut(self.error_type, limits.attribute_bytes),
             trace_state: trace_state(self.trace_state),

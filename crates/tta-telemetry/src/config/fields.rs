@@ -82,6 +82,8 @@ fields! {
         "At most so many bytes of ordinary traces a second are kept; 0 is no limit.";
     tracing.decision_wait_seconds: Accepts::Number(0.0, 3_600.0), start,
         "How long a trace waits for spans that are open when its root has ended.";
+    tracing.rootless_wait_seconds: Accepts::Number(0.0, 3_600.0), start,
+        "How long a trace that comes from other processes waits for its root, from its first span on.";
     tracing.limits.live_bytes: Accepts::Integer(65_536, u64::MAX), start, "Memory of traces that are recorded, decided or pooled.";
     tracing.limits.spans_per_trace: Accepts::Integer(2, 100_000), start, "Spans per trace, the root included.";
     tracing.limits.attributes_per_span: Accepts::Integer(1, 1_024), start, "Attributes per span, and per event.";

@@ -9,6 +9,7 @@ use super::types::{
     SamplingConfig, TracingConfig,
 };
 use crate::limits::Limits;
+use crate::receive::ReceiveLimits;
 use crate::redaction::{Redaction, RedactionMode};
 use crate::sampling::SamplingHash;
 
@@ -73,6 +74,7 @@ impl Preset {
                     workflows: BTreeMap::new(),
                 },
                 decision_wait_seconds: limits.decision_wait.as_secs_f64(),
+                rootless_wait_seconds: ReceiveLimits::default().rootless_wait.as_secs_f64(),
                 limits: LimitsConfig {
                     live_bytes: limits.live_bytes as u64,
                     spans_per_trace: limits.spans_per_trace.into(),

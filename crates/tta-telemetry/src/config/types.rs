@@ -55,6 +55,9 @@ pub struct TracingConfig {
     pub sampling: SamplingConfig,
     /// How long a trace waits for spans that are open when its root has ended.
     pub decision_wait_seconds: f64,
+    /// How long a trace that comes from other processes waits for its root, from its first span on. Default 30;
+    /// 0 to 3,600. Read by who receives: see [`ReceiveLimits::rootless_wait`](crate::receive::ReceiveLimits).
+    pub rootless_wait_seconds: f64,
     /// The recorder's bounds.
     pub limits: LimitsConfig,
     /// Spans given to a sink at once.

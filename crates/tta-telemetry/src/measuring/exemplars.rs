@@ -15,7 +15,12 @@ impl Measuring {
         let is_nested = |span: &SpanRecord| span.kind == "workflow" && span.span_id != root.span_id;
         let nested = trace.spans.iter().take(MOST_SPANS).any(is_nested);
         for span in trace.spans.iter().take(MOST_SPANS) {
-            let workflow = if nested { enclosing_workflow(trace, span, root) } else { &root.name };
+            let workflow = match span.received.as_deref() {
+                // Counted by who recorded it.
+                Some(received) => received.service(),
+                None if nested => enclosing_workflow(trace, span, root),
+                None => &root.name,
+            };
             let Some(step) = self.steps.find(&[workflow.clone(), span.name.clone(), span.kind.clone()]) else {
                 continue;
             };

@@ -1,6 +1,8 @@
 //! One finished trace: a run, or the late part of one.
 
-use super::{SamplingDecision, SpanRecord, SpanStatus};
+use std::sync::Arc;
+
+use super::{SamplingDecision, Source, SpanRecord, SpanStatus};
 use crate::id::{SpanId, TraceId};
 
 /// What a trace's content makes it, for queues and weights. Depends on content only, never on
@@ -90,7 +92,6 @@ impl Trace {
     pub fn size_bytes(&self) -> usize {
         let sizes =
             |attributes: &[super::Attribute]| attributes.iter().map(super::Attribute::size_bytes).sum::<usize>();
-        // Who recorded a span is shared by many.
         let received = |received: &super::Received| {
             std::mem::size_of_val(received) + received.status_message.len() + received.trace_state.len()
         };
@@ -108,6 +109,25 @@ impl Trace {
                 + links.sum::<usize>()
                 + span.received.as_deref().map_or(0, received)
         };
-        std::mem::size_of::<Self>() + self.spans.iter().map(span).sum::<usize>()
+        std::mem::size_of::<Self>() + self.spans.iter().map(span).sum::<usize>() + self.source_bytes()
+    }
+
+    /// The part of its sources' memory that is this trace's: others may share them, as far as their counts of
+    /// holders tell. It holds all of it once those are gone, so that no less than an eighth is its own.
+    fn source_bytes(&self) -> usize {
+        const MOST_COMPARED: usize = 8;
+        const MOST_SHARING: usize = 8;
+        let mut known: Vec<(&Arc<Source>, usize)> = Vec::new();
+        for received in self.spans.iter().filter_map(|span| span.received.as_deref()) {
+            let source = &received.source;
+            match known.iter_mut().rev().take(MOST_COMPARED).find(|(known, _)| Arc::ptr_eq(known, source)) {
+                Some((_, spans)) => *spans += 1,
+                None => known.push((source, 1)),
+            }
+        }
+        let share = |(source, spans): (&Arc<Source>, usize)| {
+            source.size_bytes() / (Arc::strong_count(source) / spans).clamp(1, MOST_SHARING)
+        };
+        known.into_iter().map(share).sum()
     }
 }

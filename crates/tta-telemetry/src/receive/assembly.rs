@@ -3,21 +3,16 @@
 //! Owns the bounds of memory and time. Does not own the decision, which is made outside of any lock
 //! here; see `decide`.
 //!
-//! Traces are spread over shards by their id. A shard knows when its traces are due by three lists,
-//! each in order of time because whatever is in it waits equally long: traces without a root, those
-//! whose root has come (they are in the first list, too, and passed over there), and spans that
-//! follow an earlier decision.
+//! Traces are spread over shards by their id; see `shard` for how one knows when its traces are due.
 
-use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
 
 use super::pending::Pending;
-use super::remembered::Remembered;
+use super::shard::{Due, Shard};
 use super::{ReceiveLimits, ReceiverStatus, SpanCodec};
 use crate::clock::{Clock, Ticks};
 use crate::id::TraceId;
@@ -27,10 +22,12 @@ use crate::sampling::TailDecision;
 const SHARDS: usize = 16;
 /// How long spans that follow an earlier decision wait for their like.
 const LATE_WAIT: Duration = Duration::from_secs(1);
-/// Making room frees at least this part of a shard's share, so that its cost is shared by many spans.
-const ROOM_PART: usize = 16;
-/// Traces taken out under one lock.
+/// Making room frees at least this part of all, so that its cost is shared by many spans.
+const ROOM_PART: usize = 256;
+/// Traces that are taken out to be decided about before others are, and their bytes: what is out is in no
+/// bound.
 const TAKEN_AT_ONCE: usize = 256;
+const BYTES_AT_ONCE: usize = 1 << 20;
 
 /// The counters behind [`ReceiverStatus`].
 #[derive(Debug, Default)]
@@ -53,8 +50,6 @@ pub(super) struct Counters {
 #[derive(Debug)]
 pub(super) struct Gathered {
     pub(super) trace: Pending,
-    /// Failed ones among them.
-    pub(super) errors: u32,
     /// When the first of them came.
     pub(super) now: Ticks,
 }
@@ -72,45 +67,34 @@ pub(crate) struct Assembly {
     pub(super) limits: ReceiveLimits,
     clock: Clock,
     start: Ticks,
-    shards: Vec<Mutex<Shard>>,
+    shards: Vec<Place>,
     bytes: AtomicUsize,
     serials: AtomicU64,
     pub(super) counters: Counters,
 }
 
+/// A shard, and what its traces take.
 #[derive(Debug)]
-struct Shard {
-    pending: HashMap<TraceId, Pending>,
-    rootless: VecDeque<Due>,
-    rooted: VecDeque<Due>,
-    late: VecDeque<Due>,
-    remembered: Remembered,
+struct Place {
+    shard: Mutex<Shard>,
+    bytes: AtomicUsize,
 }
 
-/// When a trace is to be decided about, in nanoseconds since the receiver began.
-#[derive(Clone, Copy, Debug)]
-struct Due {
-    at_ns: u64,
-    trace_id: TraceId,
-    serial: u64,
+impl Place {
+    fn lock(&self) -> MutexGuard<'_, Shard> {
+        self.shard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Assembly {
     pub(crate) fn new(codec: Box<dyn SpanCodec>, limits: ReceiveLimits, clock: Clock) -> Self {
-        let shard = || {
-            Mutex::new(Shard {
-                pending: HashMap::new(),
-                rootless: VecDeque::new(),
-                rooted: VecDeque::new(),
-                late: VecDeque::new(),
-                remembered: Remembered::new(limits.remembered_decisions.div_ceil(SHARDS)),
-            })
-        };
+        let remembered = limits.remembered_decisions.div_ceil(SHARDS);
+        let place = || Place { shard: Mutex::new(Shard::new(remembered)), bytes: AtomicUsize::new(0) };
         Self {
             codec,
             start: clock.ticks(),
             clock,
-            shards: (0..SHARDS).map(|_| shard()).collect(),
+            shards: (0..SHARDS).map(|_| place()).collect(),
             bytes: AtomicUsize::new(0),
             serials: AtomicU64::new(0),
             counters: Counters::default(),
@@ -122,18 +106,20 @@ impl Assembly {
     /// for them, which is to be decided about by the caller. What was gathered is to be cleared.
     pub(super) fn add(&self, gathered: &mut Gathered) -> (u32, Vec<Pending>) {
         let trace_id = gathered.trace.trace_id;
-        let Some(mut shard) = self.shard(trace_id) else { return (0, Vec::new()) };
+        let Some(place) = self.place(trace_id) else { return (0, Vec::new()) };
+        let mut shard = place.lock();
         let now_ns = self.clock.nanos_between(self.start, gathered.now);
         let known = shard.pending.get(&trace_id).map(|pending| pending.decided);
         let decided = known.unwrap_or_else(|| shard.remembered.get(trace_id));
-        if let Some(decided) = decided
-            && !self.note_late(gathered, &decided)
-        {
-            return (gathered.all(), Vec::new());
+        if let Some(decided) = decided {
+            self.note_late(&gathered.trace, &decided);
+            if !decided.decision.keep {
+                self.counters.spans.add(gathered.all().into());
+                return (gathered.all(), Vec::new());
+            }
         }
-        let Shard { pending, rootless, rooted, late, .. } = &mut *shard;
         let (had_root, held, is_taken);
-        let trace = match pending.entry(trace_id) {
+        let trace = match shard.pending.entry(trace_id) {
             Entry::Occupied(entry) => {
                 let trace = entry.into_mut();
                 (had_root, held) = (trace.has_root(), trace.held_bytes());
@@ -147,80 +133,89 @@ impl Assembly {
             }
         };
         let more = trace.held_bytes().saturating_sub(held);
+        let (serial, has_root) = (trace.serial, trace.has_root());
         let due = |wait: Duration| {
             let wait_ns = u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX);
-            Due { at_ns: now_ns.saturating_add(wait_ns), trace_id, serial: trace.serial }
+            Due { at_ns: now_ns.saturating_add(wait_ns), trace_id, serial }
         };
         match (decided.is_some(), known.is_none()) {
-            (true, true) => late.push_back(due(LATE_WAIT)),
+            (true, true) => shard.is_late(due(LATE_WAIT)),
             (true, false) => {}
-            (false, is_new) => {
-                if is_new {
-                    rootless.push_back(due(self.limits.rootless_wait));
-                }
-                if !had_root && trace.has_root() {
-                    rooted.push_back(due(self.limits.root_wait));
-                }
-            }
+            (false, _) if !had_root && has_root => shard.is_rooted(due(self.limits.root_wait)),
+            (false, true) => shard.is_rootless(due(self.limits.rootless_wait)),
+            (false, false) => {}
         }
+        place.bytes.fetch_add(more, Ordering::Relaxed);
+        let all = self.bytes.fetch_add(more, Ordering::Relaxed) + more;
+        drop(shard);
         self.counters.spans.add(is_taken.into());
         self.counters.over_span_limit.add((gathered.all() - is_taken).into());
-        let all = self.bytes.fetch_add(more, Ordering::Relaxed) + more;
-        let victims = if all > self.limits.live_bytes { self.make_room(&mut shard) } else { Vec::new() };
+        let victims = if all > self.limits.live_bytes { self.make_room() } else { Vec::new() };
         (is_taken, victims)
     }
 
-    /// Counts spans that come after the decision; whether they are to follow it to the sinks.
-    fn note_late(&self, gathered: &Gathered, decided: &TailDecision) -> bool {
+    /// Counts spans that come after the decision.
+    fn note_late(&self, late: &Pending, decided: &TailDecision) {
         let keep = decided.decision.keep;
         let counter = if keep { &self.counters.late_kept } else { &self.counters.late_dropped };
-        counter.add(gathered.all().into());
+        counter.add((late.spans().saturating_add(late.over_span_limit())).into());
         if !keep {
-            self.counters.spans.add(gathered.all().into());
-            self.counters.missed_errors.add(gathered.errors.into());
+            self.counters.missed_errors.add(late.errors().into());
         }
-        keep
     }
 
-    /// Takes the oldest traces of a shard, those with a root first.
-    fn make_room(&self, shard: &mut Shard) -> Vec<Pending> {
-        let enough = self.limits.live_bytes / SHARDS / ROOM_PART;
+    /// What was decided about a trace that was taken, if others had been taken before these came: they came
+    /// while it was decided about. Counts them as late.
+    pub(super) fn decided_meanwhile(&self, taken: &Pending) -> Option<TailDecision> {
+        let decided = self.place(taken.trace_id)?.lock().remembered.get(taken.trace_id)?;
+        self.note_late(taken, &decided);
+        Some(decided)
+    }
+
+    /// Takes the oldest traces of the shards that hold most, those with a root first. A giant elsewhere must
+    /// not cost each trace that comes its time.
+    fn make_room(&self) -> Vec<Pending> {
         let (mut victims, mut freed) = (Vec::new(), 0);
-        while freed < enough.max(1) {
-            let Some(victim) = shard.take_next(|_| true) else { break };
-            freed += self.account(&victim);
+        let enough = (self.limits.live_bytes / ROOM_PART).max(1);
+        while freed < enough || self.bytes.load(Ordering::Relaxed) > self.limits.live_bytes {
+            let Some(fullest) = self.shards.iter().max_by_key(|place| place.bytes.load(Ordering::Relaxed)) else {
+                break;
+            };
+            let Some(victim) = fullest.lock().take_next(|_| true) else { break };
+            freed += self.account(fullest, &victim);
             self.counters.evicted.add(u64::from(victim.decided.is_none()));
             victims.push(victim);
         }
         victims
     }
 
-    /// Takes some of the traces that are due, or of all; none when there are no more.
-    pub(super) fn take(&self, all: bool) -> Vec<Pending> {
-        let now_ns = self.now_ns();
-        let mut taken = Vec::new();
-        for shard in &self.shards {
-            let mut shard = lock(shard);
-            while taken.len() < TAKEN_AT_ONCE {
-                let Some(due) = shard.take_next(|due| all || due.at_ns <= now_ns) else { break };
-                self.account(&due);
-                taken.push(due);
+    /// Takes some of the traces that are due by then, in nanoseconds since the receiver began, or of all;
+    /// none when there are no more.
+    pub(super) fn take(&self, by_ns: Option<u64>) -> Vec<Pending> {
+        let (mut taken, mut bytes) = (Vec::new(), 0);
+        for place in &self.shards {
+            let mut shard = place.lock();
+            while taken.len() < TAKEN_AT_ONCE && bytes < BYTES_AT_ONCE {
+                let Some(next) = shard.take_next(|due| by_ns.is_none_or(|by| due.at_ns <= by)) else { break };
+                bytes += self.account(place, &next);
+                taken.push(next);
             }
         }
         taken
     }
 
     /// What a trace no longer takes.
-    fn account(&self, taken: &Pending) -> usize {
+    fn account(&self, place: &Place, taken: &Pending) -> usize {
         let held = taken.held_bytes();
+        place.bytes.fetch_sub(held, Ordering::Relaxed);
         self.bytes.fetch_sub(held, Ordering::Relaxed);
         held
     }
 
     /// Remembers what was decided about a trace.
     pub(super) fn remember(&self, trace: TraceId, decided: TailDecision) {
-        if let Some(mut shard) = self.shard(trace) {
-            shard.remembered.add(trace, decided);
+        if let Some(place) = self.place(trace) {
+            place.lock().remembered.add(trace, decided);
         }
     }
 
@@ -239,39 +234,19 @@ impl Assembly {
             missed_error_spans: missed_errors.get(),
             duplicates: duplicates.get(),
             undecodable: undecodable.get(),
-            waiting_traces: self.shards.iter().map(|shard| lock(shard).pending.len() as u64).sum(),
+            waiting_traces: self.shards.iter().map(|place| place.lock().pending.len() as u64).sum(),
             waiting_bytes: self.bytes.load(Ordering::Relaxed) as u64,
         }
     }
 
-    fn now_ns(&self) -> u64 {
+    /// Nanoseconds since the receiver began.
+    pub(super) fn now_ns(&self) -> u64 {
         self.clock.nanos_between(self.start, self.clock.ticks())
     }
 
-    fn shard(&self, trace: TraceId) -> Option<MutexGuard<'_, Shard>> {
+    fn place(&self, trace: TraceId) -> Option<&Place> {
         // The end of an id is random wherever any of it is.
-        self.shards.get(trace.get() as usize % SHARDS).map(lock)
-    }
-}
-
-fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
-    shard.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl Shard {
-    /// Takes the trace that is due next, if that is wanted.
-    fn take_next(&mut self, is_wanted: impl Fn(&Due) -> bool) -> Option<Pending> {
-        let Self { pending, rootless, rooted, late, .. } = self;
-        for list in [rooted, late, rootless] {
-            while let Some(due) = list.front().copied().filter(&is_wanted) {
-                list.pop_front();
-                // It may have been taken by another list, and have come again since.
-                if pending.get(&due.trace_id).is_some_and(|trace| trace.serial == due.serial) {
-                    return pending.remove(&due.trace_id);
-                }
-            }
-        }
-        None
+        self.shards.get(trace.get() as usize % SHARDS)
     }
 }
 

@@ -17,8 +17,12 @@ const UNDECIDED: TailDecision = TailDecision {
 
 /// Decides about traces and sends those that are kept.
 pub(super) fn decide(core: &Core, assembly: &Assembly, traces: Vec<Pending>) {
-    for pending in traces {
+    for mut pending in traces {
+        if pending.decided.is_none() {
+            pending.decided = assembly.decided_meanwhile(&pending);
+        }
         match pending.decided {
+            Some(decided) if !decided.decision.keep => {}
             Some(decided) => send_late(core, assembly, &pending, decided),
             None => decide_one(core, assembly, &pending),
         }
@@ -59,7 +63,8 @@ fn decide_one(core: &Core, assembly: &Assembly, pending: &Pending) {
     let decided = core.policies.decide_received_whole(&seen, &trace);
     core.note_decision(&decided);
     assembly.remember(pending.trace_id, decided);
-    if decided.decision.keep {
+    // A trace of which nothing could be read is no trace.
+    if decided.decision.keep && !trace.spans.is_empty() {
         dispatch(core, decided.of(trace), run);
     }
 }
@@ -76,7 +81,6 @@ fn send(core: &Core, assembly: &Assembly, pending: &Pending, decided: TailDecisi
     let (trace, lost) = pending.decode(&*assembly.codec, decided);
     assembly.counters.duplicates.add(lost.duplicates);
     assembly.counters.undecodable.add(lost.undecodable);
-    // A trace of which nothing could be read is no trace.
     if !trace.spans.is_empty() {
         dispatch(core, trace, run);
     }
@@ -93,8 +97,10 @@ impl Core {
     pub(crate) fn advance_received(&self, all: bool) {
         let assemblies = self.assemblies();
         for assembly in &assemblies {
+            // What is due now, so that a round ends under any load.
+            let by_ns = (!all).then(|| assembly.now_ns());
             loop {
-                let taken = assembly.take(all);
+                let taken = assembly.take(by_ns);
                 if taken.is_empty() {
                     break;
                 }

@@ -14,10 +14,11 @@ use crate::limits::LimitError;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReceiveLimits {
     /// Memory of traces that are not decided about, in bytes. When it is reached, traces are decided
-    /// about early, oldest first, those that have their root before the others. Default 64 MiB; at
-    /// least 64 KiB.
+    /// about early, oldest first where most is held, those that have their root before the others.
+    /// Default 64 MiB; at least 64 KiB.
     pub live_bytes: usize,
-    /// Spans per trace; further ones are refused and counted. Default 10,000; 1 to 1,000,000.
+    /// Spans per trace; further ones are refused and counted, but a root or an error among
+    /// them counts for the decision. Default 10,000; 1 to 1,000,000.
     pub spans_per_trace: u32,
     /// How long a trace waits for further spans once its root is there. Default 10 s; at most 1 h;
     /// 0 decides at the next housekeeping.

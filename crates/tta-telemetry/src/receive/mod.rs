@@ -16,7 +16,7 @@ use crate::money::Usd;
 /// How spans lie in memory until their trace is decided about, and what they are then.
 pub trait SpanCodec: Send + Sync + 'static {
     /// The span in these bytes, which were given with its [`SpanHead`]; `None` when they are none:
-    /// that is counted.
+    /// that is counted. So is a panic.
     fn decode(&self, source: &Arc<Source>, bytes: &[u8]) -> Option<SpanRecord>;
 }
 
@@ -71,9 +71,9 @@ pub struct SpanHead<'a> {
     pub name: &'a str,
     /// Which side of a call it is.
     pub kind: SpanKind,
-    /// Start, in nanoseconds since the Unix epoch.
+    /// Start, in nanoseconds since the Unix epoch; 0 where it is not known.
     pub start_unix_ns: u64,
-    /// How long it took; 0 where its end lies before its start.
+    /// How long it took; 0 where its end lies before its start, or its start is not known.
     pub duration_ns: u64,
     /// How it ended.
     pub status: StatusCode,
@@ -93,6 +93,8 @@ mod assembly;
 #[cfg(feature = "record")]
 mod decide;
 #[cfg(feature = "record")]
+mod facts;
+#[cfg(feature = "record")]
 mod pending;
 #[cfg(feature = "record")]
 mod receiver;
@@ -100,6 +102,8 @@ mod receiver;
 mod receiver_off;
 #[cfg(feature = "record")]
 mod remembered;
+#[cfg(feature = "record")]
+mod shard;
 
 #[cfg(feature = "record")]
 pub(crate) use assembly::Assembly;

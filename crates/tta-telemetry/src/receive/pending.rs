@@ -1,30 +1,31 @@
-//! One trace that is not decided about: what is known of it, and its spans as bytes.
+//! One trace that is not decided about: its spans as bytes, and who recorded them.
 
-use std::collections::HashSet;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use super::facts::Facts;
 use super::{SpanCodec, SpanHead};
 use crate::id::{SpanId, TraceId};
-use crate::model::{Name, Source, SpanRecord, StatusCode, Trace, TraceClass, TraceCounts};
-use crate::sampling::{OtelState, Randomness, RemoteParent, RemoteSampling, TailDecision, Threshold};
+use crate::model::{Name, Source, SpanRecord, Trace, TraceClass, TraceCounts};
+use crate::sampling::{Randomness, RemoteParent, RemoteSampling, TailDecision, Threshold};
 
 /// What a trace takes beside its spans' bytes: its place in the table, its buffers' heads.
 const OWN_BYTES: usize = 400;
 /// What stands before each span in the buffer: the number of its source, and its length.
 const HEAD_BYTES: usize = 8;
+/// Sources that one is compared with.
+const MOST_COMPARED: usize = 64;
+/// Among so many traces at most the memory of a source is divided.
+const MOST_SHARING: usize = 8;
 
 #[derive(Debug)]
 pub(super) struct Pending {
     pub(super) trace_id: TraceId,
     /// Tells it from an earlier trace of this id.
     pub(super) serial: u64,
-    root: Option<Root>,
-    has_error: bool,
-    first_start_unix_ns: u64,
-    last_end_unix_ns: u64,
-    /// What the sender says about sampling, by the first span that says something.
-    threshold: Option<Threshold>,
-    randomness: Option<Randomness>,
+    facts: Facts,
     sources: Vec<Arc<Source>>,
     /// The part of the sources' memory that is this trace's.
     source_bytes: usize,
@@ -33,13 +34,6 @@ pub(super) struct Pending {
     bytes: Vec<u8>,
     /// These spans follow a decision that was made before they came.
     pub(super) decided: Option<TailDecision>,
-}
-
-#[derive(Debug)]
-struct Root {
-    span_id: SpanId,
-    service: Name,
-    duration_ns: u64,
 }
 
 /// What was lost while a trace was decoded.
@@ -54,12 +48,7 @@ impl Pending {
         Self {
             trace_id,
             serial,
-            root: None,
-            has_error: false,
-            first_start_unix_ns: u64::MAX,
-            last_end_unix_ns: 0,
-            threshold: None,
-            randomness: None,
+            facts: Facts::default(),
             sources: Vec::new(),
             source_bytes: 0,
             spans: 0,
@@ -69,23 +58,13 @@ impl Pending {
         }
     }
 
-    /// Adds a span; `false` when there are as many as may be.
+    /// Adds a span; `false` when there are as many as may be. Then it counts for the decision
+    /// nevertheless: roots end last, and come last.
     pub(super) fn add(&mut self, source: &Arc<Source>, head: &SpanHead<'_>, bytes: &[u8], most_spans: u32) -> bool {
-        self.has_error |= head.status == StatusCode::Error;
+        self.facts.note(source, head);
         if self.spans >= most_spans {
             self.over_span_limit = self.over_span_limit.saturating_add(1);
             return false;
-        }
-        self.first_start_unix_ns = self.first_start_unix_ns.min(head.start_unix_ns);
-        self.last_end_unix_ns = self.last_end_unix_ns.max(head.start_unix_ns.saturating_add(head.duration_ns));
-        let is_root = head.parent_span_id.is_none() && self.root.is_none();
-        if is_root {
-            let service = source.resource.service.clone();
-            self.root = Some(Root { span_id: head.span_id, service, duration_ns: head.duration_ns });
-        }
-        // All spans of a trace say the same, where they say something: the first that does is heard.
-        if !head.trace_state.is_empty() && self.says_nothing() {
-            self.read_trace_state(head.trace_state);
         }
         let number = self.number(source);
         self.push(number, bytes);
@@ -105,7 +84,7 @@ impl Pending {
         Self {
             trace_id: self.trace_id,
             serial,
-            root: self.root.take(),
+            facts: std::mem::take(&mut self.facts),
             sources: self.sources.clone(),
             bytes: self.bytes.clone(),
             decided,
@@ -124,20 +103,12 @@ impl Pending {
     /// Adds what was gathered of the same trace meanwhile, as far as there may be so many spans; how
     /// many were taken.
     pub(super) fn append(&mut self, more: &mut Self, most_spans: u32) -> u32 {
-        self.has_error |= more.has_error;
+        self.facts.merge(&mut more.facts);
         let room = most_spans.saturating_sub(self.spans).min(more.spans);
         let refused = (more.spans - room).saturating_add(more.over_span_limit);
         self.over_span_limit = self.over_span_limit.saturating_add(refused);
         if room == 0 {
             return 0;
-        }
-        self.first_start_unix_ns = self.first_start_unix_ns.min(more.first_start_unix_ns);
-        self.last_end_unix_ns = self.last_end_unix_ns.max(more.last_end_unix_ns);
-        if self.says_nothing() {
-            (self.threshold, self.randomness) = (more.threshold, more.randomness);
-        }
-        if self.root.is_none() {
-            self.root = more.root.take();
         }
         let numbers: Vec<u32> = more.sources.iter().map(|source| self.number(source)).collect();
         for (source, bytes) in Encoded(&more.bytes).take(room as usize) {
@@ -156,26 +127,17 @@ impl Pending {
         self.over_span_limit
     }
 
-    /// Whether no span has said how its sender sampled.
-    fn says_nothing(&self) -> bool {
-        self.threshold.is_none() && self.randomness.is_none()
-    }
-
-    fn read_trace_state(&mut self, list: &str) {
-        // The `ot` member alone matters here; the whole goes on with the span.
-        let state = list.split(',').find_map(|member| member.trim().strip_prefix("ot="));
-        let Some(state) = state.and_then(OtelState::parse) else { return };
-        self.randomness = state.randomness();
-        self.threshold = state.threshold();
-    }
-
-    /// The latest first: spans of one request follow each other.
+    /// The latest first: spans of one request follow each other. What is further away is taken for another,
+    /// so that a trace whose every span has a source of its own does not compare each with all.
     fn number(&mut self, source: &Arc<Source>) -> u32 {
-        let known = self.sources.iter().rposition(|known| Arc::ptr_eq(known, source));
+        let latest = self.sources.iter().enumerate().rev().take(MOST_COMPARED);
+        let known = latest.into_iter().find(|(_, known)| Arc::ptr_eq(known, source)).map(|(number, _)| number);
         let number = known.unwrap_or_else(|| {
             self.sources.push(Arc::clone(source));
-            // Many traces share a source; one that is sent with each span is charged in full.
-            self.source_bytes += source.size_bytes() / Arc::strong_count(source).saturating_sub(1).max(1);
+            // Many traces share a source; one that is sent with each span is charged in full. When the others
+            // are gone this trace holds all of it, so that what it is charged is not next to nothing.
+            let sharing = Arc::strong_count(source).saturating_sub(1).clamp(1, MOST_SHARING);
+            self.source_bytes += source.size_bytes() / sharing;
             self.sources.len() - 1
         });
         number as u32
@@ -188,56 +150,71 @@ impl Pending {
     }
 
     pub(super) fn has_root(&self) -> bool {
-        self.root.is_some()
+        self.facts.root.is_some()
     }
 
     /// By content only. Of received traces any failed span makes a failed trace: whether somebody
     /// handled the failure is not known.
     pub(super) fn class(&self) -> TraceClass {
-        if self.has_error { TraceClass::Failed } else { TraceClass::Normal }
+        if self.facts.errors > 0 { TraceClass::Failed } else { TraceClass::Normal }
+    }
+
+    /// Spans that failed, those beyond the limit included.
+    pub(super) fn errors(&self) -> u32 {
+        self.facts.errors
     }
 
     /// How long its root took; without one, from its first start to its last end.
     pub(super) fn duration_ns(&self) -> u64 {
-        let span = self.last_end_unix_ns.saturating_sub(self.first_start_unix_ns);
-        self.root.as_ref().map_or(span, |root| root.duration_ns)
+        self.facts.duration_ns()
     }
 
     /// The service of its root, else of its first span.
     pub(super) fn service(&self) -> Option<&Name> {
         let first = || self.sources.first().map(|source| &source.resource.service);
-        self.root.as_ref().map(|root| &root.service).or_else(first)
+        self.facts.root.as_ref().map(|root| &root.service).or_else(first)
     }
 
     /// The trace as a decision sees it: nobody's `sampled` flag binds us, since only sampled spans
     /// are sent at all.
     pub(super) fn remote(&self) -> RemoteSampling {
-        let randomness = self.randomness.unwrap_or_else(|| Randomness::of(self.trace_id));
+        let randomness = self.facts.randomness.unwrap_or_else(|| Randomness::of(self.trace_id));
         RemoteSampling { parent: RemoteParent::None, randomness, presumed_random: false }
     }
 
     /// How its sender sampled it. A threshold that its randomness contradicts is not believed.
     pub(super) fn threshold(&self) -> Threshold {
         let remote = self.remote();
-        self.threshold.filter(|threshold| threshold.keeps(remote.randomness)).unwrap_or(Threshold::ALWAYS)
+        self.facts.threshold.filter(|threshold| threshold.keeps(remote.randomness)).unwrap_or(Threshold::ALWAYS)
     }
 
     /// Every span decoded. The decision in it is still to be filled in.
     pub(super) fn decode(&self, codec: &dyn SpanCodec, undecided: TailDecision) -> (Trace, Lost) {
         let mut lost = Lost::default();
         let mut spans: Vec<SpanRecord> = Vec::with_capacity(self.spans as usize);
-        let mut seen = HashSet::with_capacity(self.spans as usize);
+        // The two sides of a call may share an id, as Zipkin's do: they are of different kinds.
+        let mut seen: HashMap<SpanId, Name> = HashMap::with_capacity(self.spans as usize);
+        let mut twins: HashSet<(SpanId, Name)> = HashSet::new();
         for (source, bytes) in Encoded(&self.bytes) {
             let source = self.sources.get(source as usize);
-            match source.and_then(|source| codec.decode(source, bytes)) {
-                Some(span) if seen.insert(span.span_id) => spans.push(span),
-                Some(_) => lost.duplicates += 1,
-                None => lost.undecodable += 1,
-            }
+            let Some(span) = source.and_then(|source| decoded(codec, source, bytes)) else {
+                lost.undecodable += 1;
+                continue;
+            };
+            let is_new = match seen.entry(span.span_id) {
+                Entry::Vacant(entry) => {
+                    entry.insert(span.kind.clone());
+                    true
+                }
+                Entry::Occupied(first) => *first.get() != span.kind && twins.insert((span.span_id, span.kind.clone())),
+            };
+            if is_new { spans.push(span) } else { lost.duplicates += 1 }
         }
-        let is_top = |span: &SpanRecord| span.parent_span_id.is_none_or(|parent| !seen.contains(&parent));
+        let is_top = |span: &SpanRecord| span.parent_span_id.is_none_or(|parent| !seen.contains_key(&parent));
         let earliest = spans.iter().filter(|span| is_top(span)).min_by_key(|span| span.start_unix_ns);
-        let first = self.root.as_ref().map(|root| root.span_id).or(earliest.map(|span| span.span_id));
+        // It may be beyond the limit, or unreadable.
+        let root = self.facts.root.as_ref().map(|root| root.span_id).filter(|root| seen.contains_key(root));
+        let first = root.or(earliest.map(|span| span.span_id));
         // A circle of parents has no top; any of its spans stands for it.
         let root_span_id = first.or(spans.first().map(|span| span.span_id)).unwrap_or(SpanId::PLACEHOLDER);
         spans.sort_by_key(|span| (span.span_id != root_span_id, span.start_unix_ns));
@@ -249,11 +226,16 @@ impl Pending {
             adjusted_count: undecided.adjusted_count,
             class: self.class(),
             dropped: TraceCounts { over_span_limit: self.over_span_limit, over_byte_limit: 0 },
-            incomplete: self.decided.is_none() && self.root.is_none(),
+            incomplete: self.decided.is_none() && !self.has_root(),
             late: self.decided.is_some(),
         };
         (trace, lost)
     }
+}
+
+/// A codec is a program's own: its panic costs the span, not the thread that decides about all traces.
+fn decoded(codec: &dyn SpanCodec, source: &Arc<Source>, bytes: &[u8]) -> Option<SpanRecord> {
+    catch_unwind(AssertUnwindSafe(|| codec.decode(source, bytes))).unwrap_or(None)
 }
 
 /// The spans in a buffer: the numbers of their sources, and their bytes.

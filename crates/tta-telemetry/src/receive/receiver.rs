@@ -12,6 +12,9 @@ use crate::id::TraceId;
 use crate::model::{Source, SpanStatus, StatusCode};
 use crate::record::core::Core;
 
+/// The longest that a span counts as having taken: 30 days. One that says it took centuries would end the
+/// sum of all durations.
+const MOST_COUNTED_NS: u64 = 30 * 86_400 * 1_000_000_000;
 /// Bytes of one trace that are gathered at most before they are handed over.
 const MOST_GATHERED_BYTES: usize = 64 << 10;
 
@@ -53,7 +56,7 @@ impl Receiver {
         let (service, kind) = (&source.resource.service, head.kind.as_str());
         let step = measuring.step(service, head.name, kind);
         let status = if head.status == StatusCode::Error { SpanStatus::Error } else { SpanStatus::Ok };
-        step.record(head.duration_ns, status, now);
+        step.record(head.duration_ns.min(MOST_COUNTED_NS), status, now);
         if status == SpanStatus::Error {
             step.count_error(if head.error_type.is_empty() { "error" } else { head.error_type });
         }
@@ -100,7 +103,6 @@ impl Intake<'_> {
         }
         let Some(gathered) = &mut self.gathered else { return };
         self.receiver.count(source, head, gathered.now);
-        gathered.errors += u32::from(head.status == StatusCode::Error);
         gathered.trace.add(source, head, bytes, assembly.limits.spans_per_trace);
         // A trace may be all that comes, and is not to be held twice.
         if gathered.trace.held_bytes() > MOST_GATHERED_BYTES {
@@ -119,9 +121,9 @@ impl Intake<'_> {
         match &mut self.gathered {
             Some(gathered) => {
                 gathered.trace.clear(trace_id);
-                (gathered.errors, gathered.now) = (0, now);
+                gathered.now = now;
             }
-            None => self.gathered = Some(Gathered { trace: Pending::new(trace_id, 0, None), errors: 0, now }),
+            None => self.gathered = Some(Gathered { trace: Pending::new(trace_id, 0, None), now }),
         }
         self.is_empty = false;
     }

@@ -30,9 +30,9 @@ pub struct ReceiverStatus {
     pub late_dropped: u64,
     /// Failed spans among `late_dropped`: errors that the decision could not know of.
     pub missed_error_spans: u64,
-    /// Spans of kept traces that came twice, and are there once.
+    /// Spans that came twice, and are there once. Of kept traces, and those that rules looked at.
     pub duplicates: u64,
-    /// Spans of kept traces whose bytes the codec could not decode.
+    /// Spans whose bytes the codec could not decode, of the same traces.
     pub undecodable: u64,
     /// Traces that wait for their decision.
     pub waiting_traces: u64,

@@ -4,7 +4,7 @@
 //! `live`, memory reuse in `pool`, early decisions in `evict`, the background in `housekeeping`.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crossbeam_queue::ArrayQueue;
@@ -94,6 +94,15 @@ pub(crate) struct Settings {
     pub(crate) export_wait: Option<Duration>,
 }
 
+/// What comes in by receivers.
+#[derive(Debug, Default)]
+struct Received {
+    /// Of each receiver that is there, or whose traces still wait.
+    assemblies: Vec<Arc<Assembly>>,
+    /// What the others have counted.
+    gone: ReceiverStatus,
+}
+
 #[derive(Debug)]
 pub(crate) struct Core {
     pub(crate) clock: Clock,
@@ -124,12 +133,12 @@ pub(crate) struct Core {
     /// Held during a round of housekeeping: whoever flushes waits for one under way.
     pub(crate) housekeeping: Mutex<()>,
     pub(crate) sinks: Vec<SinkWorker>,
-    /// Traces that other processes recorded, of each receiver.
-    received: Mutex<Vec<Arc<Assembly>>>,
+    /// Traces that other processes recorded.
+    received: Mutex<Received>,
     pub(crate) vitals: Vitals,
     pub(crate) closed: AtomicBool,
-    /// How long a sink with a crowded queue is waited for once the engine ends, in nanoseconds.
-    last_patience_ns: AtomicU64,
+    /// By when the engine is to have ended, and how long a sink with a crowded queue is waited for until then.
+    ending: Mutex<Option<(Deadline, Duration)>>,
 }
 
 impl Core {
@@ -158,10 +167,10 @@ impl Core {
             evicting: Mutex::new(()),
             housekeeping: Mutex::new(()),
             sinks: settings.sinks,
-            received: Mutex::new(Vec::new()),
+            received: Mutex::new(Received::default()),
             vitals: Vitals::default(),
             closed: AtomicBool::new(false),
-            last_patience_ns: AtomicU64::new(0),
+            ending: Mutex::new(None),
         })
     }
 
@@ -252,26 +261,40 @@ impl Core {
         self.allocated.load(Ordering::Relaxed)
     }
 
-    /// Decides about the traces of a receiver when they are due.
+    /// Decides about the traces of a receiver when they are due. Forgets receivers that are gone and have no
+    /// more of them.
     pub(crate) fn watch_received(&self, assembly: Arc<Assembly>) {
-        self.received.lock().push(assembly);
+        let Received { assemblies, gone } = &mut *self.received.lock();
+        assemblies.retain(|known| {
+            // Nobody else can get hold of one while this is locked.
+            let last = (Arc::strong_count(known) == 1).then(|| known.status());
+            let last = last.filter(|status| status.waiting_traces == 0);
+            last.into_iter().for_each(|status| *gone += status);
+            last.is_none()
+        });
+        assemblies.push(assembly);
     }
 
     pub(crate) fn assemblies(&self) -> Vec<Arc<Assembly>> {
-        self.received.lock().clone()
+        self.received.lock().assemblies.clone()
     }
 
     /// The engine ends, and has so long: a sink that is slow but moves loses nothing for the sake of
     /// haste, and one that stalls leaves others most of the time.
     pub(crate) fn end_within(&self, deadline: Duration) {
-        let patience = u64::try_from((deadline / 4).as_nanos()).unwrap_or(u64::MAX);
-        self.last_patience_ns.store(patience, Ordering::Relaxed);
+        *self.ending.lock() = Some((Deadline::after(deadline), (deadline / 4).max(PACE)));
     }
 
     /// Gives sinks the time to take what was handed over. See [`SinkWorker::pace`].
     pub(crate) fn pace_sinks(&self) {
-        let patience = PACE.max(Duration::from_nanos(self.last_patience_ns.load(Ordering::Relaxed)));
-        self.sinks.iter().for_each(|sink| sink.pace(patience));
+        for sink in &self.sinks {
+            sink.pace(self.patience());
+        }
+    }
+
+    /// However slowly sinks take what is left: nobody is waited for beyond the deadline of the end.
+    pub(crate) fn patience(&self) -> Duration {
+        self.ending.lock().map_or(PACE, |(end, patience)| patience.min(end.remaining()))
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -280,8 +303,11 @@ impl Core {
 
     pub(crate) fn read_counters(&self) -> RecorderCounters {
         let cells = &self.counters;
-        let mut received = ReceiverStatus::default();
-        self.assemblies().iter().for_each(|assembly| received += assembly.status());
+        let (mut received, assemblies) = {
+            let received = self.received.lock();
+            (received.gone, received.assemblies.clone())
+        };
+        assemblies.iter().for_each(|assembly| received += assembly.status());
         RecorderCounters {
             traces_kept: cells.kept.read().iter().sum(),
             traces_dropped: cells.dropped.read().iter().sum(),

@@ -9,7 +9,7 @@
 //! | `receiver` | as the recorder, of what other processes send | |
 //! | `sampler` | an adaptive rate is at its least and the overhead still above its target | |
 //! | `clock` | the wall clock jumped by more than a second in the last minute | |
-//! | `sink:<name>` | it failed or lost something in the last minute, or the last call failed | it has failed for a minute without a success |
+//! | `sink:<name>` | it failed or lost something in the last minute, or the last call failed | it has failed again and again for a minute |
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -50,9 +50,21 @@ struct SinkSeen {
     losses: Losses,
     failures: u64,
     exported: u64,
-    /// The first failure since the last success.
-    failing_since: Option<u64>,
+    /// The first failure since the last success, and the last.
+    failing: Option<(u64, u64)>,
     last_success: Option<u64>,
+}
+
+impl Seen {
+    fn shift(&mut self, by_ns: i64) {
+        self.recorder.shift(by_ns);
+        self.receiver.shift(by_ns);
+        self.sinks.iter_mut().for_each(|sink| sink.shift(by_ns));
+    }
+}
+
+fn shift(at_ns: u64, by_ns: i64) -> u64 {
+    at_ns.saturating_add_signed(by_ns)
 }
 
 impl Losses {
@@ -70,6 +82,12 @@ impl Losses {
         self.count = count;
     }
 
+    /// The wall clock was set: what was seen is as long ago as before.
+    fn shift(&mut self, by_ns: i64) {
+        let shifted = |(began, last): (u64, u64)| (shift(began, by_ns), shift(last, by_ns));
+        self.during = self.during.map(shifted);
+    }
+
     fn health(&self, what: &str) -> Option<Health> {
         let (began, _) = self.during?;
         Some(Health::degraded(format!("{} {what}", self.count - self.before)).since(began))
@@ -77,25 +95,34 @@ impl Losses {
 }
 
 impl SinkSeen {
-    fn look(&mut self, status: &SinkStatus, now: u64) {
+    fn look(&mut self, status: &SinkStatus, is_failing: bool, now: u64) {
         self.losses.look(status.lost_queue_full + status.lost_failed, now);
         if status.exported_traces > self.exported {
             self.last_success = Some(now);
-            self.failing_since = None;
+            self.failing = None;
         }
-        if status.failures > self.failures && self.failing_since.is_none() {
-            self.failing_since = Some(now);
+        if !is_failing {
+            self.failing = None;
+        } else if status.failures > self.failures || self.failing.is_none() {
+            self.failing = Some((self.failing.map_or(now, |(since, _)| since), now));
         }
         (self.exported, self.failures) = (status.exported_traces, status.failures);
     }
 
-    fn health(&self, status: &SinkStatus, now: u64) -> Health {
+    fn shift(&mut self, by_ns: i64) {
+        self.losses.shift(by_ns);
+        self.failing = self.failing.map(|(since, last)| (shift(since, by_ns), shift(last, by_ns)));
+        self.last_success = self.last_success.map(|at| shift(at, by_ns));
+    }
+
+    fn health(&self, status: &SinkStatus) -> Health {
         let said = status.last_error.as_deref().unwrap_or("no error was told");
-        let health = match self.failing_since {
-            Some(since) if now.saturating_sub(since) >= MINUTE_NS => {
+        let health = match self.failing {
+            // One failure is none of a minute, however long nothing was tried after it.
+            Some((since, last)) if last.saturating_sub(since) >= MINUTE_NS => {
                 Health::unhealthy(format!("it has failed for a minute: {said}")).since(since)
             }
-            Some(since) => Health::degraded(format!("it failed: {said}")).since(since),
+            Some((since, _)) => Health::degraded(format!("it failed: {said}")).since(since),
             None => self.losses.health("traces lost in the last minute").unwrap_or_default(),
         };
         health.last_success(self.last_success)
@@ -109,17 +136,18 @@ impl Vitals {
         let now = core.clock.unix_ns(core.clock.ticks());
         let redactor = core.redactor.current();
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if jump_ns.unsigned_abs() >= JUMP_NS {
+            seen.shift(jump_ns);
+            seen.clock_jump = Some((now, jump_ns));
+        }
         let received = &counters.received;
         let of_received = received.over_span_limit + received.evicted + received.undecodable;
         seen.receiver.look(of_received, now);
         let of_runs = counters.runs_unrecorded + counters.spans_over_limit + counters.spans_over_bytes;
         seen.recorder.look(of_runs + counters.traces_evicted + counters.late_lost, now);
-        if jump_ns.unsigned_abs() >= JUMP_NS {
-            seen.clock_jump = Some((now, jump_ns));
-        }
         seen.sinks.resize(core.sinks.len(), SinkSeen::default());
         for (seen, sink) in seen.sinks.iter_mut().zip(&core.sinks) {
-            seen.look(&sink.status(&redactor), now);
+            seen.look(&sink.status(&redactor), sink.is_failing(), now);
         }
     }
 
@@ -145,7 +173,7 @@ impl Vitals {
             Part::Sink(index) => {
                 let status =
                     core.sinks.get(index).map(|sink| sink.status(&core.redactor.current())).unwrap_or_default();
-                seen.sinks.get(index).cloned().unwrap_or_default().health(&status, now)
+                seen.sinks.get(index).cloned().unwrap_or_default().health(&status)
             }
         }
     }
@@ -267,16 +295,38 @@ mod tests {
             ..SinkStatus::default()
         };
         let mut sink = SinkSeen::default();
-        sink.look(&status(1, 0), 5);
-        assert_eq!(sink.health(&status(1, 0), 6), Health::healthy().last_success(Some(5)));
-        sink.look(&status(1, 1), 10);
-        let failed = sink.health(&status(1, 1), 11);
-        assert_eq!(failed, Health::degraded("it failed: no route").since(10).last_success(Some(5)));
-        sink.look(&status(1, 2), 10 + MINUTE_NS);
-        let broken = sink.health(&status(1, 2), 10 + MINUTE_NS);
+        sink.look(&status(1, 0), false, 5);
+        assert_eq!(sink.health(&status(1, 0)), Health::healthy().last_success(Some(5)));
+        sink.look(&status(1, 1), true, 10);
+        let failed = Health::degraded("it failed: no route").since(10).last_success(Some(5));
+        assert_eq!(sink.health(&status(1, 1)), failed);
+        // Nothing was tried since: it is not known to be broken.
+        sink.look(&status(1, 1), true, 10 + 2 * MINUTE_NS);
+        assert_eq!(sink.health(&status(1, 1)), failed);
+        sink.look(&status(1, 2), true, 10 + 3 * MINUTE_NS);
+        let broken = sink.health(&status(1, 2));
         assert_eq!(broken.reason.as_deref(), Some("it has failed for a minute: no route"));
         assert_eq!((broken.status.as_str(), broken.since_unix_ns), ("unhealthy", Some(10)));
-        sink.look(&status(2, 2), 20 + MINUTE_NS);
-        assert_eq!(sink.health(&status(2, 2), 20 + MINUTE_NS).status.as_str(), "healthy");
+        sink.look(&status(2, 2), false, 20 + 3 * MINUTE_NS);
+        assert_eq!(sink.health(&status(2, 2)).status.as_str(), "healthy");
+        // A flush that fails, and one that does not after it, with nothing to export.
+        sink.look(&status(2, 3), true, 21 + 3 * MINUTE_NS);
+        assert_eq!(sink.health(&status(2, 3)).status.as_str(), "degraded");
+        sink.look(&status(2, 3), false, 22 + 3 * MINUTE_NS);
+        assert_eq!(sink.health(&status(2, 3)).status.as_str(), "healthy");
+    }
+
+    #[test]
+    fn a_loss_is_told_of_for_a_minute_also_when_the_wall_clock_is_set_back_by_an_hour() {
+        let hour = 60 * MINUTE_NS;
+        let mut seen = Seen { sinks: vec![SinkSeen::default()], ..Seen::default() };
+        seen.recorder.look(1, 2 * hour);
+        seen.sinks[0].failing = Some((2 * hour, 2 * hour));
+        seen.shift(-3_600_000_000_000);
+        seen.recorder.look(1, hour + MINUTE_NS - 1);
+        assert_eq!(seen.recorder.health("lost").unwrap().since_unix_ns, Some(hour));
+        seen.recorder.look(1, hour + MINUTE_NS);
+        assert_eq!(seen.recorder.health("lost"), None);
+        assert_eq!(seen.sinks[0].failing, Some((hour, hour)));
     }
 }

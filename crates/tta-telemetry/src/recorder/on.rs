@@ -448,3 +448,20 @@ impl Drop for Recorder {
         self.stop.stop();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sink_is_waited_for_longer_at_the_end_but_not_beyond_it() {
+        let core = Core::new(bare(Clock::manual().0, IdSource::random(), true));
+        assert_eq!(core.patience(), Duration::from_millis(250));
+        core.end_within(Duration::from_secs(3_600));
+        assert_eq!(core.patience(), Duration::from_secs(900));
+        core.end_within(Duration::ZERO);
+        assert_eq!(core.patience(), Duration::ZERO);
+        core.close();
+        core.forget_traces();
+    }
+}

@@ -1,7 +1,7 @@
 //! A sink with its queue and its thread.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -68,6 +68,10 @@ struct Shared {
     lost_queue_full: AtomicU64,
     lost_failed: AtomicU64,
     failures: AtomicU64,
+    /// The last export failed.
+    export_failed: AtomicBool,
+    /// So did the last flush, and nothing was exported since.
+    flush_failed: AtomicBool,
     /// Spans handed to the sink at once.
     batch_spans: usize,
     times: ExportTimes,
@@ -119,6 +123,8 @@ impl SinkWorker {
             lost_queue_full: AtomicU64::new(0),
             lost_failed: AtomicU64::new(0),
             failures: AtomicU64::new(0),
+            export_failed: AtomicBool::new(false),
+            flush_failed: AtomicBool::new(false),
             batch_spans: limits.batch_spans,
             times,
         }))
@@ -155,7 +161,7 @@ impl SinkWorker {
         }
         self.0.changed.notify_all();
         let deadline = Deadline::after(patience);
-        while state.queue.is_crowded() && !deadline.remaining().is_zero() {
+        while state.queue.is_crowded() && !state.finished && !deadline.remaining().is_zero() {
             state = self.0.changed.wait_timeout(state, deadline.remaining()).unwrap_or_else(PoisonError::into_inner).0;
         }
         // There may be room although no batch is done: one has just been taken.
@@ -224,6 +230,11 @@ impl SinkWorker {
         true
     }
 
+    /// Whether its last export failed, or its last flush.
+    pub(crate) fn is_failing(&self) -> bool {
+        self.0.export_failed.load(Ordering::Relaxed) || self.0.flush_failed.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn status(&self, redactor: &Redactor) -> SinkStatus {
         let state = self.0.state();
         SinkStatus {
@@ -287,6 +298,8 @@ impl Shared {
                 let mut state = self.state();
                 let batch = state.queue.take_batch(self.batch_spans);
                 state.exporting = batch.len();
+                // There is room, for whoever waits for that.
+                self.changed.notify_all();
                 batch
             };
             if batch.is_empty() {
@@ -296,6 +309,8 @@ impl Shared {
             let result = self.times.overhead.background(|| self.call(|sink| sink.export(&batch)));
             self.times.times.record_raw(self.times.clock.nanos_between(start, self.times.clock.ticks()));
             let traces = batch.len() as u64;
+            self.export_failed.store(!result, Ordering::Relaxed);
+            self.flush_failed.store(false, Ordering::Relaxed);
             if result {
                 let spans = batch.iter().map(|trace| trace.spans.len() as u64).sum();
                 self.exported_traces.fetch_add(traces, Ordering::Relaxed);
@@ -312,7 +327,9 @@ impl Shared {
     }
 
     fn flush_sink(&self) {
-        self.call(|sink| sink.flush());
+        let result = self.call(|sink| sink.flush());
+        // One that succeeds says nothing about exports: most have nothing to do.
+        self.flush_failed.store(!result, Ordering::Relaxed);
     }
 
     /// Calls the sink, turning a panic into an error. Whether it succeeded.
@@ -331,5 +348,145 @@ impl Shared {
         self.failures.fetch_add(1, Ordering::Relaxed);
         self.state().last_error = Some(message);
         false
+    }
+}
+
+#[cfg(test)]
+#[cfg(feature = "record")]
+mod tests {
+    use std::sync::mpsc::{Receiver, Sender, channel};
+
+    use super::*;
+    use crate::cardinality::LabelLimiter;
+    use crate::catalog;
+    use crate::engine::MeasuringSettings;
+    use crate::id::{SpanId, TraceId};
+    use crate::measuring::Measuring;
+    use crate::model::{DecisionReason, SamplingDecision, SpanRecord, TraceClass, TraceCounts};
+
+    const HOUR: Duration = Duration::from_secs(3_600);
+    /// How long a test that is about to fail waits before it says so.
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    /// A sink that takes a batch for each word at its gate, and everything when nobody is there any more.
+    struct Gated(Receiver<()>);
+
+    impl Sink for Gated {
+        fn name(&self) -> &str {
+            "gated"
+        }
+
+        fn export(&mut self, _: &[Arc<Trace>]) -> Result<(), SinkError> {
+            let _ = self.0.recv();
+            Ok(())
+        }
+    }
+
+    fn trace(id: u128) -> Arc<Trace> {
+        let root_span_id = SpanId::new(1).unwrap();
+        Arc::new(Trace {
+            trace_id: TraceId::new(id).unwrap(),
+            root_span_id,
+            spans: vec![SpanRecord::new(root_span_id, "s".into(), "lambda".into())],
+            decision: SamplingDecision { keep: true, rate: 1.0, reason: DecisionReason::RateOne, sampler: "keep_all" },
+            adjusted_count: Some(1.0),
+            class: TraceClass::Normal,
+            dropped: TraceCounts::default(),
+            incomplete: false,
+            late: false,
+        })
+    }
+
+    /// A worker whose queue has room for 6 traces of 8, whose sink takes one at a time.
+    fn gated() -> (SinkWorker, Sender<()>) {
+        let (gate, at_gate) = channel();
+        let measuring = Measuring::new(Clock::manual().0, LabelLimiter::default(), MeasuringSettings::default());
+        let times = measuring.meter.built_in::<HistogramRecorder>(&catalog::EXPORT_SECONDS).at(["gated"]);
+        let times = ExportTimes::new(Clock::manual().0, times, Arc::default());
+        let limits = Limits { queue_spans: 8, batch_spans: 1, ..Limits::default() };
+        let worker = SinkWorker::new(Box::new(Gated(at_gate)), &limits, times);
+        worker.start().unwrap();
+        (worker, gate)
+    }
+
+    /// Fills the queue; the sink stands at its gate with one trace more.
+    fn fill(worker: &SinkWorker) {
+        worker.offer(&trace(1));
+        worker.wake();
+        let state = worker.0.state();
+        assert!(worker.wait_until(state, Deadline::after(PATIENCE), |state| state.exporting == 1));
+        (2..=7).for_each(|id| worker.offer(&trace(id)));
+        assert_eq!(worker.0.lost_queue_full.load(Ordering::Relaxed), 0);
+    }
+
+    /// Waits for a waiting `pace`, which calls all when it begins and lets go of the state when it waits.
+    fn until_waiting(worker: &SinkWorker, state: MutexGuard<'_, State>) {
+        let waited = worker.0.changed.wait_timeout(state, PATIENCE).unwrap();
+        assert!(!waited.1.timed_out(), "nobody waits for the sink");
+    }
+
+    #[test]
+    fn a_burst_waits_for_a_sink_that_is_slow_until_there_is_room_again() {
+        let (worker, gate) = gated();
+        fill(&worker);
+        std::thread::scope(|scope| {
+            let state = worker.0.state();
+            let paced = scope.spawn(|| {
+                worker.pace(HOUR);
+                worker.0.state().queue.len()
+            });
+            until_waiting(&worker, state);
+            // The one at the gate and one more: then 4 wait, which is half.
+            (0..2).for_each(|_| gate.send(()).unwrap());
+            assert_eq!(paced.join().unwrap(), 4);
+        });
+        worker.offer(&trace(8));
+        assert_eq!(worker.0.lost_queue_full.load(Ordering::Relaxed), 0);
+        drop(gate);
+    }
+
+    #[test]
+    fn who_waited_in_vain_waits_again_for_longer_or_when_the_sink_has_moved_and_not_before() {
+        let (worker, gate) = gated();
+        fill(&worker);
+        let paced = |patience| {
+            std::thread::scope(|scope| {
+                let state = worker.0.state();
+                let paced = scope.spawn(|| worker.pace(patience));
+                until_waiting(&worker, state);
+                (0..2).for_each(|_| gate.send(()).unwrap());
+                paced.join().unwrap();
+            });
+            assert_eq!(worker.0.state().queue.len(), 4);
+        };
+        worker.pace(Duration::from_nanos(1));
+        assert_eq!(worker.0.state().stalled_at, Some((0, Duration::from_nanos(1))));
+        // As if the burst had waited for an hour: as long again would be that every trace of it does.
+        worker.0.state().stalled_at = Some((0, HOUR));
+        worker.pace(HOUR);
+        assert_eq!(worker.0.state().queue.len(), 6);
+        // The end of the engine has more patience than a burst. Without, a slow sink was taken for one that
+        // stalls, and what was kept at the end was lost to its full queue.
+        paced(2 * HOUR);
+        assert_eq!(worker.0.state().stalled_at, Some((0, HOUR)));
+        (8..=9).for_each(|id| worker.offer(&trace(id)));
+        paced(HOUR);
+        drop(gate);
+        worker.stop();
+        assert!(worker.join(Deadline::after(PATIENCE)));
+        assert_eq!(worker.0.exported_traces.load(Ordering::Relaxed), 9);
+        assert_eq!(worker.0.lost_queue_full.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn nobody_waits_for_a_sink_whose_thread_has_ended() {
+        let (worker, gate) = gated();
+        drop(gate);
+        worker.stop();
+        assert!(worker.join(Deadline::after(PATIENCE)));
+        (1..=6).for_each(|id| worker.offer(&trace(id)));
+        assert!(worker.0.state().queue.is_crowded());
+        worker.pace(HOUR);
+        assert_eq!(worker.0.state().stalled_at, None);
     }
 }

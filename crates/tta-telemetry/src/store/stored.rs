@@ -169,11 +169,13 @@ pub(super) fn service_of<'s>(span: &'s SpanRecord, own: &'s Name) -> &'s Name {
     span.received.as_deref().map_or(own, |received| received.service())
 }
 
-/// The first start and the last end of a part.
+/// The first start and the last end of a part. Spans that do not know when they began, which OTLP writes as
+/// 0, say nothing of it unless there are no others.
 pub(super) fn extent(part: &Trace) -> Option<(u64, u64)> {
-    let start = part.spans.iter().map(|span| span.start_unix_ns).min()?;
+    let known = |span: &&SpanRecord| span.start_unix_ns > 0;
+    let start = part.spans.iter().filter(known).map(|span| span.start_unix_ns).min();
     let end = part.spans.iter().map(SpanRecord::end_unix_ns).max()?;
-    Some((start, end))
+    Some((start.unwrap_or(0), end))
 }
 
 pub(super) fn worse(one: TraceClass, other: TraceClass) -> TraceClass {

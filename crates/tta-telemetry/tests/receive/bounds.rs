@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use tta_telemetry::TraceClass;
-use tta_telemetry::receive::ReceiveLimits;
+use tta_telemetry::receive::{ReceiveLimits, SpanCodec};
 use tta_telemetry::sampling::{Rate, SamplingPolicy};
+use tta_telemetry::{DecisionReason, Source, SpanRecord, TraceClass};
 
-use crate::support::{Lab, Sent, child, encoded, ids, root, source};
+use crate::support::{Lab, Sent, TextCodec, child, encoded, head, ids, root, source};
 
 fn small() -> ReceiveLimits {
     ReceiveLimits { live_bytes: 64 << 10, ..ReceiveLimits::default() }
@@ -39,6 +39,60 @@ fn a_trace_that_goes_on_for_ever_stays_within_its_bounds() {
     assert_eq!((taken, lab.receiver.status().over_span_limit), (100, 900));
     let kept = lab.after(10);
     assert_eq!((kept[0].spans.len(), kept[0].dropped.over_span_limit), (100, 900));
+}
+
+#[test]
+fn a_root_beyond_the_limit_of_its_trace_is_known_of_nevertheless() {
+    let limits = ReceiveLimits { spans_per_trace: 3, ..ReceiveLimits::default() };
+    let lab = Lab::new(SamplingPolicy { rate: Rate::ZERO, ..SamplingPolicy::default() }, limits);
+    let shop = source("shop");
+    (2..=4).for_each(|span| assert!(lab.send(&shop, child(7, span, 1))));
+    // Roots end last, and so they come last.
+    assert!(!lab.send(&shop, Sent { ms: 2_000, ..root(7) }));
+    let kept = lab.after(10);
+    assert_eq!((kept.len(), ids(&kept[0]), kept[0].root_span_id.get()), (1, vec![2, 3, 4], 2));
+    assert_eq!((kept[0].decision.reason, kept[0].dropped.over_span_limit), (DecisionReason::TailSlow, 1));
+}
+
+#[test]
+fn a_giant_trace_gives_way_before_every_other_is_decided_at_its_first_span() {
+    let lab = Lab::new(SamplingPolicy { rate: Rate::ONE, ..SamplingPolicy::default() }, small());
+    let shop = source("shop");
+    let giant = vec![b'x'; 63 << 10];
+    assert!(lab.send_bytes(&shop, child(16, 2, 1), &giant));
+    for trace in 17..=26 {
+        lab.send(&shop, child(trace, 2, 1));
+    }
+    assert_eq!((lab.receiver.status().evicted, lab.receiver.status().waiting_traces), (1, 10));
+}
+
+#[test]
+fn a_giant_span_alone_does_not_stay_above_the_bound() {
+    let lab = Lab::new(SamplingPolicy { rate: Rate::ZERO, ..SamplingPolicy::default() }, small());
+    let shop = source("shop");
+    (1..=20).for_each(|trace| assert!(lab.send_bytes(&shop, child(trace, 2, 1), &[b'x'; 2_000])));
+    assert!(lab.send_bytes(&shop, child(21, 2, 1), &vec![b'x'; 60 << 10]));
+    let waiting = lab.receiver.status().waiting_bytes;
+    assert!(waiting <= 64 << 10, "{waiting}");
+}
+
+#[test]
+fn a_source_that_many_traces_shared_counts_as_memory_when_one_of_them_is_left() {
+    let limits = ReceiveLimits { rootless_wait: Duration::from_secs(3_600), ..small() };
+    let lab = Lab::new(SamplingPolicy { rate: Rate::ZERO, ..SamplingPolicy::default() }, limits);
+    for request in 0..100 {
+        let mut fat = (*source("fat")).clone();
+        fat.scope.schema_url = "x".repeat(4 << 10);
+        let fat = Arc::new(fat);
+        for trace in 1..=50 {
+            let sent = root(request * 100 + trace);
+            lab.send(&fat, if trace == 50 { Sent { parent: 9, ..sent } } else { sent });
+        }
+        // Those with a root are decided about.
+        lab.after(10);
+        let waiting = lab.receiver.status().waiting_traces;
+        assert!(waiting <= 70, "{waiting}");
+    }
 }
 
 #[test]
@@ -140,4 +194,34 @@ fn health_tells_of_what_was_cut_short_for_a_minute_and_of_the_end_for_ever() {
     assert_eq!(status("receiver"), ("healthy", None));
     assert!(lab.telemetry.shutdown_blocking(Duration::from_secs(5)).complete);
     assert_eq!(status("recorder"), ("unhealthy", Some("the engine has ended".to_owned())));
+}
+
+/// Counts how many of it there are.
+struct Counted {
+    _one_of: Arc<()>,
+}
+
+impl SpanCodec for Counted {
+    fn decode(&self, source: &Arc<Source>, bytes: &[u8]) -> Option<SpanRecord> {
+        TextCodec.decode(source, bytes)
+    }
+}
+
+#[test]
+fn receivers_that_are_gone_are_forgotten_when_their_traces_are_decided_about_and_not_before() {
+    let lab = Lab::new(SamplingPolicy { rate: Rate::ONE, ..SamplingPolicy::default() }, ReceiveLimits::default());
+    let (codecs, shop) = (Arc::new(()), source("shop"));
+    let mut kept = 0;
+    for trace in 1..=50 {
+        let receiver =
+            lab.telemetry.receiver(Counted { _one_of: Arc::clone(&codecs) }, ReceiveLimits::default()).unwrap();
+        assert!(receiver.receive(&shop, &head(root(trace)), encoded(root(trace)).as_bytes()));
+        drop(receiver);
+        kept += lab.after(5).len();
+        // This one and those whose traces wait for ten seconds.
+        assert!(Arc::strong_count(&codecs) <= 1 + 3, "{}", Arc::strong_count(&codecs));
+    }
+    kept += lab.after(10).len();
+    let received = lab.telemetry.counters().received;
+    assert_eq!((kept, received.spans, received.traces, received.waiting_traces), (50, 50, 50, 0));
 }

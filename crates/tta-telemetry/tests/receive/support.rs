@@ -10,13 +10,15 @@ use tta_telemetry::{
     Telemetry, Trace, TraceId,
 };
 
-/// Decodes `trace state|span|parent|start|duration|failed`; anything else is no span.
+/// Decodes `trace state|span|parent|start|duration|failed`, of a client where `|client` follows; anything else
+/// is no span.
 pub(crate) struct TextCodec;
 
 impl SpanCodec for TextCodec {
     fn decode(&self, source: &Arc<Source>, bytes: &[u8]) -> Option<SpanRecord> {
         let text = std::str::from_utf8(bytes).ok()?;
         let (state, numbers) = text.split_once('|')?;
+        let (numbers, kind) = numbers.strip_suffix("|client").map_or((numbers, "server"), |rest| (rest, "client"));
         let numbers: Vec<u64> = numbers.split('|').map(|number| number.parse().ok()).collect::<Option<_>>()?;
         let [span, parent, start, duration, failed] = numbers[..] else { return None };
         Some(SpanRecord {
@@ -31,7 +33,7 @@ impl SpanCodec for TextCodec {
                 trace_state: state.to_owned(),
                 flags: 1,
             })),
-            ..SpanRecord::new(SpanId::new(span)?, format!("op {span}").into(), "server".into())
+            ..SpanRecord::new(SpanId::new(span)?, format!("op {span}").into(), kind.into())
         })
     }
 }

@@ -1,9 +1,11 @@
 //! Memory: what gives way, what is refused, and what is counted.
 
+use std::sync::Arc;
 use tta_telemetry::store::{MemoryTraceStore, TraceQuery, TraceStore};
-use tta_telemetry::{Clock, HealthComponent, HealthStatus, Trace};
 
-use super::support::{SECOND, attribute, found, id, put, small, span, text, trace};
+use tta_telemetry::{Clock, HealthComponent, HealthStatus, Name, Resource, Scope, Source, SpanRecord, Trace};
+
+use super::support::{SECOND, attribute, found, id, put, received, small, span, text, trace};
 
 const CAPACITY: usize = 256 * 1024;
 
@@ -35,6 +37,38 @@ fn the_first_kept_give_way_and_are_counted_and_the_bound_holds() {
     assert!(store.trace(id(1)).unwrap().is_none());
     // Names leave with their traces.
     assert_eq!(store.operations("own").unwrap().len() as u64, status.traces);
+}
+
+#[test]
+fn who_recorded_the_spans_counts_as_memory_and_less_where_several_traces_share_it() {
+    let fat = |number: u128| {
+        let resource = Resource::new(Name::from(format!("service-{number}")));
+        let resource = Resource { attributes: vec![attribute("text", text(&"x".repeat(8_192)))], ..resource };
+        Arc::new(Source { resource: Arc::new(resource), scope: Scope::new("lib".into(), "1".into()) })
+    };
+    let received = |number: u128, source: &Arc<Source>| {
+        let spans = vec![received(span(1, None, "op"), source), received(span(2, Some(1), "op"), source)];
+        trace(number, spans)
+    };
+    let (own, shared) = (store(), store());
+    let common = fat(0);
+    for number in 1..=100 {
+        put(&own, received(number, &fat(number)));
+        put(&shared, received(number, &common));
+    }
+    let (own, shared) = (own.status().traces, shared.status().traces);
+    assert!((16..=CAPACITY as u64 / 8_192).contains(&own), "{own}");
+    assert!(shared > 2 * own, "{shared} against {own}");
+}
+
+#[test]
+fn a_span_that_does_not_know_when_it_began_does_not_date_its_trace_back_to_1970() {
+    let store = store();
+    let unknown = SpanRecord { start_unix_ns: 0, duration_ns: 0, ..span(2, Some(1), "unknown") };
+    put(&store, trace(1, vec![span(1, None, "root"), unknown]));
+    let stored = store.trace(id(1)).unwrap().unwrap();
+    assert_eq!((stored.start_unix_ns(), stored.duration_ns()), (SECOND, SECOND));
+    assert_eq!(stored.root().map(|root| root.name.as_str()), Some("root"));
 }
 
 #[test]

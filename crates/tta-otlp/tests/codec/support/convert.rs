@@ -97,7 +97,10 @@ pub(crate) fn record(span: &Span, source: &Arc<Source>) -> SpanRecord {
     SpanRecord {
         parent_span_id: span_id(&span.parent_span_id),
         start_unix_ns: span.start_time_unix_nano,
-        duration_ns: span.end_time_unix_nano.saturating_sub(span.start_time_unix_nano),
+        duration_ns: match span.start_time_unix_nano {
+            0 => 0,
+            start => span.end_time_unix_nano.saturating_sub(start),
+        },
         status: if code == StatusCode::Error { SpanStatus::Error } else { SpanStatus::Ok },
         attributes: attributes(&span.attributes),
         events: span.events.iter().map(event).collect(),

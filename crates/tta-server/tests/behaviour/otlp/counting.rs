@@ -37,6 +37,16 @@ async fn requests_errors_and_durations_are_exact_by_service_and_operation() {
 }
 
 #[tokio::test]
+async fn a_span_that_does_not_say_when_it_began_took_no_time_rather_than_all_since_1970() {
+    let lab = keeping_none().await;
+    let end_time_unix_nano = 1_767_225_600_000_000_000;
+    let unknown = Span { start_time_unix_nano: 0, end_time_unix_nano, ..span(1, 1, 0, "charge") };
+    lab.take(&request("bank", vec![unknown])).await;
+    assert_eq!(lab.telemetry.metrics("charge").unwrap().basic.total_duration_ns, 0);
+    assert_eq!(lab.after(10).len(), 0, "it is not kept as a slow one");
+}
+
+#[tokio::test]
 async fn a_flood_of_operations_makes_as_many_series_as_there_may_be() {
     const REQUESTS: u64 = 4;
     const EACH: u64 = 25_000;
