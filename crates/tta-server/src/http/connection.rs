@@ -19,6 +19,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::counters::{Cells, count};
 use super::guard::{Guard, Origin, ReplyBody};
+use super::half_closed::HalfClosed;
 use super::limits::ServerLimits;
 use super::patient::{Marks, Patient};
 use super::streams::Streams;
@@ -140,6 +141,7 @@ impl Serving {
         let asked = Arc::new(AtomicBool::new(false));
         let leave = self.leave(Arc::clone(&asked));
         let marks = origin.marks.clone();
+        let io = HalfClosed::new(io, marks.clone());
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(self.limits.header_timeout)

@@ -1,6 +1,6 @@
 //! What every server here has in common: listening, limits, tokens, and replies that say what is wrong.
 //!
-//! - `listen`, `connection`, `streams`, `patient`: sockets, places, protocols and their ends.
+//! - `listen`, `connection`, `streams`, `patient`, `half_closed`: sockets, places, protocols and their ends.
 //! - `guard`: what stands between connections and routes.
 //! - `auth`, `tls`, `binding`: who may ask, and over what.
 //! - `settings`, `limits`, `error`, `counters`, `problem`: what is told to a server and what it says.
@@ -13,6 +13,7 @@ mod connection;
 mod counters;
 mod error;
 mod guard;
+mod half_closed;
 mod limits;
 mod listen;
 mod patient;

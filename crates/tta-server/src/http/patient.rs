@@ -2,9 +2,9 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::task::{Context, Poll, ready};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
@@ -28,6 +28,10 @@ struct Flags {
     is_refused: AtomicBool,
     is_sending: AtomicBool,
     answering: AtomicUsize,
+    is_taken: AtomicBool,
+    is_endless: AtomicBool,
+    /// Of who waits for no reply to be owed.
+    waker: Mutex<Option<Waker>>,
 }
 
 /// A request that is being answered, until its reply has been handed over.
@@ -37,6 +41,7 @@ pub(crate) struct UnderWay(Marks);
 impl Drop for UnderWay {
     fn drop(&mut self) {
         self.0.0.answering.fetch_sub(1, Ordering::Relaxed);
+        self.0.wake();
     }
 }
 
@@ -54,7 +59,36 @@ impl Marks {
     /// A request begins to be answered.
     pub(crate) fn begin(&self) -> UnderWay {
         self.0.answering.fetch_add(1, Ordering::Relaxed);
+        self.0.is_taken.store(false, Ordering::Relaxed);
+        self.0.is_endless.store(false, Ordering::Relaxed);
         UnderWay(self.clone())
+    }
+
+    /// Of the request nothing more is read: it is there as a whole, or the rest is not wanted.
+    pub(crate) fn taken(&self) {
+        self.0.is_taken.store(true, Ordering::Relaxed);
+    }
+
+    /// The reply goes on for as long as the client is there.
+    pub(crate) fn endless(&self) {
+        self.0.is_endless.store(true, Ordering::Relaxed);
+        self.wake();
+    }
+
+    /// Whether a whole request waits for its reply, or the end of that to be sent; then who asks is woken
+    /// when it no longer does. For one request at a time, as in HTTP/1.
+    pub(crate) fn owes_reply(&self, cx: &Context<'_>) -> bool {
+        let flags = &self.0;
+        *flags.waker.lock().unwrap_or_else(PoisonError::into_inner) = Some(cx.waker().clone());
+        let is_set = |flag: &AtomicBool| flag.load(Ordering::Relaxed);
+        let is_owed = flags.answering.load(Ordering::Relaxed) > 0 && is_set(&flags.is_taken);
+        (is_owed && !is_set(&flags.is_endless)) || is_set(&flags.is_sending)
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = self.0.waker.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            waker.wake();
+        }
     }
 
     /// Whether a request is being answered, or what is there of a reply waits to be taken.
@@ -63,7 +97,9 @@ impl Marks {
     }
 
     fn sends(&self, is_sending: bool) {
-        self.0.is_sending.store(is_sending, Ordering::Relaxed);
+        if self.0.is_sending.swap(is_sending, Ordering::Relaxed) && !is_sending {
+            self.wake();
+        }
     }
 
     fn is_refused(&self) -> bool {

@@ -78,7 +78,8 @@ impl Guard {
         request: Request<Incoming>,
         origin: Origin,
     ) -> http::Response<ReplyBody> {
-        let under_way = origin.marks.begin();
+        let marks = origin.marks.clone();
+        let under_way = marks.begin();
         let is_http2 = request.version() == Version::HTTP_2;
         let is_grpc = is_grpc(request.headers());
         let (response, place) = match self.admit(&request, &origin) {
@@ -90,9 +91,13 @@ impl Guard {
                 if !request.body().is_end_stream() {
                     origin.marks.refused();
                 }
+                origin.marks.taken();
                 (self.refuse(&refusal), None)
             }
         };
+        if reply::is_endless(&response) {
+            marks.endless();
+        }
         reply::finish(response, is_grpc, is_http2).map(|inner| ReplyBody {
             inner,
             rest: axum::body::Bytes::new(),
@@ -143,6 +148,7 @@ impl Guard {
         let (mut head, incoming) = request.into_parts();
         head.extensions.insert(Arc::clone(&self.cells));
         let body = if incoming.is_end_stream() {
+            origin.marks.taken();
             Body::empty()
         } else {
             if is_gzip {
