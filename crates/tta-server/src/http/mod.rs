@@ -26,6 +26,7 @@ pub(crate) use auth::Caller;
 pub use auth::{Require, RequireService, Scope, Secret, TokenError, TokenSource, Tokens};
 pub use counters::ServerCounters;
 pub use error::{ServerError, SettingsErrors};
+pub(crate) use limits::MessageBytes;
 pub use limits::{RateLimit, ServerLimits};
 pub use listen::Server;
 pub use problem::with_fallbacks;

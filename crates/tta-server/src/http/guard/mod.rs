@@ -28,7 +28,7 @@ use tokio::time::Instant;
 use tower_service::Service;
 
 use super::counters::{Cells, count};
-use super::limits::ServerLimits;
+use super::limits::{MessageBytes, ServerLimits};
 use super::patient::Marks;
 pub(super) use body::ReplyBody;
 use body::{Held, Inspected};
@@ -147,6 +147,7 @@ impl Guard {
         let held = Arc::new(Held::new(Arc::clone(&self.held), limits.held_bytes));
         let (mut head, incoming) = request.into_parts();
         head.extensions.insert(Arc::clone(&self.cells));
+        head.extensions.insert(MessageBytes(limits.decompressed_bytes));
         let body = if incoming.is_end_stream() {
             origin.marks.taken();
             Body::empty()
