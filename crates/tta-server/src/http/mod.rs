@@ -3,18 +3,20 @@
 //! - `listen`, `connection`, `streams`, `patient`, `half_closed`: sockets, places, protocols and their ends.
 //! - `guard`: what stands between connections and routes.
 //! - `auth`, `tls`, `binding`: who may ask, and over what.
+//! - `lists`: headers that hold several things.
 //! - `settings`, `limits`, `error`, `counters`, `problem`: what is told to a server and what it says.
 //!
 //! Owns sockets and bounds. Knows nothing of what is served.
 
-mod auth;
+pub(crate) mod auth;
 mod binding;
 mod connection;
 mod counters;
 mod error;
-mod guard;
+pub(crate) mod guard;
 mod half_closed;
 mod limits;
+pub(crate) mod lists;
 mod listen;
 mod patient;
 pub(crate) mod problem;

@@ -5,7 +5,7 @@
 
 mod body;
 mod format;
-mod negotiate;
+pub(crate) mod negotiate;
 mod numbers;
 mod page;
 mod protobuf;

@@ -7,6 +7,7 @@ use http::HeaderMap;
 use http::header::{ACCEPT, ACCEPT_ENCODING, HeaderName};
 
 use super::format::Format;
+use crate::http::lists::split;
 
 /// One entry of such a header: `text/plain; version=0.0.4; q=0.5`.
 #[derive(Debug)]
@@ -18,7 +19,7 @@ struct Entry<'a> {
 }
 
 /// The format for a request.
-pub(super) fn format(headers: &HeaderMap) -> Format {
+pub(crate) fn format(headers: &HeaderMap) -> Format {
     let mut best = (0, 0, Format::Text);
     let accepted = list(headers, &ACCEPT);
     let mut entries: Vec<Entry<'_>> = accepted.iter().filter_map(|entry| Entry::parse(entry)).collect();
@@ -39,7 +40,7 @@ pub(super) fn format(headers: &HeaderMap) -> Format {
 }
 
 /// Whether a request wants its reply compressed by gzip.
-pub(super) fn wants_gzip(headers: &HeaderMap) -> bool {
+pub(crate) fn wants_gzip(headers: &HeaderMap) -> bool {
     let accepted = list(headers, &ACCEPT_ENCODING);
     let entries: Vec<Entry<'_>> = accepted.iter().filter_map(|entry| Entry::parse(entry)).collect();
     let quality = |names: &[&str]| {
@@ -54,15 +55,6 @@ pub(super) fn wants_gzip(headers: &HeaderMap) -> bool {
 fn list<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Vec<&'h str> {
     let lines = headers.get_all(name).iter().filter_map(|line| line.to_str().ok());
     lines.flat_map(|line| split(line, ',')).collect()
-}
-
-/// Parts between separators, those inside of quotes left alone.
-fn split(text: &str, separator: char) -> impl Iterator<Item = &str> {
-    let mut is_quoted = false;
-    text.split(move |letter| {
-        is_quoted ^= letter == '"';
-        letter == separator && !is_quoted
-    })
 }
 
 impl<'a> Entry<'a> {

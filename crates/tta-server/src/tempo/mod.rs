@@ -7,8 +7,8 @@
 //! Traces are OTLP in JSON. Parameters that we do not know are passed over.
 
 mod otlp;
-mod search;
-mod traceql;
+pub(crate) mod search;
+pub(crate) mod traceql;
 
 use axum::Router;
 use axum::extract::rejection::PathRejection;

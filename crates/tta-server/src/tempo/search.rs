@@ -102,7 +102,7 @@ fn of<'a>(query: &TraceQuery, most: usize, summary: &'a TraceSummary, trace: &'a
     }
 }
 
-fn read(query: Option<&str>) -> Result<(TraceQuery, usize), Problem> {
+pub(crate) fn read(query: Option<&str>) -> Result<(TraceQuery, usize), Problem> {
     let known = Known {
         once: &["q", "tags", "minDuration", "maxDuration", "limit", "start", "end", "spss"],
         often: &[],
@@ -148,12 +148,21 @@ fn by_tags(text: &str) -> Result<TraceQuery, Problem> {
             }
         };
         match (key, value.as_str()) {
-            ("service.name", _) => query.service = Some(value),
-            ("name", _) => query.operation = Some(value),
+            ("service.name", _) => once(&mut query.service, key, value)?,
+            ("name", _) => once(&mut query.operation, key, value)?,
             ("error", "true") | ("status.code" | "status", "error") => query.status = Some(SpanStatus::Error),
             _ => query.tags.push(TagFilter::equals(key, value)),
         }
         rest = after.trim_start();
     }
     Ok(query)
+}
+
+/// No span has two names: who asks for both would be told of one.
+fn once(slot: &mut Option<String>, key: &str, value: String) -> Result<(), Problem> {
+    if slot.as_ref().is_some_and(|known| *known != value) {
+        return Err(QueryError::new("tags", &value, format!("one {key}")).into());
+    }
+    *slot = Some(value);
+    Ok(())
 }

@@ -26,7 +26,7 @@ const ACCEPTED: &str = "{ condition && condition ... }, with conditions as .http
                         kind = server, duration > 100ms, traceDuration >= 1s";
 const NANOSECOND: Duration = Duration::from_nanos(1);
 
-pub(super) fn read(text: &str) -> Result<TraceQuery, Problem> {
+pub(crate) fn read(text: &str) -> Result<TraceQuery, Problem> {
     if text.len() > MOST_BYTES {
         return Err(QueryError::new("q", text, "at most 4096 bytes").into());
     }

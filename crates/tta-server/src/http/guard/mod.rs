@@ -194,7 +194,7 @@ async fn caught<F: Future>(future: F) -> Option<F::Output> {
     .await
 }
 
-fn is_grpc(headers: &HeaderMap) -> bool {
+pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
     let kind = headers.get(CONTENT_TYPE).map(http::HeaderValue::as_bytes).unwrap_or_default();
     // Also application/grpc+proto, but not application/grpc-web, which is another protocol.
     kind.strip_prefix(b"application/grpc")
@@ -202,7 +202,7 @@ fn is_grpc(headers: &HeaderMap) -> bool {
 }
 
 /// Whether the body is compressed by gzip, the one coding that is accepted.
-fn is_gzip(headers: &HeaderMap) -> Result<bool, Refusal> {
+pub(crate) fn is_gzip(headers: &HeaderMap) -> Result<bool, Refusal> {
     let mut is_gzip = false;
     for value in headers.get_all(CONTENT_ENCODING) {
         for coding in value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
@@ -219,7 +219,7 @@ fn is_gzip(headers: &HeaderMap) -> Result<bool, Refusal> {
 
 /// Whether a request is for `localhost` or for an address. A web page whose own name is made to lead to
 /// this machine (DNS rebinding) still asks by that name.
-fn names_this_machine(uri: &Uri, headers: &HeaderMap) -> bool {
+pub(crate) fn names_this_machine(uri: &Uri, headers: &HeaderMap) -> bool {
     let host = match (uri.host(), headers.get(HOST)) {
         (Some(host), _) => host,
         (None, Some(host)) => match host.to_str() {
