@@ -256,7 +256,8 @@ fn slow_instant(text: &str) -> Option<u64> {
     let rest = text.get(19..)?;
     let zone = rest.find(|character: char| character != '.' && !character.is_ascii_digit())?;
     let (fraction, zone) = rest.split_at_checked(zone)?;
-    let fraction = if fraction.is_empty() { "0" } else { fraction.strip_prefix('.').filter(|digits| is_number(digits))? };
+    let fraction =
+        if fraction.is_empty() { "0" } else { fraction.strip_prefix('.').filter(|digits| is_number(digits))? };
     let nanos: i128 = format!("{fraction:0<9}").get(..9)?.parse().ok()?;
     let offset = match zone {
         "Z" | "z" => 0,

@@ -1,69 +1,126 @@
 //! A connection of HTTP/1 whose client may say that it has nothing more to ask before it has its reply.
 //!
-//! Owns when the end of what a client sends is passed on. It means either "that was all, I listen" or "I am
-//! gone", and only writing tells which: so the reply to a whole request is written. A client that goes
-//! with a reset, or while its request still comes, is seen to be gone at once as before; so is one that
-//! reads an event stream, which would otherwise take a place for nobody until the next event.
+//! Owns seeing that a client is gone while its reply is made. The end of what it sends means either "that
+//! was all, I listen" or "I am gone", and only writing tells which: so the reply to a whole request is
+//! written, if it begins in time. A client that resets the connection is seen to be gone at once; so is one
+//! that reads an event stream, which would otherwise take a place for nobody until the next event.
 
+use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep};
 
-use super::patient::Marks;
+use super::patient::{Marks, Reply};
 
-/// Holds back the end of its input while a reply is owed.
+/// A connection that is read both by its protocol and, while that does not read, by [`gone`](Self::gone).
+/// Both are polled by one task, so that they never wait for each other.
 #[derive(Debug)]
-pub(super) struct HalfClosed<T> {
+pub(super) struct HalfClosed<T>(Arc<Mutex<State<T>>>);
+
+#[derive(Debug)]
+struct State<T> {
     io: T,
-    marks: Marks,
+    /// What was read to see whether the client is there: the beginning of its next request.
+    ahead: Option<u8>,
     has_ended: bool,
+    /// How long after that the reply may take to begin; runs once it is seen.
+    patience: Duration,
+    giving_up: Option<Pin<Box<Sleep>>>,
 }
 
-impl<T> HalfClosed<T> {
-    pub(super) fn new(io: T, marks: Marks) -> Self {
-        Self { io, marks, has_ended: false }
+impl<T: AsyncRead + Unpin> HalfClosed<T> {
+    pub(super) fn new(io: T, patience: Duration) -> Self {
+        Self(Arc::new(Mutex::new(State { io, ahead: None, has_ended: false, patience, giving_up: None })))
+    }
+
+    /// The same connection, for another part of the task.
+    pub(super) fn share(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+
+    /// Resolves when the client is gone while a reply is made for it. After that nothing more can be read.
+    pub(super) async fn gone(&self, marks: &Marks) {
+        poll_fn(|cx| if marks.is_watched(cx) { self.state().poll_gone(cx, marks) } else { Poll::Pending }).await;
+    }
+
+    fn state(&self) -> MutexGuard<'_, State<T>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T: AsyncRead + Unpin> State<T> {
+    fn poll_gone(&mut self, cx: &mut Context<'_>, marks: &Marks) -> Poll<()> {
+        if self.ahead.is_some() {
+            return Poll::Pending;
+        }
+        if !self.has_ended {
+            let mut byte = [0];
+            let mut into = ReadBuf::new(&mut byte);
+            if ready!(Pin::new(&mut self.io).poll_read(cx, &mut into)).is_err() {
+                return Poll::Ready(());
+            }
+            self.ahead = into.filled().first().copied();
+            self.has_ended = self.ahead.is_none();
+        }
+        if !self.has_ended {
+            return Poll::Pending;
+        }
+        match marks.reply() {
+            // It is written, and by that it is seen whether anybody is there.
+            Reply::Begun => Poll::Pending,
+            Reply::Endless => Poll::Ready(()),
+            Reply::Owed => {
+                let patience = self.patience;
+                let start = || Box::pin(tokio::time::sleep_until(Instant::now() + patience));
+                self.giving_up.get_or_insert_with(start).as_mut().poll(cx)
+            }
+        }
     }
 }
 
 impl<T: AsyncRead + Unpin> AsyncRead for HalfClosed<T> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let this = &mut *self;
-        if !this.has_ended {
-            let before = into.filled().len();
-            ready!(Pin::new(&mut this.io).poll_read(cx, into))?;
-            this.has_ended = into.filled().len() == before && into.remaining() > 0;
-            if !this.has_ended {
-                return Poll::Ready(Ok(()));
-            }
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let mut state = self.state();
+        if into.remaining() > 0
+            && let Some(byte) = state.ahead.take()
+        {
+            into.put_slice(&[byte]);
+            return Poll::Ready(Ok(()));
         }
-        if this.marks.owes_reply(cx) { Poll::Pending } else { Poll::Ready(Ok(())) }
+        if state.has_ended {
+            return Poll::Ready(Ok(()));
+        }
+        Pin::new(&mut state.io).poll_read(cx, into)
     }
 }
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for HalfClosed<T> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, bytes)
+impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for HalfClosed<T> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.state().io).poll_write(cx, bytes)
     }
 
     fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         parts: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(cx, parts)
+        Pin::new(&mut self.state().io).poll_write_vectored(cx, parts)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
+        self.state().io.is_write_vectored()
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.state().io).poll_flush(cx)
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.state().io).poll_shutdown(cx)
     }
 }

@@ -53,7 +53,9 @@ pub struct ServerLimits {
     /// 60 s. What takes longer is given up, and gets 503.
     pub request_timeout: Duration,
     /// How long a client may take nothing of what is sent to it before it is cut off, above 0 to
-    /// 1 h. Default: 10 s. On HTTP/2, where replies are told apart, how long 16 KiB of one may take.
+    /// 1 h. Default: 10 s. On HTTP/2, where replies are told apart, how long 16 KiB of one may take. On
+    /// HTTP/1 also how long the reply may take to begin for a client that has closed its half of the
+    /// connection: it may have gone.
     pub write_timeout: Duration,
 }
 

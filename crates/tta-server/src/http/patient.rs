@@ -2,7 +2,7 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
@@ -29,9 +29,20 @@ struct Flags {
     is_sending: AtomicBool,
     answering: AtomicUsize,
     is_taken: AtomicBool,
-    is_endless: AtomicBool,
-    /// Of who waits for no reply to be owed.
+    reply: AtomicU8,
+    /// Of who looks whether the client is there.
     waker: Mutex<Option<Waker>>,
+}
+
+/// How far the reply to the request under way is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reply {
+    /// It is being made.
+    Owed,
+    /// It is being sent.
+    Begun,
+    /// It goes on for as long as the client is there.
+    Endless,
 }
 
 /// A request that is being answered, until its reply has been handed over.
@@ -41,7 +52,6 @@ pub(crate) struct UnderWay(Marks);
 impl Drop for UnderWay {
     fn drop(&mut self) {
         self.0.0.answering.fetch_sub(1, Ordering::Relaxed);
-        self.0.wake();
     }
 }
 
@@ -60,29 +70,34 @@ impl Marks {
     pub(crate) fn begin(&self) -> UnderWay {
         self.0.answering.fetch_add(1, Ordering::Relaxed);
         self.0.is_taken.store(false, Ordering::Relaxed);
-        self.0.is_endless.store(false, Ordering::Relaxed);
+        self.0.reply.store(Reply::Owed as u8, Ordering::Relaxed);
         UnderWay(self.clone())
     }
 
     /// Of the request nothing more is read: it is there as a whole, or the rest is not wanted.
     pub(crate) fn taken(&self) {
         self.0.is_taken.store(true, Ordering::Relaxed);
-    }
-
-    /// The reply goes on for as long as the client is there.
-    pub(crate) fn endless(&self) {
-        self.0.is_endless.store(true, Ordering::Relaxed);
         self.wake();
     }
 
-    /// Whether a whole request waits for its reply, or the end of that to be sent; then who asks is woken
-    /// when it no longer does. For one request at a time, as in HTTP/1.
-    pub(crate) fn owes_reply(&self, cx: &Context<'_>) -> bool {
-        let flags = &self.0;
-        *flags.waker.lock().unwrap_or_else(PoisonError::into_inner) = Some(cx.waker().clone());
-        let is_set = |flag: &AtomicBool| flag.load(Ordering::Relaxed);
-        let is_owed = flags.answering.load(Ordering::Relaxed) > 0 && is_set(&flags.is_taken);
-        (is_owed && !is_set(&flags.is_endless)) || is_set(&flags.is_sending)
+    /// There is a reply.
+    pub(crate) fn replied(&self, reply: Reply) {
+        self.0.reply.store(reply as u8, Ordering::Relaxed);
+        self.wake();
+    }
+
+    /// How far the reply is.
+    pub(crate) fn reply(&self) -> Reply {
+        let now = self.0.reply.load(Ordering::Relaxed);
+        [Reply::Begun, Reply::Endless].into_iter().find(|reply| *reply as u8 == now).unwrap_or(Reply::Owed)
+    }
+
+    /// Whether a reply is made of whose request nothing more is read, so that somebody else may look whether
+    /// its client is there. Who asks is woken when that begins, or turns out to go on for ever. For one
+    /// request at a time, as in HTTP/1.
+    pub(crate) fn is_watched(&self, cx: &Context<'_>) -> bool {
+        *self.0.waker.lock().unwrap_or_else(PoisonError::into_inner) = Some(cx.waker().clone());
+        self.0.answering.load(Ordering::Relaxed) > 0 && self.0.is_taken.load(Ordering::Relaxed)
     }
 
     fn wake(&self) {
@@ -97,9 +112,7 @@ impl Marks {
     }
 
     fn sends(&self, is_sending: bool) {
-        if self.0.is_sending.swap(is_sending, Ordering::Relaxed) && !is_sending {
-            self.wake();
-        }
+        self.0.is_sending.store(is_sending, Ordering::Relaxed);
     }
 
     fn is_refused(&self) -> bool {

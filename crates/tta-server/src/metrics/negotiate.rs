@@ -31,7 +31,7 @@ pub(crate) fn format(headers: &HeaderMap) -> Format {
             // A more exact entry says how much a format is wanted, whatever `*/*` says.
             let is_said_elsewhere =
                 entries.iter().any(|other| other.matches(format).is_some_and(|exactly| exactly > exactness));
-            if !is_said_elsewhere && (entry.quality, exactness) > (best.0, best.1) {
+            if !is_said_elsewhere && entry.quality > 0 && (entry.quality, exactness) > (best.0, best.1) {
                 best = (entry.quality, exactness, format);
             }
         }
@@ -167,6 +167,7 @@ mod tests {
             (",;,=;q,/,q=1", Text),
             ("application/openmetrics-text;q=NaN", Text),
             ("application/openmetrics-text;q=7", Text),
+            ("*/*;q=0, application/openmetrics-text;q=0.000", Text),
             ("a;b=\"c,application/openmetrics-text\"", Text),
         ] {
             assert_eq!(format(&headers(ACCEPT, &[accept])), want, "{accept}");

@@ -138,7 +138,8 @@ mod tests {
     fn protobuf_is_answered_only_where_it_is_asked_for() {
         assert!(accepts_protobuf(&headers(&[(ACCEPT, "text/html, application/x-protobuf;q=0.9")])));
         assert!(accepts_protobuf(&headers(&[(ACCEPT, "Application/X-Protobuf")])));
-        for other in ["*/*", "application/x-protobuffer", "application/x-protobuf;q=0", "application/x-protobuf; Q=0.0"] {
+        for other in ["*/*", "application/x-protobuffer", "application/x-protobuf;q=0", "application/x-protobuf; Q=0.0"]
+        {
             assert!(!accepts_protobuf(&headers(&[(ACCEPT, other)])), "{other}");
         }
     }

@@ -37,7 +37,8 @@ fn every_file_of_the_corpora_keeps_the_invariants() {
 
 /// Conditions of TraceQL, most of them right.
 fn conditions() -> impl Strategy<Value = String> {
-    let field = "(span|resource|)\\.(\"[ -~é]{0,5}\"|[a-z.]{1,8})|name|kind|status|true|nestedSetParent|(trace:)?duration";
+    let field =
+        "(span|resource|)\\.(\"[ -~é]{0,5}\"|[a-z.]{1,8})|name|kind|status|true|nestedSetParent|(trace:)?duration";
     let value = "\"([ -!#-\\[\\]-~é]|\\\\.){0,8}\"|`[^`]{0,6}`|[a-z0-9._-]{1,6}|error|nil|[0-9]{1,3}(ns|ms|s|h)";
     let condition = (field, "=|!=|>|>=|<|<=|=~", value).prop_map(|(field, compare, value)| match field.as_str() {
         "true" => field,

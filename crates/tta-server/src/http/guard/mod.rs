@@ -29,7 +29,7 @@ use tower_service::Service;
 
 use super::counters::{Cells, count};
 use super::limits::{MessageBytes, ServerLimits};
-use super::patient::Marks;
+use super::patient::{Marks, Reply};
 pub(super) use body::ReplyBody;
 use body::{Held, Inspected};
 use inflate::Inflate;
@@ -95,9 +95,7 @@ impl Guard {
                 (self.refuse(&refusal), None)
             }
         };
-        if reply::is_endless(&response) {
-            marks.endless();
-        }
+        marks.replied(if reply::is_endless(&response) { Reply::Endless } else { Reply::Begun });
         reply::finish(response, is_grpc, is_http2).map(|inner| ReplyBody {
             inner,
             rest: axum::body::Bytes::new(),

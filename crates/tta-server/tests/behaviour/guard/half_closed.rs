@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{Notify, Semaphore, mpsc};
 use tta_server::{Server, ServerLimits};
 
-use super::support::{LONG, get_once, head, rest, routes, serve, settings, until};
+use super::support::{LONG, SHORT, get_once, head, rest, routes, serve, settings, until};
 
 /// Dropped with the request or the reply that holds it.
 struct Held(mpsc::UnboundedSender<()>);
@@ -92,7 +92,7 @@ async fn a_reader_of_events_that_goes_is_gone_at_once() {
     let (dropped, mut gone) = mpsc::unbounded_channel();
     let events = move || async move {
         let held = Held(dropped);
-        let body = futures_body(held);
+        let body = silent(held);
         ([("content-type", "text/event-stream")], body).into_response()
     };
     let server = start(Router::new().route("/events", get(events))).await;
@@ -112,7 +112,7 @@ async fn a_reader_of_events_that_goes_is_gone_at_once() {
 }
 
 /// A body that never says anything.
-fn futures_body(held: Held) -> Body {
+fn silent(held: Held) -> Body {
     struct Silent(#[allow(dead_code)] Held);
     impl http_body::Body for Silent {
         type Data = Bytes;
@@ -153,4 +153,28 @@ async fn a_client_that_resets_the_connection_is_gone_at_once_and_so_is_one_that_
     let mut stream = ask(&server, &(head("POST", "/reads", &["content-length: 9"]) + "12345")).await;
     assert_eq!(rest(&mut stream).await.status, 400);
     assert!(begins.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn a_client_that_closed_its_half_and_has_no_reply_in_time_is_taken_for_gone() {
+    let limits = ServerLimits { write_timeout: SHORT, request_timeout: LONG, ..ServerLimits::default() };
+    let server = serve(limits).await;
+    let mut stream = ask(&server, &head("GET", "/never", &[])).await;
+    let mut bytes = Vec::new();
+    tokio::io::AsyncReadExt::read_to_end(&mut stream, &mut bytes).await.unwrap();
+    assert_eq!(bytes, b"");
+    until(&server, |counters| counters.broken == 1).await;
+}
+
+#[tokio::test]
+async fn a_body_in_many_pieces_is_answered_though_nothing_follows_it() {
+    let server = serve(ServerLimits::default()).await;
+    for length in [1, 70_000, 1 << 20, 5 << 20] {
+        let mut stream = TcpStream::connect(server.local_addr()).await.unwrap();
+        let request = head("POST", "/length", &[&format!("content-length: {length}")]);
+        stream.write_all(&[request.as_bytes(), &vec![b'x'; length]].concat()).await.unwrap();
+        stream.shutdown().await.unwrap();
+        assert_eq!(rest(&mut stream).await.text(), format!("{length} false"));
+    }
+    assert_eq!(server.counters().broken, 0);
 }
