@@ -4,6 +4,8 @@
 //! on a stable compiler can include these files too.
 #![forbid(unsafe_code)]
 
+pub mod headers;
 pub mod otlp;
 pub mod propagation;
+pub mod queries;
 pub mod rules;

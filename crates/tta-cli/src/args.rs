@@ -287,13 +287,16 @@ pub(crate) struct Demo {
     #[arg(long, value_name = "FORMAT")]
     pub(crate) log_format: Option<LogFormat>,
     /// Serve the metrics at http://ADDR/metrics from before the work until Ctrl-C or SIGTERM; ADDR is
-    /// an address with a port, or a port of this machine only, 0 for any that is free. Everybody who
-    /// reaches ADDR can read them [default ADDR: 127.0.0.1:9464]
+    /// an address of this machine with a port, or only the port, 0 for any that is free
+    /// [default ADDR: 127.0.0.1:9464]
     #[arg(
         long, value_name = "ADDR", num_args = 0..=1, default_missing_value = "127.0.0.1:9464",
         value_parser = address, conflicts_with = "graph"
     )]
     pub(crate) metrics: Option<SocketAddr>,
+    /// Serve the metrics also at an ADDR that other machines reach; everybody there can read them
+    #[arg(long, requires = "metrics")]
+    pub(crate) insecure: bool,
     /// Print only this run's trace, with all attributes
     #[arg(long, value_name = "WHICH", conflicts_with = "json")]
     pub(crate) trace: Option<Which>,

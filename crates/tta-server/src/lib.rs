@@ -35,6 +35,8 @@ mod http;
 mod jaeger;
 mod metrics;
 mod otlp;
+#[doc(hidden)]
+pub mod readers;
 mod services;
 mod tempo;
 

@@ -89,7 +89,8 @@ pub(crate) fn run(arguments: Demo) -> Result<ExitCode, Failure> {
     let highlights = Highlights::default();
     let telemetry = engine(&arguments, &highlights)?;
     let mut stop = Interrupt::listen()?;
-    let server = arguments.metrics.map(|address| runtime.block_on(metrics::serve(&telemetry, address))).transpose()?;
+    let serve = |address| runtime.block_on(metrics::serve(&telemetry, address, arguments.insecure));
+    let server = arguments.metrics.map(serve).transpose()?;
     let outcome = runtime.block_on(analyse(&arguments, &workflow, found, &telemetry, highlights, &mut stop));
     // Whoever does not go on serving ends at the next Ctrl-C, be it while output cannot be written.
     let serving = server.filter(|_| !outcome.interrupted).map(|server| (server, stop));

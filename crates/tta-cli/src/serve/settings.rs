@@ -77,13 +77,17 @@ pub(super) fn read(config: &Config) -> Result<(CheckedSettings, Addresses), Fail
         admin_tokens: tokens(&server.tokens.admin),
         ..ServerSettings::default()
     };
-    let checked = settings.check().map_err(|errors| wrong.extend(errors.iter().map(ToString::to_string)));
+    let checked = settings.check().map_err(|errors| wrong.extend(errors.iter().map(said)));
+    if let Ok(checked) = &checked {
+        let others = [metrics, otlp_grpc, otlp_http].into_iter().flatten();
+        wrong.extend(others.filter_map(|address| checked.at(address).err()).map(|error| said(&error)));
+    }
     match (checked, main) {
         (Ok(checked), Some(main)) if wrong.is_empty() => {
             warn(&checked, [metrics, otlp_grpc, otlp_http])?;
             Ok((checked, Addresses { main, metrics, otlp_grpc, otlp_http }))
         }
-        _ => Err(Failure::new(format!("cannot serve: {}", wrong.join("\n  ")))),
+        _ => Err(all_of(wrong)),
     }
 }
 
@@ -95,6 +99,17 @@ fn warn(checked: &CheckedSettings, others: [Option<SocketAddr>; 3]) -> Result<()
         }
     }
     Ok(())
+}
+
+/// One is a line of its own, several stand below one another.
+fn all_of(mut wrong: Vec<String>) -> Failure {
+    wrong.dedup();
+    Failure::new(match wrong.as_slice() {
+        // It says so itself.
+        [only] if only.starts_with("cannot ") => only.clone(),
+        [only] => format!("cannot serve: {only}"),
+        several => format!("cannot serve, for {} reasons:\n  {}", several.len(), several.join("\n  ")),
+    })
 }
 
 fn tls(certificates: &str, key: &str, wrong: &mut Vec<String>) -> Option<TlsFiles> {
@@ -121,13 +136,24 @@ fn tokens(places: &[String]) -> Vec<TokenSource> {
 
 /// An error with the way out of it.
 pub(super) fn explain(error: &ServerError) -> Failure {
-    Failure::new(match error {
-        ServerError::AddressTaken { address } => format!(
-            "cannot serve at {address}: another program listens there; choose another address with --address, \
-             --metrics-address, --otlp-grpc-address or --otlp-http-address (port 0 for any that is free, `off` for none)"
+    Failure::new(said(error))
+}
+
+fn said(error: &ServerError) -> String {
+    const CHOOSE: &str = "choose another address with --address, --metrics-address, --otlp-grpc-address or \
+                          --otlp-http-address (port 0 for any that is free, `off` for none)";
+    match error {
+        ServerError::AddressTaken { address } => {
+            format!("cannot serve at {address}: another program listens there; {CHOOSE}")
+        }
+        ServerError::Unbindable { address, reason } => format!("cannot serve at {address}: {reason}; {CHOOSE}"),
+        ServerError::Exposed { address } => format!(
+            "cannot serve at {address} without tokens: whoever reaches it could read all traces, metrics and costs, \
+             send spans, and change the configuration; set server.tokens, choose an address of this machine, as \
+             127.0.0.1, or add --insecure to expose it all the same"
         ),
         other => other.to_string(),
-    })
+    }
 }
 
 /// What is said once it serves.

@@ -77,9 +77,12 @@ fn help_fits_80_columns_and_describes_every_command() {
 
           --metrics [<ADDR>]
               Serve the metrics at http://ADDR/metrics from before the work until
-              Ctrl-C or SIGTERM; ADDR is an address with a port, or a port of this
-              machine only, 0 for any that is free. Everybody who reaches ADDR can
-              read them [default ADDR: 127.0.0.1:9464]
+              Ctrl-C or SIGTERM; ADDR is an address of this machine with a port, or
+              only the port, 0 for any that is free [default ADDR: 127.0.0.1:9464]
+
+          --insecure
+              Serve the metrics also at an ADDR that other machines reach; everybody
+              there can read them
 
           --trace <WHICH>
               Print only this run's trace, with all attributes

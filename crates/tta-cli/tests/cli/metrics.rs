@@ -94,3 +94,23 @@ fn a_port_that_is_taken_is_refused_by_name_before_anything_is_done() {
     );
     assert_eq!((ran.code, ran.out.as_str(), ran.err), (Some(2), "", said));
 }
+
+#[test]
+fn an_address_that_others_reach_is_refused_unless_it_is_insecure_on_purpose() {
+    let ran = Tree::mixed().run(&["demo", "--metrics", "0.0.0.0:0"]);
+    let said = "error: cannot serve metrics at 0.0.0.0:0: whoever reaches it could read them, and no token is asked for; \
+                choose an address of this machine, as 127.0.0.1:9464, or add --insecure to expose them all the same\n";
+    assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (Some(2), "", said));
+    let ran = Tree::mixed().run(&["demo", "--insecure"]);
+    assert_eq!(ran.code, Some(2));
+    assert!(ran.err.contains("--metrics"), "{}", ran.err);
+    let tree = Tree::mixed();
+    let mut demo = Demo::start(&tree, &["--metrics", "0.0.0.0:0", "--insecure"]);
+    assert_eq!(
+        demo.line(),
+        "warning: insecure: whoever reaches this address can read the metrics, and nothing is encrypted\n"
+    );
+    assert!(demo.line().starts_with("the work is done; "));
+    assert!(demo.scrape().contains("\ntelemetry_up 1\n"));
+    assert_eq!(demo.end("-INT").0, Some(0));
+}

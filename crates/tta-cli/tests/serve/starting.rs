@@ -53,10 +53,112 @@ fn addresses_tokens_and_certificates_that_will_not_do_are_said_together() {
     let ended = settings.with(&["--config", "tta.toml"]).fails();
     assert_eq!(ended.status.code(), Some(2));
     for part in
-        ["server.address is `here`", "tls_key_file belong together", "the write token in nothing cannot be read"]
+        ["server.address is `here`", "tls_key_file belong together", "the write token in nothing is not readable"]
     {
         assert!(ended.err.contains(part), "{}", ended.err);
     }
+}
+
+/// Starts it with this in its file, and expects one line.
+fn refusal(prepare: impl FnOnce(&Settings), file: &str, arguments: &[&str]) -> String {
+    let settings = Settings::new();
+    prepare(&settings);
+    std::fs::write(settings.file("tta.toml"), file).unwrap();
+    let ended = settings.with(&["--config", "tta.toml"]).with(arguments).fails();
+    let (code, lines) = code_and_lines(&ended);
+    assert_eq!((code, lines.len()), (Some(2), 1), "{lines:?}");
+    let line = lines[0].to_owned();
+    assert_eq!((line.matches("cannot ").count(), line.matches("error: ").count()), (1, 1), "{line}");
+    line
+}
+
+#[test]
+fn one_thing_that_is_wrong_is_one_line_that_says_it_once() {
+    let nothing = |_: &Settings| {};
+    let write = |name: &'static str, text: String| {
+        move |settings: &Settings| std::fs::write(settings.file(name), &text).unwrap()
+    };
+    let line = refusal(nothing, "server.address = \"here\"", &[]);
+    let want = "error: cannot serve: server.address is `here`, accepted is an address with a port, as 127.0.0.1:8000";
+    assert_eq!(line, want);
+    assert_eq!(refusal(nothing, "", &["--address", "here"]), want);
+    let line = refusal(nothing, "server.address = \"off\"", &[]);
+    let want = "error: cannot serve: server.address is `off`, accepted is an address with a port, as 127.0.0.1:8000";
+    assert_eq!(line, want);
+    let tokens = "server.tokens.write = [\"file:token\"]";
+    let line = refusal(nothing, tokens, &[]);
+    let want = "error: cannot serve: the write token in token is not readable: No such file or directory (os error 2)";
+    assert_eq!(line, want);
+    let line = refusal(write("token", "# none yet\n\n".into()), tokens, &[]);
+    let want = "error: cannot serve: the write token in token is missing: the file has no line with a token";
+    assert_eq!(line, want);
+    let line = refusal(write("token", "short\n".into()), tokens, &[]);
+    let want = "error: cannot serve: the write token in line 1 of token is 5 bytes long: accepted are 16 to 1024";
+    assert_eq!(line, want);
+}
+
+#[test]
+fn a_certificate_that_will_not_do_is_one_line_with_its_file() {
+    let text = "[server]\ntls_certificate_file = \"chain.pem\"\ntls_key_file = \"key.pem\"\n";
+    let pair = || rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let files = |chain: Option<String>, key: Option<String>| {
+        move |settings: &Settings| {
+            for (name, text) in [("chain.pem", chain), ("key.pem", key)] {
+                if let Some(text) = text {
+                    std::fs::write(settings.file(name), text).unwrap();
+                }
+            }
+        }
+    };
+    let (one, other) = (pair(), pair());
+    let (chain, key, others) = (one.cert.pem(), one.signing_key.serialize_pem(), other.signing_key.serialize_pem());
+    for (given, want) in [
+        ((None, Some(key.clone())), "chain.pem for TLS: No such file or directory (os error 2)"),
+        ((Some(chain.clone()), None), "key.pem for TLS: No such file or directory (os error 2)"),
+        ((Some("nothing".into()), Some(key.clone())), "chain.pem for TLS: it has no certificate (BEGIN CERTIFICATE)"),
+        ((Some(chain.replace("MII", "!!!")), Some(key)), "chain.pem for TLS: it is not valid PEM"),
+        (
+            (Some(chain.clone()), Some(chain.clone())),
+            "key.pem for TLS: it has no private key (BEGIN PRIVATE KEY); one with a passphrase (BEGIN ENCRYPTED \
+             PRIVATE KEY) is not accepted",
+        ),
+        ((Some(chain), Some(others)), "key.pem for TLS: it is not the key of the first certificate in chain.pem"),
+    ] {
+        assert_eq!(refusal(files(given.0, given.1), text, &[]), format!("error: cannot use {want}"));
+    }
+    let line = refusal(|_| {}, "server.tls_key_file = \"key.pem\"", &[]);
+    let want = "error: cannot serve: server.tls_certificate_file and server.tls_key_file belong together; one of them \
+                is off";
+    assert_eq!(line, want);
+}
+
+#[test]
+fn an_address_that_may_not_be_served_is_one_line_whichever_it_is() {
+    let all = ["--address", "--metrics-address", "--otlp-grpc-address", "--otlp-http-address"];
+    let choose = "choose another address with --address, --metrics-address, --otlp-grpc-address or \
+                  --otlp-http-address (port 0 for any that is free, `off` for none)";
+    for argument in all {
+        let arguments = |address: &'static str| -> Vec<&str> {
+            all.into_iter().flat_map(|name| [name, if name == argument { address } else { "127.0.0.1:0" }]).collect()
+        };
+        let line = refusal(|_| {}, "", &arguments("0.0.0.0:7"));
+        let want = "error: cannot serve at 0.0.0.0:7 without tokens: whoever reaches it could read all traces, metrics \
+                    and costs, send spans, and change the configuration; set server.tokens, choose an address of this \
+                    machine, as 127.0.0.1, or add --insecure to expose it all the same";
+        assert_eq!(line, want);
+        let insecure: Vec<&str> = arguments("192.0.2.1:7").into_iter().chain(["--insecure"]).collect();
+        let line = refusal(|_| {}, "", &insecure);
+        assert!(line.starts_with("error: cannot serve at 192.0.2.1:7: ") && line.ends_with(choose), "{line}");
+    }
+}
+
+#[test]
+fn several_things_that_are_wrong_are_counted_and_stand_below_one_another() {
+    let ended = Settings::new().with(&["--address", "here", "--metrics-address", "0.0.0.0:0"]).fails();
+    let (code, lines) = code_and_lines(&ended);
+    assert_eq!((code, lines.len(), lines[0]), (Some(2), 3, "error: cannot serve, for 2 reasons:"));
+    assert!(lines[1].starts_with("  server.address is `here`, accepted is "), "{lines:?}");
+    assert!(lines[2].starts_with("  cannot serve at 0.0.0.0:0 without tokens: "), "{lines:?}");
 }
 
 #[test]

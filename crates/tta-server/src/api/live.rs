@@ -78,7 +78,7 @@ pub(super) async fn live(State(api): State<Api>, headers: HeaderMap, RawQuery(qu
     (headers, Body::new(Events { traces, heartbeat })).into_response()
 }
 
-fn last_event_id(headers: &HeaderMap) -> Result<Option<LiveId>, Problem> {
+pub(crate) fn last_event_id(headers: &HeaderMap) -> Result<Option<LiveId>, Problem> {
     let Some(value) = headers.get("last-event-id") else { return Ok(None) };
     let text = String::from_utf8_lossy(value.as_bytes());
     let id = if text.is_empty() { Ok(None) } else { text.parse().map(Some) };

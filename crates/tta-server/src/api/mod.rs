@@ -4,7 +4,7 @@
 //! what is computed, or who may ask.
 
 pub(crate) mod graph;
-mod live;
+pub(crate) mod live;
 pub(crate) mod params;
 pub(crate) mod problem;
 mod reply;

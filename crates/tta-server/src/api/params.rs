@@ -5,6 +5,7 @@ use std::fmt::Display;
 use std::str::FromStr;
 use std::time::Duration;
 
+use tta_telemetry::format::clip;
 use tta_telemetry::store::QueryError;
 
 use super::problem::Problem;
@@ -13,6 +14,9 @@ use super::time;
 /// Bytes of a query.
 const MOST_BYTES: usize = 16 * 1024;
 const MOST_PAIRS: usize = 64;
+/// Characters of what a value says of itself, and of those of what was given.
+const MOST_WORDS: usize = 400;
+const MOST_QUOTED: usize = 80;
 
 /// Names that a path takes.
 #[derive(Clone, Copy)]
@@ -84,9 +88,11 @@ impl Params {
     /// A value whose own error says what is accepted.
     pub(crate) fn word<T: FromStr<Err: Display>>(&self, name: &'static str) -> Result<Option<T>, Problem> {
         let read = |text: String| {
-            text.parse().map_err(|error: T::Err| Problem {
-                parameter: Some(name.to_owned()),
-                ..Problem::bad_request(format!("`{name}`: {error}"))
+            text.parse().map_err(|error: T::Err| {
+                // It may quote all of what was given.
+                let said = error.to_string().replace(&text, &clip(&text, MOST_QUOTED));
+                let detail = format!("`{name}`: {}", clip(&said, MOST_WORDS));
+                Problem { parameter: Some(name.to_owned()), ..Problem::bad_request(detail) }
             })
         };
         self.text(name).map(read).transpose()

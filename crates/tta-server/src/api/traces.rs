@@ -69,7 +69,7 @@ const SEARCH: Known = Known {
     )
 )]
 pub(super) async fn search(State(api): State<Api>, RawQuery(query): RawQuery) -> Response {
-    match Params::read(query.as_deref(), SEARCH).and_then(|params| trace_query(&params)) {
+    match read(query.as_deref()) {
         Ok(query) => api.answer(move |api| Ok(Traces::from(api.store()?.search(&query)?))).await,
         Err(problem) => problem.into_response(),
     }
@@ -139,7 +139,8 @@ pub(crate) fn trace_id(path: Result<Path<String>, PathRejection>) -> Result<Trac
     text.parse().map_err(wrong)
 }
 
-fn trace_query(params: &Params) -> Result<TraceQuery, Problem> {
+pub(crate) fn read(query: Option<&str>) -> Result<TraceQuery, Problem> {
+    let params = Params::read(query, SEARCH)?;
     let tags = params.all("tag").map(|tag| match tag.split_once('=') {
         Some((key, value)) => TagFilter::equals(key, value),
         None => TagFilter::exists(tag),

@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use tta_telemetry::config::Config;
 
 use super::problems::Refusal;
+use crate::http::lists::split;
 
 /// Tags of a header that are looked at.
 const MOST_TAGS: usize = 32;
@@ -45,7 +46,7 @@ impl EtagKey {
 
 /// What `If-Match` says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum IfMatch {
+pub(crate) enum IfMatch {
     /// Nothing, or that there must be one.
     Any,
     /// It must be one of these.
@@ -53,16 +54,18 @@ pub(super) enum IfMatch {
 }
 
 impl IfMatch {
-    pub(super) fn read<'h>(headers: impl IntoIterator<Item = &'h HeaderValue>) -> Result<Self, Refusal> {
+    pub(crate) fn read<'h>(headers: impl IntoIterator<Item = &'h HeaderValue>) -> Result<Self, Refusal> {
         let mut tags = Vec::new();
         let mut is_there = false;
+        let mut stars = 0;
         for header in headers {
             is_there = true;
-            let text = header.to_str().map_err(|_| Refusal::IfMatch)?.trim();
-            if text == "*" {
-                return Ok(Self::Any);
-            }
-            for tag in text.split(',').map(str::trim).filter(|tag| !tag.is_empty()) {
+            let text = header.to_str().map_err(|_| Refusal::IfMatch)?;
+            for tag in split(text, ',').map(str::trim).filter(|tag| !tag.is_empty()) {
+                if tag == "*" {
+                    stars += 1;
+                    continue;
+                }
                 // Weak ones never match, but are well formed.
                 let strong = tag.strip_prefix("W/").unwrap_or(tag);
                 let inner = strong.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
@@ -72,14 +75,15 @@ impl IfMatch {
                 tags.push(tag.to_owned());
             }
         }
-        match (is_there, tags.is_empty()) {
-            (false, _) => Ok(Self::Any),
-            (true, true) => Err(Refusal::IfMatch),
-            (true, false) => Ok(Self::OneOf(tags)),
+        match (is_there, stars, tags.is_empty()) {
+            (false, _, _) | (true, 1, true) => Ok(Self::Any),
+            (true, 0, false) => Ok(Self::OneOf(tags)),
+            // None, or both: which one was meant is not guessed.
+            _ => Err(Refusal::IfMatch),
         }
     }
 
-    pub(super) fn accepts(&self, tag: &str) -> bool {
+    pub(crate) fn accepts(&self, tag: &str) -> bool {
         match self {
             Self::Any => true,
             Self::OneOf(tags) => tags.iter().any(|known| known == tag),
@@ -102,7 +106,9 @@ mod tests {
         assert_eq!((read(&[]), read(&["*"])), (Ok(IfMatch::Any), Ok(IfMatch::Any)));
         let tags = read(&["\"a\", W/\"b\"", "\"c\""]).unwrap();
         assert_eq!(["\"a\"", "\"b\"", "\"c\"", "\"d\""].map(|tag| tags.accepts(tag)), [true, false, true, false]);
-        for wrong in ["a", "", "\"a", "\"a\"b\"", ",", "W/a"] {
+        let comma = read(&["\"a,b\", \"c\""]).unwrap();
+        assert_eq!(["\"a,b\"", "\"a\""].map(|tag| comma.accepts(tag)), [true, false]);
+        for wrong in ["a", "", "\"a", "\"a\"b\"", ",", "W/a", "*, \"a\"", "*, *"] {
             assert_eq!(read(&[wrong]), Err(()), "{wrong}");
         }
         assert_eq!(read(&[&vec!["\"a\""; MOST_TAGS + 1].join(",")]), Err(()));

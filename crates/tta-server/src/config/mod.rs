@@ -6,7 +6,7 @@
 
 mod audit;
 mod change;
-mod etag;
+pub(crate) mod etag;
 mod origin;
 mod problems;
 mod views;
@@ -276,7 +276,7 @@ fn reply(shown: &ConfigBody) -> Response {
 }
 
 /// Parameters such as the charset are nobody's business: JSON is UTF-8.
-fn check_kind(headers: &HeaderMap) -> Result<(), Refusal> {
+pub(crate) fn check_kind(headers: &HeaderMap) -> Result<(), Refusal> {
     let given = headers.get(CONTENT_TYPE).map(|kind| String::from_utf8_lossy(kind.as_bytes()).into_owned());
     let kind = given.as_deref().unwrap_or_default().split(';').next().unwrap_or_default().trim();
     let is_accepted = [MERGE_PATCH, "application/json"].iter().any(|known| kind.eq_ignore_ascii_case(known));

@@ -19,7 +19,7 @@ const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
 
 /// Why nothing was changed.
 #[derive(Debug)]
-pub(super) enum Refusal {
+pub(crate) enum Refusal {
     /// The content type that was given.
     Kind(Option<String>),
     /// The body could not be read: what axum says of it.

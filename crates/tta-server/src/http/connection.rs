@@ -19,6 +19,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::counters::{Cells, count};
 use super::guard::{Guard, Origin, ReplyBody};
+use super::half_closed::HalfClosed;
 use super::limits::ServerLimits;
 use super::patient::{Marks, Patient};
 use super::streams::Streams;
@@ -140,8 +141,12 @@ impl Serving {
         let asked = Arc::new(AtomicBool::new(false));
         let leave = self.leave(Arc::clone(&asked));
         let marks = origin.marks.clone();
+        let io = HalfClosed::new(io, self.limits.write_timeout);
+        let watched = io.share();
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
+            // So that it does not take the end of what is sent for the client's; that it is gone is seen below.
+            .half_close(true)
             .header_read_timeout(self.limits.header_timeout)
             // Somewhat more than are accepted, so that most refusals have a body.
             .max_headers(self.limits.headers.saturating_mul(2))
@@ -149,14 +154,17 @@ impl Serving {
             .max_buf_size(BUFFER_BYTES.max(self.limits.head_bytes))
             .serve_connection(TokioIo::new(io), service_fn(self.answers(origin, asked)));
         let mut connection = std::pin::pin!(connection);
+        let mut gone = std::pin::pin!(watched.gone(&marks));
         let ended = tokio::select! {
             biased;
             ended = connection.as_mut() => ended,
+            () = gone.as_mut() => return Err(Ended::Broken),
             () = leave => {
                 connection.as_mut().graceful_shutdown();
                 tokio::select! {
                     biased;
                     ended = connection => ended,
+                    () = gone => return Err(Ended::Broken),
                     () = self.nothing_begun(&marks) => return Ok(()),
                 }
             }

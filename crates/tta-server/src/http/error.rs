@@ -13,15 +13,15 @@ use super::tls::TlsError;
 pub enum ServerError {
     /// Something else listens at the address.
     #[error(
-        "cannot serve at {address}: the address is taken; end what listens there, or set `bind` to another one, \
-         with port 0 for any port that is free"
+        "cannot serve at {address}: the address is taken; end what listens there, or choose another one, with port 0 \
+         for any port that is free"
     )]
     AddressTaken {
         /// The address that was asked for.
         address: SocketAddr,
     },
     /// The system refuses to listen at the address.
-    #[error("cannot serve at {address}: {reason}; accepted for `bind` is an address of this machine")]
+    #[error("cannot serve at {address}: {reason}; accepted is an address of this machine with a port that may be used")]
     Unbindable {
         /// The address that was asked for.
         address: SocketAddr,
@@ -45,6 +45,15 @@ pub enum ServerError {
          expose it all the same"
     )]
     Exposed {
+        /// The address that was asked for.
+        address: SocketAddr,
+    },
+    /// Others could reach the address of a [`MetricsServer`](crate::MetricsServer), which asks for no tokens.
+    #[error(
+        "cannot serve metrics at {address}: whoever reaches it could read them, and no token is asked for; bind an \
+         address of this machine (127.0.0.1), or set `insecure` to expose them all the same; `Services` asks for tokens"
+    )]
+    ExposedMetrics {
         /// The address that was asked for.
         address: SocketAddr,
     },

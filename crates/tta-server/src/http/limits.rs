@@ -30,7 +30,8 @@ pub struct ServerLimits {
     /// Bytes of a request's body as it is sent, up to 1 GiB. Default: 16 MiB. More get 413; 0
     /// takes no bodies.
     pub body_bytes: usize,
-    /// Bytes of a body after decompression, up to 1 GiB. Default: 32 MiB. More get 413.
+    /// Bytes of a body after decompression, up to 1 GiB. Default: 32 MiB. More get 413. Of gRPC, bytes
+    /// of a message, compressed or not; more get RESOURCE_EXHAUSTED.
     pub decompressed_bytes: usize,
     /// Bytes of all bodies that are being received or worked on, at least the two above, up to
     /// 64 GiB. Default: 64 MiB. A request whose body goes beyond gets 503.
@@ -52,7 +53,9 @@ pub struct ServerLimits {
     /// 60 s. What takes longer is given up, and gets 503.
     pub request_timeout: Duration,
     /// How long a client may take nothing of what is sent to it before it is cut off, above 0 to
-    /// 1 h. Default: 10 s. On HTTP/2, where replies are told apart, how long 16 KiB of one may take.
+    /// 1 h. Default: 10 s. On HTTP/2, where replies are told apart, how long 16 KiB of one may take. On
+    /// HTTP/1 also how long the reply may take to begin for a client that has closed its half of the
+    /// connection: it may have gone.
     pub write_timeout: Duration,
 }
 
@@ -70,6 +73,10 @@ pub struct RateLimit {
     /// come while so many are at work share one rate.
     pub clients: usize,
 }
+
+/// What `decompressed_bytes` says, to routes that decompress by themselves: an extension of every request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct MessageBytes(pub(crate) usize);
 
 impl Default for RateLimit {
     fn default() -> Self {

@@ -71,6 +71,10 @@ impl Server {
         let address = settings.address();
         let unbindable = |error: io::Error| match error.kind() {
             io::ErrorKind::AddrInUse => ServerError::AddressTaken { address },
+            io::ErrorKind::PermissionDenied => {
+                let reason = format!("{error}: a port below 1024 is for programs with privileges");
+                ServerError::Unbindable { address, reason }
+            }
             _ => ServerError::Unbindable { address, reason: error.to_string() },
         };
         let listener = TcpListener::bind(address).await.map_err(unbindable)?;

@@ -2,9 +2,9 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::task::{Context, Poll, ready};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
@@ -28,6 +28,21 @@ struct Flags {
     is_refused: AtomicBool,
     is_sending: AtomicBool,
     answering: AtomicUsize,
+    is_taken: AtomicBool,
+    reply: AtomicU8,
+    /// Of who looks whether the client is there.
+    waker: Mutex<Option<Waker>>,
+}
+
+/// How far the reply to the request under way is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reply {
+    /// It is being made.
+    Owed,
+    /// It is being sent.
+    Begun,
+    /// It goes on for as long as the client is there.
+    Endless,
 }
 
 /// A request that is being answered, until its reply has been handed over.
@@ -54,7 +69,41 @@ impl Marks {
     /// A request begins to be answered.
     pub(crate) fn begin(&self) -> UnderWay {
         self.0.answering.fetch_add(1, Ordering::Relaxed);
+        self.0.is_taken.store(false, Ordering::Relaxed);
+        self.0.reply.store(Reply::Owed as u8, Ordering::Relaxed);
         UnderWay(self.clone())
+    }
+
+    /// Of the request nothing more is read: it is there as a whole, or the rest is not wanted.
+    pub(crate) fn taken(&self) {
+        self.0.is_taken.store(true, Ordering::Relaxed);
+        self.wake();
+    }
+
+    /// There is a reply.
+    pub(crate) fn replied(&self, reply: Reply) {
+        self.0.reply.store(reply as u8, Ordering::Relaxed);
+        self.wake();
+    }
+
+    /// How far the reply is.
+    pub(crate) fn reply(&self) -> Reply {
+        let now = self.0.reply.load(Ordering::Relaxed);
+        [Reply::Begun, Reply::Endless].into_iter().find(|reply| *reply as u8 == now).unwrap_or(Reply::Owed)
+    }
+
+    /// Whether a reply is made of whose request nothing more is read, so that somebody else may look whether
+    /// its client is there. Who asks is woken when that begins, or turns out to go on for ever. For one
+    /// request at a time, as in HTTP/1.
+    pub(crate) fn is_watched(&self, cx: &Context<'_>) -> bool {
+        *self.0.waker.lock().unwrap_or_else(PoisonError::into_inner) = Some(cx.waker().clone());
+        self.0.answering.load(Ordering::Relaxed) > 0 && self.0.is_taken.load(Ordering::Relaxed)
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = self.0.waker.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            waker.wake();
+        }
     }
 
     /// Whether a request is being answered, or what is there of a reply waits to be taken.

@@ -159,10 +159,10 @@ impl CheckedSettings {
         self.address.ip().to_canonical().is_loopback() && self.tokens.is_empty() && !self.is_insecure
     }
 
-    /// Open wherever the caller says, which is the caller's business.
-    pub(crate) fn open(address: SocketAddr, limits: ServerLimits) -> Result<Self, ServerError> {
+    /// Without tokens or a certificate: an address of this machine, unless it is insecure on purpose.
+    pub(crate) fn open(address: SocketAddr, limits: ServerLimits, is_insecure: bool) -> Result<Self, ServerError> {
         limits.check()?;
-        let tokens = Tokens::default();
-        Ok(Self { address, warning: None, tls: None, tokens, limits, is_insecure: true })
+        let warning = binding::check(address, false, false, is_insecure)?;
+        Ok(Self { address, warning, tls: None, tokens: Tokens::default(), limits, is_insecure })
     }
 }

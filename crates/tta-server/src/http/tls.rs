@@ -141,8 +141,8 @@ fn load(files: &TlsFiles, provider: &CryptoProvider) -> Result<CertifiedKey, Tls
 fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
     let of = |reason: String| TlsError { file: path.to_owned(), reason };
     let mut bytes = Vec::new();
-    let file = File::open(path).map_err(|error| of(format!("it cannot be read: {error}")))?;
-    file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(|error| of(format!("it cannot be read: {error}")))?;
+    let file = File::open(path).map_err(|error| of(error.to_string()))?;
+    file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(|error| of(error.to_string()))?;
     if bytes.len() as u64 > MOST_BYTES {
         return Err(of(format!("it has more than {MOST_BYTES} bytes, which are accepted")));
     }

@@ -7,7 +7,7 @@
 //! Parameters that we do not know are passed over: clients of several versions send more than they need.
 
 mod model;
-mod query;
+pub(crate) mod query;
 mod v3;
 
 use axum::Router;

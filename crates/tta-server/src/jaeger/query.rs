@@ -21,7 +21,7 @@ const MS: u64 = 1_000_000;
 
 /// What is asked for.
 #[derive(Debug)]
-pub(super) enum Wanted {
+pub(crate) enum Wanted {
     Ids(Vec<TraceId>),
     Search(Box<TraceQuery>),
 }
@@ -30,7 +30,7 @@ pub(super) fn missing(name: &'static str) -> Problem {
     Problem { parameter: Some(name.to_owned()), ..Problem::bad_request(format!("parameter '{name}' is required")) }
 }
 
-pub(super) fn read(query: Option<&str>, now_unix_ns: u64) -> Result<Wanted, Problem> {
+pub(crate) fn read(query: Option<&str>, now_unix_ns: u64) -> Result<Wanted, Problem> {
     let known = Known {
         once: &["service", "operation", "minDuration", "maxDuration", "lookback", "start", "end", "limit"],
         often: &["tag", "tags", "traceID"],
@@ -105,7 +105,7 @@ pub(super) fn read_v3(query: Option<&str>) -> Result<TraceQuery, Problem> {
 }
 
 /// The time that dependencies are asked for: until `endTs`, from `lookback` before, both in milliseconds.
-pub(super) fn dependencies(query: Option<&str>, now_unix_ns: u64) -> Result<TraceQuery, Problem> {
+pub(crate) fn dependencies(query: Option<&str>, now_unix_ns: u64) -> Result<TraceQuery, Problem> {
     let params = Params::read(query, open(&["endTs", "lookback"]))?;
     let end = unix_ns(&params, "endTs", MS, "milliseconds since 1970")?.unwrap_or(now_unix_ns);
     let lookback = unix_ns(&params, "lookback", MS, "milliseconds")?.unwrap_or(24 * 3_600 * 1_000 * MS);
@@ -158,11 +158,20 @@ fn tags(params: &Params, objects: &'static str) -> Result<Vec<(String, String)>,
 /// Some tags of Jaeger's are not attributes in OpenTelemetry's model.
 fn add(query: &mut TraceQuery, key: String, value: String) -> Result<(), Problem> {
     match (key.as_str(), value.as_str()) {
-        ("error", "true") | ("otel.status_code", "ERROR") => query.status = Some(SpanStatus::Error),
-        ("error", "false") => query.status = Some(SpanStatus::Ok),
+        ("error", "true") | ("otel.status_code", "ERROR") => set_status(query, SpanStatus::Error)?,
+        ("error", "false") => set_status(query, SpanStatus::Ok)?,
         ("span.kind", kind) if query.kind.as_ref().is_none_or(|known| known == kind) => query.kind = Some(value),
         ("span.kind", other) => return Err(QueryError::new("tags", other, "one span.kind").into()),
         _ => query.tags.push(TagFilter::equals(key, value)),
     }
+    Ok(())
+}
+
+/// No span has two: who asks for both would be told of one.
+fn set_status(query: &mut TraceQuery, status: SpanStatus) -> Result<(), Problem> {
+    if query.status.is_some_and(|known| known != status) {
+        return Err(QueryError::new("tags", "error and no error", "one of them").into());
+    }
+    query.status = Some(status);
     Ok(())
 }

@@ -8,6 +8,7 @@ use http::HeaderMap;
 use http::header::{ACCEPT, ACCEPT_ENCODING, HeaderName};
 
 use super::format::Format;
+use crate::http::lists::split;
 
 /// One entry of such a header: `text/plain; version=0.0.4; q=0.5`.
 #[derive(Debug)]
@@ -19,7 +20,7 @@ pub(crate) struct Entry<'a> {
 }
 
 /// The format for a request.
-pub(super) fn format(headers: &HeaderMap) -> Format {
+pub(crate) fn format(headers: &HeaderMap) -> Format {
     let mut best = (0, 0, Format::Text);
     let accepted = list(headers, &ACCEPT);
     let mut entries: Vec<Entry<'_>> = accepted.iter().filter_map(|entry| Entry::parse(entry)).collect();
@@ -31,7 +32,7 @@ pub(super) fn format(headers: &HeaderMap) -> Format {
             // A more exact entry says how much a format is wanted, whatever `*/*` says.
             let is_said_elsewhere =
                 entries.iter().any(|other| other.matches(format).is_some_and(|exactly| exactly > exactness));
-            if !is_said_elsewhere && (entry.quality, exactness) > (best.0, best.1) {
+            if !is_said_elsewhere && entry.quality > 0 && (entry.quality, exactness) > (best.0, best.1) {
                 best = (entry.quality, exactness, format);
             }
         }
@@ -75,7 +76,7 @@ impl Wanted {
 }
 
 /// Whether a request wants its reply compressed by gzip.
-pub(super) fn wants_gzip(headers: &HeaderMap) -> bool {
+pub(crate) fn wants_gzip(headers: &HeaderMap) -> bool {
     let accepted = list(headers, &ACCEPT_ENCODING);
     let entries: Vec<Entry<'_>> = accepted.iter().filter_map(|entry| Entry::parse(entry)).collect();
     let quality = |names: &[&str]| {
@@ -90,15 +91,6 @@ pub(super) fn wants_gzip(headers: &HeaderMap) -> bool {
 fn list<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Vec<&'h str> {
     let lines = headers.get_all(name).iter().filter_map(|line| line.to_str().ok());
     lines.flat_map(|line| split(line, ',')).collect()
-}
-
-/// Parts between separators, those inside of quotes left alone.
-fn split(text: &str, separator: char) -> impl Iterator<Item = &str> {
-    let mut is_quoted = false;
-    text.split(move |letter| {
-        is_quoted ^= letter == '"';
-        letter == separator && !is_quoted
-    })
 }
 
 impl<'a> Entry<'a> {
@@ -211,6 +203,7 @@ mod tests {
             (",;,=;q,/,q=1", Text),
             ("application/openmetrics-text;q=NaN", Text),
             ("application/openmetrics-text;q=7", Text),
+            ("*/*;q=0, application/openmetrics-text;q=0.000", Text),
             ("a;b=\"c,application/openmetrics-text\"", Text),
         ] {
             assert_eq!(format(&headers(ACCEPT, &[accept])), want, "{accept}");

@@ -16,8 +16,10 @@ const DEFAULT_ADDRESS: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 9464);
 /// Serves `/metrics` of an engine, at 127.0.0.1:9464 unless it is told otherwise. Dropping it ends
 /// it at once.
 ///
-/// Everything it holds is bounded, whoever connects: [`ServerLimits`]. There is no authentication:
-/// at an address that others can reach, everybody there can read the metrics.
+/// Everything it holds is bounded, whoever connects: [`ServerLimits`]. It asks for no tokens, so it listens
+/// only where programs of this machine alone can reach it, and answers only requests for `localhost` or an
+/// IP address, unless it is told to be [insecure](MetricsServerBuilder::insecure);
+/// [`Services`](crate::Services) serve metrics with tokens and TLS.
 ///
 /// ```
 /// use std::time::Duration;
@@ -49,6 +51,7 @@ pub struct MetricsServerBuilder {
     telemetry: Telemetry,
     address: SocketAddr,
     limits: ServerLimits,
+    is_insecure: bool,
 }
 
 impl MetricsServer {
@@ -58,6 +61,7 @@ impl MetricsServer {
             telemetry: telemetry.clone(),
             address: DEFAULT_ADDRESS.into(),
             limits: ServerLimits::default(),
+            is_insecure: false,
         }
     }
 
@@ -91,9 +95,15 @@ impl MetricsServer {
 
 impl MetricsServerBuilder {
     /// Where to listen; port 0 is any that is free. Default: 127.0.0.1:9464, which only programs of
-    /// this machine reach.
+    /// this machine reach. An address that others reach needs [`insecure`](Self::insecure).
     pub fn bind(mut self, address: SocketAddr) -> Self {
         self.address = address;
+        self
+    }
+
+    /// Serves the metrics to whoever asks, at whatever address and by whatever name. Default: false.
+    pub fn insecure(mut self, insecure: bool) -> Self {
+        self.is_insecure = insecure;
         self
     }
 
@@ -107,12 +117,16 @@ impl MetricsServerBuilder {
     /// time drivers enabled.
     ///
     /// # Errors
-    /// The address is taken or none of this machine's, or a limit is out of range.
+    /// The address is taken, none of this machine's, or open to others; or a limit is out of range.
     pub async fn start(self) -> Result<MetricsServer, ServerError> {
         let endpoint = Endpoint::new(&self.telemetry);
         let unknown = || async { problem::reply(StatusCode::NOT_FOUND, "the metrics are at /metrics") };
         let router = endpoint.router().fallback(unknown);
-        let settings = CheckedSettings::open(self.address, self.limits)?;
+        let settings = CheckedSettings::open(self.address, self.limits, self.is_insecure);
+        let settings = settings.map_err(|error| match error {
+            ServerError::Exposed { address } => ServerError::ExposedMetrics { address },
+            other => other,
+        })?;
         let server = Server::start(&settings, router).await?;
         Ok(MetricsServer { server, endpoint })
     }

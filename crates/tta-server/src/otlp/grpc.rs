@@ -20,11 +20,13 @@ use tta_otlp::ErrorReply;
 
 use super::raw::Raw;
 use super::{Encoding, OtlpReceiver, ended};
+use crate::http::MessageBytes;
 
-/// Bytes of a message, before and after its own decompression, which gRPC does within the body.
+/// Bytes of a message, before and after its own decompression, which gRPC does within the body, where
+/// the server does not say how many ([`MessageBytes`]).
 const MESSAGE_BYTES: usize = 32 << 20;
-/// Bytes of a body, where nothing before this is stricter: a message that gzip could not make smaller.
-const BODY_BYTES: usize = MESSAGE_BYTES + (64 << 10);
+/// What a body may have beside a message that is as long as it may be.
+const FRAME_BYTES: usize = 64 << 10;
 const TRACES: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
 const METRICS: &str = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
 const LOGS: &str = "/opentelemetry.proto.collector.logs.v1.LogsService/Export";
@@ -47,13 +49,24 @@ fn answer(status: Status) -> Response {
 
 async fn traces(State(receiver): State<OtlpReceiver>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let Ok(body) = axum::body::to_bytes(body, BODY_BYTES).await else {
-        return answer(Status::resource_exhausted(format!("the body is cut off, or has more than {BODY_BYTES} bytes")));
+    let most = parts.extensions.get().map_or(MESSAGE_BYTES, |MessageBytes(most)| *most);
+    let most_sent = most.saturating_add(FRAME_BYTES);
+    let Ok(body) = axum::body::to_bytes(body, most_sent).await else {
+        return answer(Status::resource_exhausted(format!("the body is cut off, or has more than {most_sent} bytes")));
     };
+    if announced(&body).is_some_and(|length| length > most) {
+        return answer(Status::resource_exhausted(format!("the message is too large; accepted are {most} bytes")));
+    }
     let Ok(turn) = receiver.turn().await else { return answer(status(&ended())) };
     let request = Request::from_parts(parts, Body::from(body));
-    let mut grpc = Grpc::new(Raw).accept_compressed(CompressionEncoding::Gzip).max_decoding_message_size(MESSAGE_BYTES);
+    let mut grpc = Grpc::new(Raw).accept_compressed(CompressionEncoding::Gzip).max_decoding_message_size(most);
     grpc.unary(Traces(receiver.clone(), Some(turn)), request).await.map(Body::new)
+}
+
+/// How long the message is by its own word, as it was sent: behind a byte that says whether it is compressed.
+fn announced(body: &[u8]) -> Option<usize> {
+    let (length, _) = body.get(1..)?.split_first_chunk()?;
+    usize::try_from(u32::from_be_bytes(*length)).ok()
 }
 
 /// The one call of a request, and its turn.

@@ -14,6 +14,7 @@ use http::{HeaderMap, StatusCode};
 use tta_otlp::{ErrorReply, ReplyCode};
 
 use super::{Encoding, OtlpReceiver};
+use crate::http::lists::split;
 use crate::http::problem;
 
 const PROTOBUF: &str = "application/x-protobuf";
@@ -55,7 +56,7 @@ fn typed(kind: &'static str, body: impl IntoResponse) -> Response {
 }
 
 /// What the body is; `None` for what is neither.
-fn encoding(headers: &HeaderMap) -> Option<Encoding> {
+pub(crate) fn encoding(headers: &HeaderMap) -> Option<Encoding> {
     let mut kinds = headers.get_all(CONTENT_TYPE).iter();
     let kind = kinds.next()?.to_str().ok()?;
     // Two that differ would be read one way here and another way elsewhere.
@@ -72,9 +73,19 @@ fn encoding(headers: &HeaderMap) -> Option<Encoding> {
     }
 }
 
-fn accepts_protobuf(headers: &HeaderMap) -> bool {
+pub(crate) fn accepts_protobuf(headers: &HeaderMap) -> bool {
     let accepted = headers.get_all(ACCEPT).iter().filter_map(|accept| accept.to_str().ok());
-    accepted.flat_map(|accept| accept.split(',')).any(|kind| kind.trim().starts_with(PROTOBUF))
+    accepted.flat_map(|accept| split(accept, ',')).any(|entry| {
+        let mut parts = split(entry, ';').map(str::trim);
+        let is_meant = parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case(PROTOBUF));
+        is_meant && parts.all(|part| !is_refusal(part))
+    })
+}
+
+/// Whether a parameter says that what it belongs to is not wanted: `q=0`.
+fn is_refusal(parameter: &str) -> bool {
+    let quality = parameter.split_once('=').filter(|(key, _)| key.trim().eq_ignore_ascii_case("q"));
+    quality.is_some_and(|(_, value)| !value.trim().parse().is_ok_and(|quality: f64| quality > 0.0 && quality <= 1.0))
 }
 
 fn refuse(status: StatusCode, code: ReplyCode, detail: String, wants_protobuf: bool) -> Response {
@@ -126,6 +137,10 @@ mod tests {
     #[test]
     fn protobuf_is_answered_only_where_it_is_asked_for() {
         assert!(accepts_protobuf(&headers(&[(ACCEPT, "text/html, application/x-protobuf;q=0.9")])));
-        assert!(!accepts_protobuf(&headers(&[(ACCEPT, "*/*")])));
+        assert!(accepts_protobuf(&headers(&[(ACCEPT, "Application/X-Protobuf")])));
+        for other in ["*/*", "application/x-protobuffer", "application/x-protobuf;q=0", "application/x-protobuf; Q=0.0"]
+        {
+            assert!(!accepts_protobuf(&headers(&[(ACCEPT, other)])), "{other}");
+        }
     }
 }

@@ -9,7 +9,7 @@
 //! not refused is in its trace.
 
 mod grpc;
-mod http;
+pub(crate) mod http;
 mod raw;
 
 use std::sync::Arc;
@@ -47,7 +47,7 @@ struct Shared {
 
 /// How a request was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Encoding {
+pub(crate) enum Encoding {
     Protobuf,
     Json,
 }

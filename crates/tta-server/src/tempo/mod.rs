@@ -8,9 +8,9 @@
 //! passed over.
 
 mod otlp;
-mod search;
+pub(crate) mod search;
 mod shown;
-mod traceql;
+pub(crate) mod traceql;
 
 use axum::Router;
 use axum::extract::rejection::PathRejection;

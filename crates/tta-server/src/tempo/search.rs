@@ -138,7 +138,7 @@ fn of<'a>(search: &Search, most: usize, summary: &'a TraceSummary, trace: &'a St
     }
 }
 
-fn read(query: Option<&str>) -> Result<(Search, usize), Problem> {
+pub(crate) fn read(query: Option<&str>) -> Result<(Search, usize), Problem> {
     let known = Known {
         once: &["q", "tags", "minDuration", "maxDuration", "limit", "start", "end", "spss"],
         often: &[],
@@ -185,8 +185,8 @@ fn by_tags(text: &str) -> Result<Search, Problem> {
             }
         };
         match (key, value.as_str()) {
-            ("service.name", _) => query.service = Some(value),
-            ("name", _) => query.operation = Some(value),
+            ("service.name", _) => once(&mut query.service, key, value)?,
+            ("name", _) => once(&mut query.operation, key, value)?,
             ("error", "true") | ("status.code" | "status", "error") => query.status = Some(SpanStatus::Error),
             _ => query.tags.push(TagFilter::equals(key, value)),
         }
@@ -194,4 +194,13 @@ fn by_tags(text: &str) -> Result<Search, Problem> {
     }
     let shown = query.tags.clone();
     Ok(Search { query, shown, ..Search::default() })
+}
+
+/// No span has two names: who asks for both would be told of one.
+fn once(slot: &mut Option<String>, key: &str, value: String) -> Result<(), Problem> {
+    if slot.as_ref().is_some_and(|known| *known != value) {
+        return Err(QueryError::new("tags", &value, format!("one {key}")).into());
+    }
+    *slot = Some(value);
+    Ok(())
 }

@@ -2,6 +2,7 @@
 //! from an engine in which traces were recorded and a store with traces of other processes.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+mod corpus;
 mod description;
 mod hostile;
 mod jaeger;

@@ -101,14 +101,45 @@ async fn an_address_that_is_taken_or_not_ours_is_refused_with_its_name() {
     let error = MetricsServer::builder(&telemetry).bind(taken).start().await.unwrap_err();
     assert_eq!(error, ServerError::AddressTaken { address: taken });
     let said = format!(
-        "cannot serve at {taken}: the address is taken; end what listens there, or set `bind` to another one, with \
-         port 0 for any port that is free"
+        "cannot serve at {taken}: the address is taken; end what listens there, or choose another one, with port 0 for \
+         any port that is free"
     );
     assert_eq!(error.to_string(), said);
-    let foreign = MetricsServer::builder(&telemetry).bind("192.0.2.1:9464".parse().unwrap()).start().await.unwrap_err();
+    let foreign = MetricsServer::builder(&telemetry).bind("192.0.2.1:9464".parse().unwrap()).insecure(true);
+    let foreign = foreign.start().await.unwrap_err();
     assert!(foreign.to_string().starts_with("cannot serve at 192.0.2.1:9464: "), "{foreign}");
     // The port is free again once the first has ended.
     assert!(first.shutdown(std::time::Duration::from_secs(30)).await);
     let second = MetricsServer::builder(&telemetry).bind(taken).start().await.unwrap();
     assert_eq!(second.url(), format!("http://{taken}/metrics"));
+}
+
+#[tokio::test]
+async fn metrics_are_served_to_other_machines_only_when_it_is_insecure_on_purpose() {
+    let telemetry = engine();
+    let everywhere: std::net::SocketAddr = "0.0.0.0:0".parse().unwrap();
+    let exposed = MetricsServer::builder(&telemetry).bind(everywhere).start().await.unwrap_err();
+    assert_eq!(exposed, ServerError::ExposedMetrics { address: everywhere });
+    let said = exposed.to_string();
+    assert!(said.starts_with("cannot serve metrics at 0.0.0.0:0: whoever reaches it could read them"), "{said}");
+    let open = MetricsServer::builder(&telemetry).bind(everywhere).insecure(true).start().await.unwrap();
+    let here = std::net::SocketAddr::from(([127, 0, 0, 1], open.local_addr().port()));
+    assert_eq!(by_name(here, "metrics.example").await, 200);
+    // A web page that reaches this machine by a name of its own is none of this machine's programs.
+    let closed = serve(&telemetry).await;
+    let here = closed.local_addr();
+    let names = ["metrics.example", "localhost", "127.0.0.1:9464"];
+    assert_eq!(
+        [by_name(here, names[0]).await, by_name(here, names[1]).await, by_name(here, names[2]).await],
+        [421, 200, 200]
+    );
+}
+
+async fn by_name(address: std::net::SocketAddr, name: &str) -> u16 {
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let request = format!("GET /metrics HTTP/1.1\r\nhost: {name}\r\nconnection: close\r\n\r\n");
+    tokio::io::AsyncWriteExt::write_all(&mut stream, request.as_bytes()).await.unwrap();
+    let mut bytes = Vec::new();
+    tokio::io::AsyncReadExt::read_to_end(&mut stream, &mut bytes).await.unwrap();
+    crate::support::read(&bytes).status
 }

@@ -66,7 +66,7 @@ pub(crate) async fn ask(address: SocketAddr, method: &str, path: &str, headers: 
 
 pub(crate) fn request(method: &str, path: &str, headers: &[&str], connection: &str) -> String {
     let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
-    format!("{method} {path} HTTP/1.1\r\nhost: metrics\r\nconnection: {connection}\r\n{headers}\r\n")
+    format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: {connection}\r\n{headers}\r\n")
 }
 
 pub(crate) async fn scrape(server: &MetricsServer, headers: &[&str]) -> Reply {

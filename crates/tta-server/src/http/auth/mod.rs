@@ -7,6 +7,7 @@ mod secret;
 mod sources;
 mod tokens;
 
+pub(crate) use require::bearer;
 pub use require::{Require, RequireService};
 pub use secret::Secret;
 pub(crate) use sources::load as load_tokens;

@@ -71,7 +71,7 @@ impl Require {
 }
 
 /// The token of a request, if there is one and only one.
-fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
     let mut given = headers.get_all(AUTHORIZATION).iter();
     let (Some(value), None) = (given.next(), given.next()) else { return None };
     let (scheme, token) = value.as_bytes().split_at_checked(7)?;

@@ -153,14 +153,14 @@ fn lines<'a>(scope: Scope, path: &'a std::path::Path, text: &'a Secret) -> impl 
 
 fn read(path: &std::path::Path) -> Result<Secret, String> {
     let mut text = Vec::new();
-    let file = File::open(path).map_err(|error| format!("cannot be read: {error}"))?;
+    let file = File::open(path).map_err(|error| format!("is not readable: {error}"))?;
     let length = file.take(MOST_FILE_BYTES + 1).read_to_end(&mut text);
-    length.map_err(|error| format!("cannot be read: {error}"))?;
+    length.map_err(|error| format!("is not readable: {error}"))?;
     if text.len() as u64 > MOST_FILE_BYTES {
-        return Err(format!("cannot be read: the file has more than {MOST_FILE_BYTES} bytes, which are accepted"));
+        return Err(format!("is not readable: the file has more than {MOST_FILE_BYTES} bytes, which are accepted"));
     }
     // The error of the conversion would hold the bytes.
-    String::from_utf8(text).map(Secret::from).map_err(|_| "cannot be read: the file is not UTF-8".to_owned())
+    String::from_utf8(text).map(Secret::from).map_err(|_| "is not readable: the file is not UTF-8".to_owned())
 }
 
 impl fmt::Debug for Found {
@@ -207,7 +207,7 @@ mod tests {
             said,
             [
                 "the write token of the variable UNSET is missing: the variable is not set, or not UTF-8".to_owned(),
-                "the admin token in no/such/file cannot be read: No such file or directory (os error 2)".to_owned(),
+                "the admin token in no/such/file is not readable: No such file or directory (os error 2)".to_owned(),
                 "the read token 2 of the values is 15 bytes long: accepted are 16 to 1024".to_owned(),
                 "the admin token of the variable SET is the same as the read token 1 of the values: one token has one \
                  scope"

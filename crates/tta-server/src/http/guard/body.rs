@@ -121,6 +121,9 @@ impl http_body::Body for Inspected {
         if let Poll::Ready(Some(Err(refusal))) = &polled {
             let _ = self.fault.set(refusal.clone());
         }
+        if matches!(polled, Poll::Ready(None | Some(Err(_)))) {
+            self.marks.taken();
+        }
         polled
     }
 
@@ -134,6 +137,7 @@ impl Drop for Inspected {
         if !self.is_whole && !self.incoming.is_end_stream() {
             self.marks.refused();
         }
+        self.marks.taken();
     }
 }
 

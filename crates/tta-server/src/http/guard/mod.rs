@@ -28,8 +28,8 @@ use tokio::time::Instant;
 use tower_service::Service;
 
 use super::counters::{Cells, count};
-use super::limits::ServerLimits;
-use super::patient::Marks;
+use super::limits::{MessageBytes, ServerLimits};
+use super::patient::{Marks, Reply};
 pub(super) use body::ReplyBody;
 use body::{Held, Inspected};
 use inflate::Inflate;
@@ -78,7 +78,8 @@ impl Guard {
         request: Request<Incoming>,
         origin: Origin,
     ) -> http::Response<ReplyBody> {
-        let under_way = origin.marks.begin();
+        let marks = origin.marks.clone();
+        let under_way = marks.begin();
         let is_http2 = request.version() == Version::HTTP_2;
         let is_grpc = is_grpc(request.headers());
         let (response, place) = match self.admit(&request, &origin) {
@@ -90,9 +91,11 @@ impl Guard {
                 if !request.body().is_end_stream() {
                     origin.marks.refused();
                 }
+                origin.marks.taken();
                 (self.refuse(&refusal), None)
             }
         };
+        marks.replied(if reply::is_endless(&response) { Reply::Endless } else { Reply::Begun });
         reply::finish(response, is_grpc, is_http2).map(|inner| ReplyBody {
             inner,
             rest: axum::body::Bytes::new(),
@@ -142,7 +145,9 @@ impl Guard {
         let held = Arc::new(Held::new(Arc::clone(&self.held), limits.held_bytes));
         let (mut head, incoming) = request.into_parts();
         head.extensions.insert(Arc::clone(&self.cells));
+        head.extensions.insert(MessageBytes(limits.decompressed_bytes));
         let body = if incoming.is_end_stream() {
+            origin.marks.taken();
             Body::empty()
         } else {
             if is_gzip {
@@ -187,7 +192,7 @@ async fn caught<F: Future>(future: F) -> Option<F::Output> {
     .await
 }
 
-fn is_grpc(headers: &HeaderMap) -> bool {
+pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
     let kind = headers.get(CONTENT_TYPE).map(http::HeaderValue::as_bytes).unwrap_or_default();
     // Also application/grpc+proto, but not application/grpc-web, which is another protocol.
     kind.strip_prefix(b"application/grpc")
@@ -195,7 +200,7 @@ fn is_grpc(headers: &HeaderMap) -> bool {
 }
 
 /// Whether the body is compressed by gzip, the one coding that is accepted.
-fn is_gzip(headers: &HeaderMap) -> Result<bool, Refusal> {
+pub(crate) fn is_gzip(headers: &HeaderMap) -> Result<bool, Refusal> {
     let mut is_gzip = false;
     for value in headers.get_all(CONTENT_ENCODING) {
         for coding in value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
@@ -212,7 +217,7 @@ fn is_gzip(headers: &HeaderMap) -> Result<bool, Refusal> {
 
 /// Whether a request is for `localhost` or for an address. A web page whose own name is made to lead to
 /// this machine (DNS rebinding) still asks by that name.
-fn names_this_machine(uri: &Uri, headers: &HeaderMap) -> bool {
+pub(crate) fn names_this_machine(uri: &Uri, headers: &HeaderMap) -> bool {
     let host = match (uri.host(), headers.get(HOST)) {
         (Some(host), _) => host,
         (None, Some(host)) => match host.to_str() {

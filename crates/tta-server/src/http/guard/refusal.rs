@@ -12,7 +12,7 @@ use crate::http::problem;
 
 /// Why a request is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(crate) enum Refusal {
     Misdirected,
     TooManyHeaders { given: usize, most: usize },
     OverRate { wait: Duration },

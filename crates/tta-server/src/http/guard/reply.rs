@@ -35,6 +35,12 @@ pub(super) fn finish(response: Response, is_grpc: bool, is_http2: bool) -> Respo
     response
 }
 
+/// Whether a reply is a stream of events, which ends when its reader does.
+pub(super) fn is_endless(response: &Response) -> bool {
+    let kind = response.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+    kind.starts_with(b"text/event-stream")
+}
+
 /// A refusal without a word gets a problem body; its headers, as `Allow`, stay.
 fn explained(response: Response) -> Response {
     let status = response.status();

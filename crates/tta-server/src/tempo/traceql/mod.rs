@@ -43,16 +43,23 @@ const ACCEPTED: &str = "{ conditions } joined by && and ||, in parentheses where
 
 /// What a query asks for.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Search {
+pub(crate) struct Search {
     /// As much of it as a store can find.
-    pub(super) query: TraceQuery,
+    pub(crate) query: TraceQuery,
     /// What must hold of the same span as well.
     pub(super) rest: Vec<Expr>,
     /// Attributes that it asks for: those of what is found are shown.
     pub(super) shown: Vec<TagFilter>,
 }
 
-pub(super) fn read(text: &str) -> Result<Search, Problem> {
+impl Search {
+    /// Conditions that a store does not find by itself.
+    pub(crate) fn more(&self) -> usize {
+        self.rest.len()
+    }
+}
+
+pub(crate) fn read(text: &str) -> Result<Search, Problem> {
     if text.len() > MOST_BYTES {
         return Err(QueryError::new("q", text, "at most 4096 bytes").into());
     }

@@ -143,5 +143,5 @@ fn files_that_will_not_do_are_refused_by_name_and_never_quoted() {
     assert!(shown.contains("key.pem") && !shown.contains(&body), "{shown}");
     std::fs::remove_file(&files.key).unwrap();
     let error = TlsConfig::from_files(files).unwrap_err().to_string();
-    assert!(error.ends_with("key.pem for TLS: it cannot be read: No such file or directory (os error 2)"), "{error}");
+    assert!(error.ends_with("key.pem for TLS: No such file or directory (os error 2)"), "{error}");
 }

@@ -113,7 +113,7 @@ async fn a_message_of_grpc_is_bounded_also_when_it_is_decompressed() {
     // One that only says that it is so long.
     let claim = [&[0][..], &(33_u32 << 20).to_be_bytes(), &body()].concat();
     let call = lab.call(TRACES, &[], &claim).await;
-    assert_eq!(call.status.code(), Code::OutOfRange, "{}", call.status.message());
+    assert_eq!(call.said(), (Code::ResourceExhausted, "the message is too large; accepted are 33554432 bytes"));
     // One that ends before the length it says.
     let call = lab.call(TRACES, &[], &frame(0, &body())[..20]).await;
     assert_ne!(call.status.code(), Code::Ok);
@@ -122,4 +122,34 @@ async fn a_message_of_grpc_is_bounded_also_when_it_is_decompressed() {
     assert_eq!(lab.receiver.status().spans, 0);
     // The connection's faults were its own.
     assert_eq!(lab.export(&body()).await.said(), (Code::Ok, ""));
+}
+
+#[tokio::test]
+async fn the_bytes_of_a_message_of_grpc_are_those_that_the_settings_say() {
+    const MOST: usize = 100_000;
+    let limits = ServerLimits { body_bytes: 1 << 20, decompressed_bytes: MOST, ..ServerLimits::default() };
+    let lab = Lab::of(|builder| builder.sampling_policy(rate(1.0)), &settings(limits)).await;
+    // A message of exactly so many bytes: a field that the protocol does not know.
+    let of = |bytes: usize| {
+        let rest = u32::try_from(bytes - 4).unwrap();
+        let length = [(rest & 0x7f | 0x80) as u8, (rest >> 7 & 0x7f | 0x80) as u8, (rest >> 14) as u8];
+        [&[0x7a][..], &length, &vec![b'x'; bytes - 4]].concat()
+    };
+    assert_eq!(lab.export(&of(MOST)).await.said(), (Code::Ok, ""));
+    let said = format!("the message is too large; accepted are {MOST} bytes");
+    assert_eq!(lab.export(&of(MOST + 1)).await.said(), (Code::ResourceExhausted, said.as_str()));
+    let gzip = [("grpc-encoding", "gzip")];
+    assert_eq!(lab.call(TRACES, &gzip, &gzip_frame(&of(MOST))).await.said(), (Code::Ok, ""));
+    let call = lab.call(TRACES, &gzip, &gzip_frame(&of(MOST + 1))).await;
+    assert_eq!(call.status.code(), Code::ResourceExhausted);
+    assert!(call.status.message().contains("100000 bytes"), "{}", call.status.message());
+}
+
+#[tokio::test]
+async fn a_message_of_grpc_may_be_larger_than_usual_where_the_settings_say_so() {
+    let limits = ServerLimits { decompressed_bytes: 40 << 20, ..ServerLimits::default() };
+    let lab = Lab::of(|builder| builder.sampling_policy(rate(1.0)), &settings(limits)).await;
+    let message = [&[0x7a, 0x80, 0x80, 0x80, 0x11][..], &vec![0; 34 << 20]].concat();
+    let call = lab.call(TRACES, &[("grpc-encoding", "gzip")], &gzip_frame(&message)).await;
+    assert_eq!(call.said(), (Code::Ok, ""));
 }
