@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::State;
+use axum::extract::{OriginalUri, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::header::{ALLOW, HeaderValue};
@@ -169,7 +169,9 @@ pub(crate) async fn method_not_allowed() -> Response {
     response
 }
 
-async fn unknown(State(_): State<Api>, uri: Uri) -> Problem {
-    let path = tta_telemetry::format::clip(uri.path(), 80);
-    Problem::not_found(format!("there is nothing at `{path}`; {PREFIX}/openapi.json says what there is"))
+/// With the path that was asked for, of which nesting has taken the beginning.
+async fn unknown(State(_): State<Api>, OriginalUri(asked): OriginalUri, below: Uri) -> Problem {
+    let base = asked.path().strip_suffix(below.path()).unwrap_or(asked.path());
+    let [path, base] = [asked.path(), base].map(|path| tta_telemetry::format::clip(path, 80));
+    Problem::not_found(format!("there is nothing at `{path}`; {base}/openapi.json says what there is"))
 }

@@ -44,7 +44,7 @@ async fn parameters_that_are_wrong_are_400s_that_name_field_value_and_what_is_ac
 #[tokio::test]
 async fn unknown_paths_and_methods_are_problems_and_head_has_no_body() {
     let served = Served::start().await;
-    let said = "there is nothing at `/nowhere`; /api/v1/openapi.json says what there is".to_owned();
+    let said = "there is nothing at `/api/v1/nowhere`; /api/v1/openapi.json says what there is".to_owned();
     assert_eq!(served.problem("/api/v1/nowhere").await, (404, said));
     let reply = served.ask("DELETE", "/api/v1/traces", "").await;
     assert_eq!((reply.status, reply.header("allow")), (405, Some("get, head")));

@@ -8,6 +8,7 @@ use serde_json::{Value as Json, json};
 use tower_service::Service;
 use tta_server::Services;
 use tta_telemetry::Telemetry;
+use tta_telemetry::config::Config;
 use tta_telemetry::store::{MemoryTraceStore, TraceStore};
 
 use crate::guard::support::LONG;
@@ -43,6 +44,32 @@ async fn the_store_that_an_engine_was_built_with_is_found_and_asked() {
     assert!(ask(&app, "/internal/metrics").await.1.contains("telemetry_up"));
     assert_eq!(ask(&app, "/mine").await, (200, "mine".to_owned()));
     assert_eq!(ask(&app, "/else").await.0, 404);
+    let (status, said) = ask(&app, "/internal/api/v1/nowhere").await;
+    let want = "there is nothing at `/internal/api/v1/nowhere`; /internal/api/v1/openapi.json says what there is";
+    assert!(status == 404 && said.contains(want), "{said}");
+}
+
+#[tokio::test]
+async fn how_it_is_and_what_is_configured_is_below_the_path_too() {
+    let store = MemoryTraceStore::new("shop");
+    let telemetry =
+        Telemetry::builder().config(&Config::default()).unwrap().trace_store(store).build().unwrap();
+    let app = app(&telemetry);
+    let health = json(&app, "/internal/health").await;
+    assert_eq!((&health["status"], &health["details"]["readiness"]), (&json!("healthy"), &json!("ready")));
+    let full = json(&app, "/internal/health/full").await;
+    assert_eq!((&full["health"]["status"], &full["storage"]["kind"]), (&json!("healthy"), &json!("memory")));
+    for part in ["sampling", "metrics", "storage"] {
+        assert_eq!(json(&app, &format!("/internal/health/{part}")).await, full[part], "{part}");
+    }
+    assert_eq!(json(&app, "/internal/livez").await["status"], "alive");
+    assert_eq!(json(&app, "/internal/readyz").await["status"], "ready");
+    let shown = json(&app, "/internal/api/v1/config").await;
+    assert_eq!(shown["config"]["tracing"]["sampling"]["default_rate"], 1.0);
+    let patch = Request::patch("/internal/api/v1/config").header("content-type", "application/json");
+    let patch = patch.body(Body::from(r#"{"tracing":{"sampling":{"default_rate":0.5}}}"#)).unwrap();
+    assert_eq!(app.clone().call(patch).await.unwrap().status().as_u16(), 200);
+    assert_eq!(json(&app, "/internal/health/sampling").await["sampling_rate"], 0.5);
 }
 
 #[tokio::test]
