@@ -19,7 +19,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{OriginalUri, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{any, get};
 use http::header::{ALLOW, HeaderValue};
 use http::{StatusCode, Uri};
 use tokio::sync::Semaphore;
@@ -115,8 +115,10 @@ impl QueryApi {
         let description = Bytes::from(description.to_json().unwrap_or_default());
         let below = router
             .route("/openapi.json", get(|| async move { json(description) }))
-            .method_not_allowed_fallback(method_not_allowed)
-            .fallback(unknown);
+            // Routes, since a fallback is lost when the whole is nested once more.
+            .route("/", any(unknown))
+            .route("/{*unknown}", any(unknown))
+            .method_not_allowed_fallback(method_not_allowed);
         Router::new().nest(PREFIX, below).with_state(self.0.clone())
     }
 
