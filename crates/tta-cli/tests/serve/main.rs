@@ -9,7 +9,6 @@ mod ending;
 mod hostile;
 mod memory;
 mod openapi;
-mod passing_on;
 mod sdk;
 mod starting;
 mod support;

@@ -79,12 +79,6 @@ impl Settings {
         self
     }
 
-    /// A variable that is none of ours.
-    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
-        self.command.env(name, value);
-        self
-    }
-
     pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
