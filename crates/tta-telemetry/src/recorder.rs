@@ -11,6 +11,7 @@ mod off;
 pub(crate) use off::Recorder;
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use crate::cardinality::LabelLimiter;
 use crate::clock::Clock;
@@ -43,6 +44,8 @@ pub(crate) struct Parts {
     pub(crate) measuring: MeasuringSettings,
     #[cfg_attr(not(feature = "record"), allow(dead_code))]
     pub(crate) cpu_time: Option<Box<dyn CpuTime>>,
+    #[cfg_attr(not(feature = "record"), allow(dead_code))]
+    pub(crate) export_wait: Option<Duration>,
 }
 
 /// What is held while several settings are changed together: the configuration in effect, where there

@@ -13,7 +13,8 @@ use std::time::Duration;
 use tokio::runtime::Builder;
 use tta::Telemetry;
 use tta::host::{ConfigReload, ConfigSource, ConfigWatch, ReloadOutcome, TraceFileSink};
-use tta::server::{ConfigApi, ExportInfo, OtlpReceiver, RunningServices, Services, ServicesReport};
+use tta::otlp::export::ConfiguredExport;
+use tta::server::{ConfigApi, OtlpReceiver, RunningServices, Services, ServicesReport};
 use tta::telemetry::Clock;
 use tta::telemetry::SinkStatus;
 use tta::telemetry::config::Config;
@@ -24,7 +25,6 @@ use crate::args::Serve;
 use crate::config_command;
 use crate::interrupt::Interrupt;
 use crate::output::{self, Failure};
-use relay::Relay;
 
 /// How often the configuration file is looked at.
 const LOOK: Duration = Duration::from_secs(5);
@@ -48,18 +48,12 @@ async fn serve(source: ConfigSource, config: Config, arguments: Serve) -> Result
     let mut stop = Interrupt::listen()?;
     let (settings, addresses) = settings::read(&settings::with_arguments(&config, &arguments))?;
     let clock = Clock::system();
-    let relay = Relay::of_environment(&config, &clock)?;
-    let export = relay.as_ref().map_or_else(ExportInfo::default, |relay| ExportInfo {
-        async_export_enabled: relay.is_async,
-        max_export_workers: relay.workers as u64,
-        export_interval_seconds: None,
-    });
-    let health = relay.as_ref().map(Relay::health);
+    let mut export = relay::start(&config, &clock)?;
     let store = MemoryTraceStore::builder(config.service_name.clone())
         .capacity_bytes(usize::try_from(config.server.trace_memory_bytes).unwrap_or(usize::MAX))
         .build();
-    let telemetry = engine(&config, store, relay, clock, &arguments)?;
-    let _health = health.map(|health| Relay::watched_by(health, &telemetry));
+    let telemetry = engine(&config, store, &mut export, clock, &arguments)?;
+    export.watch(&telemetry).map_err(|error| relay::refused(&error))?;
     let limits = ReceiveLimits {
         live_bytes: usize::try_from(config.server.received_bytes).unwrap_or(usize::MAX),
         root_wait: Duration::from_secs_f64(config.tracing.decision_wait_seconds),
@@ -67,31 +61,29 @@ async fn serve(source: ConfigSource, config: Config, arguments: Serve) -> Result
     };
     let receiver = OtlpReceiver::within(&telemetry, Default::default(), limits).map_err(told)?;
     let (reload, config_api) = configuration(source, &telemetry);
-    let services = Services::new(&telemetry).otlp(receiver).config(config_api).export(export);
+    let services =
+        Services::new(&telemetry).otlp(receiver).config(config_api).export(relay::info(&config, export.plan()));
     let running = services.start(&settings, &addresses).await.map_err(|error| settings::explain(&error))?;
     let _watch = watch(&reload, has_file)?;
-    output::print(&settings::welcome(&config, &running))?;
+    output::print(&(settings::welcome(&config, &running) + &relay::welcome(export.plan())))?;
     if let Some(warning) = settings.warning() {
         output::note(&format!("warning: {warning}"));
     }
     stop.first().await;
-    end(running, Duration::from_secs(arguments.deadline)).await
+    end(running, export, Duration::from_secs(arguments.deadline)).await
 }
 
 fn engine(
     config: &Config,
     store: MemoryTraceStore,
-    relay: Option<Relay>,
+    export: &mut ConfiguredExport,
     clock: Clock,
     arguments: &Serve,
 ) -> Result<Telemetry, Failure> {
     let mut builder = Telemetry::builder().config(config).map_err(told)?;
     // Without a clock of CPU time: all that this process does is telemetry, so its share of it is no
     // reason to sample less.
-    builder = builder.clock(clock).trace_store(store);
-    if let Some(relay) = relay {
-        builder = builder.sink(relay.sink);
-    }
+    builder = export.attach(builder.clock(clock).trace_store(store));
     if let Some(path) = &arguments.traces {
         let sink = TraceFileSink::builder(path).open().map_err(|error| {
             let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
@@ -124,9 +116,10 @@ fn watch(reload: &ConfigReload, has_file: bool) -> Result<ConfigWatch, Failure> 
     watch.map_err(|error| Failure::new(format!("cannot listen for SIGHUP: {error}")))
 }
 
-async fn end(running: RunningServices, deadline: Duration) -> Result<ExitCode, Failure> {
+async fn end(running: RunningServices, export: ConfiguredExport, deadline: Duration) -> Result<ExitCode, Failure> {
     output::note(&format!("ending within {} s; again to end at once", deadline.as_secs()));
     let ServicesReport { senders_answered, engine } = running.shutdown(deadline).await;
+    let is_pushed = relay::push_last(export).await;
     let lost = |sink: &&SinkStatus| sink.lost_queue_full + sink.lost_failed + sink.waiting_traces > 0;
     for sink in &engine.sinks {
         output::note(&format!("{}: {} traces, {} spans", sink.name, sink.exported_traces, sink.exported_spans));
@@ -143,7 +136,10 @@ async fn end(running: RunningServices, deadline: Duration) -> Result<ExitCode, F
     for work in &engine.unfinished {
         output::note(&format!("not finished: {work}"));
     }
-    if engine.complete && senders_answered && !engine.sinks.iter().any(|sink| lost(&sink)) {
+    if !is_pushed {
+        output::note("the last metrics were not pushed in time");
+    }
+    if engine.complete && senders_answered && is_pushed && !engine.sinks.iter().any(|sink| lost(&sink)) {
         output::note("everything received was decided about, and what is kept was flushed");
         return Ok(ExitCode::SUCCESS);
     }

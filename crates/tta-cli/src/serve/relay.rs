@@ -1,62 +1,47 @@
-//! Passing on what is kept, by OTLP, where the environment names a collector.
+//! Passing on what is kept and counted, to where the configuration says.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::time::Duration;
 
-use tta::Telemetry;
-use tta::otlp::export::{ExportSettings, OtlpExporter, OtlpSink, Signal};
+use tta::otlp::export::{ConfiguredExport, ExportError, ExportPlan, ExportSettings};
+use tta::server::ExportInfo;
+use tta::telemetry::Clock;
 use tta::telemetry::config::Config;
-use tta::telemetry::{Attribute, Clock, HealthComponent, Resource, Value};
 
 use crate::output::Failure;
 
-/// The variables that name a collector; without one nothing is passed on.
-const ENDPOINTS: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"];
+/// For the last push of metrics, which everything else has ended before.
+const LAST_PUSH: Duration = Duration::from_secs(5);
 
-/// The sink, and what it is watched by.
-pub(super) struct Relay {
-    pub(super) sink: OtlpSink,
-    health: Arc<dyn HealthComponent>,
-    pub(super) workers: usize,
-    pub(super) is_async: bool,
+pub(super) fn start(config: &Config, clock: &Clock) -> Result<ConfiguredExport, Failure> {
+    let variables: BTreeMap<String, String> = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    ConfiguredExport::start(config, &variables, clock).map_err(|error| refused(&error))
 }
 
-impl Relay {
-    /// `None` where no collector is named.
-    pub(super) fn of_environment(config: &Config, clock: &Clock) -> Result<Option<Self>, Failure> {
-        let variables: BTreeMap<String, String> = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .collect();
-        if !ENDPOINTS.iter().any(|name| variables.get(*name).is_some_and(|url| !url.is_empty())) {
-            return Ok(None);
-        }
-        let failed = |error: &dyn std::fmt::Display| Failure::new(format!("cannot pass traces on: {error}"));
-        let settings = ExportSettings::from_variables(&variables, Signal::Traces).map_err(|error| failed(&error))?;
-        let sink = OtlpSink::start(&settings, identity(config), clock.clone()).map_err(|error| failed(&error))?;
-        let exporter: OtlpExporter = sink.exporter();
-        let (workers, is_async) = (settings.max_export_workers, settings.async_export);
-        Ok(Some(Self { sink, health: Arc::new(exporter), workers, is_async }))
-    }
+pub(super) fn refused(error: &ExportError) -> Failure {
+    Failure::new(format!("cannot send on: {error}"))
+}
 
-    /// Lets the engine ask the exporter how it is, as long as what is returned lives.
-    pub(super) fn watched_by(health: Arc<dyn HealthComponent>, telemetry: &Telemetry) -> Arc<dyn HealthComponent> {
-        telemetry.watch_health(&health);
-        health
-    }
-
-    pub(super) fn health(&self) -> Arc<dyn HealthComponent> {
-        Arc::clone(&self.health)
+/// What health says of it.
+pub(super) fn info(config: &Config, plan: &ExportPlan) -> ExportInfo {
+    ExportInfo {
+        async_export_enabled: config.async_export,
+        max_export_workers: config.max_export_workers,
+        export_interval_seconds: plan.metrics.as_ref().map(|metrics| metrics.interval.as_secs_f64()),
     }
 }
 
-/// Who recorded what is recorded here; received spans keep their own.
-fn identity(config: &Config) -> Resource {
-    let text =
-        |key: &'static str, value: &str| Attribute { key: key.into(), value: Value::Str(value.to_owned().into()) };
-    let attributes = vec![
-        text("service.name", &config.service_name),
-        text("service.version", &config.service_version),
-        text("deployment.environment.name", config.environment.as_str()),
-    ];
-    Resource { attributes, ..Resource::new(config.service_name.clone().into()) }
+/// Where things go; nothing where they stay.
+pub(super) fn welcome(plan: &ExportPlan) -> String {
+    let line = |export: &ExportSettings, what: &str| format!("  {:<36}  {what}\n", export.endpoint.url());
+    let traces = plan.traces.iter().map(|traces| line(traces, "is sent the traces that are kept"));
+    let metrics = plan.metrics.iter().map(|metrics| line(&metrics.export, "is pushed the metrics"));
+    traces.chain(metrics).collect()
+}
+
+/// The last values, after everything was decided; whether they were taken.
+pub(super) async fn push_last(export: ConfiguredExport) -> bool {
+    tokio::task::spawn_blocking(move || export.stop(LAST_PUSH)).await.unwrap_or(false)
 }

@@ -9,6 +9,7 @@ mod ending;
 mod hostile;
 mod memory;
 mod openapi;
+mod relay;
 mod sdk;
 mod starting;
 mod support;

@@ -15,7 +15,18 @@ use super::settings::{Compression, Endpoint, ExportSettings, Headers, Protocol};
 struct Variables<'v> {
     all: &'v BTreeMap<String, String>,
     signal: &'static str,
+    /// Which parts are looked up for all signals as well.
+    general: General,
     problems: Vec<ExportProblem>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum General {
+    All,
+    /// Of a configuration that has read the others.
+    Headers,
+    /// Of another place than all signals go to.
+    None,
 }
 
 impl ExportSettings {
@@ -29,25 +40,14 @@ impl ExportSettings {
     /// # Errors
     /// All problems, by variable, with what is accepted.
     pub fn from_variables(variables: &BTreeMap<String, String>, signal: Signal) -> Result<Self, ExportProblems> {
-        let mut read = Variables { all: variables, signal: signal.variable(), problems: Vec::new() };
-        let protocol = read.parsed("PROTOCOL", "grpc, http/protobuf or http/json", Protocol::of).unwrap_or_default();
+        let mut read = Variables { all: variables, signal: signal.variable(), general: General::All, problems: vec![] };
+        let protocol = read.protocol().unwrap_or_default();
         let mut settings = Self::to(protocol);
         if let Some((name, url)) = read.find("ENDPOINT") {
             let is_exact = name.contains(read.signal);
             settings.endpoint = if is_exact { Endpoint::Exact(url) } else { Endpoint::Base(url) };
         }
-        if let Some(compression) = read.parsed("COMPRESSION", "gzip, zstd or none", Compression::of) {
-            settings.compression = compression;
-        }
-        let milliseconds = |text: &str| text.parse().ok().map(Duration::from_millis);
-        if let Some(timeout) = read.parsed("TIMEOUT", "a whole number of milliseconds", milliseconds) {
-            settings.timeout = timeout;
-        }
-        settings.headers = read.headers();
-        let path = |part| read.find(part).map(|(_, path)| PathBuf::from(path));
-        settings.tls.authorities = path("CERTIFICATE");
-        settings.tls.certificate = path("CLIENT_CERTIFICATE");
-        settings.tls.key = path("CLIENT_KEY");
+        settings.read(&mut read);
         if signal == Signal::Traces {
             settings.max_queue_size = read.count("OTEL_BSP_MAX_QUEUE_SIZE").unwrap_or(settings.max_queue_size);
             settings.batch_size = read
@@ -60,13 +60,52 @@ impl ExportSettings {
         }
         if problems.is_empty() { Ok(settings) } else { Err(ExportProblems(problems)) }
     }
+
+    /// Sets what the variables of one signal say; the endpoint apart.
+    pub(super) fn read_own(
+        &mut self,
+        variables: &BTreeMap<String, String>,
+        signal: Signal,
+        general: General,
+    ) -> Vec<ExportProblem> {
+        let mut read = Variables { all: variables, signal: signal.variable(), general, problems: vec![] };
+        self.protocol = read.protocol().unwrap_or(self.protocol);
+        self.read(&mut read);
+        read.problems
+    }
+
+    /// Everything that does not depend on the protocol.
+    fn read(&mut self, read: &mut Variables<'_>) {
+        if let Some(compression) = read.parsed("COMPRESSION", "gzip, zstd or none", Compression::of) {
+            self.compression = compression;
+        }
+        let milliseconds = |text: &str| text.parse().ok().map(Duration::from_millis);
+        if let Some(timeout) = read.parsed("TIMEOUT", "a whole number of milliseconds", milliseconds) {
+            self.timeout = timeout;
+        }
+        for (name, value) in read.headers().0 {
+            self.headers.0.retain(|(known, _)| !known.eq_ignore_ascii_case(&name));
+            self.headers.0.push((name, value));
+        }
+        let path = |part| read.find(part).map(|(_, path)| PathBuf::from(path));
+        let tls = &mut self.tls;
+        tls.authorities = path("CERTIFICATE").or(tls.authorities.take());
+        tls.certificate = path("CLIENT_CERTIFICATE").or(tls.certificate.take());
+        tls.key = path("CLIENT_KEY").or(tls.key.take());
+    }
 }
 
 impl Variables<'_> {
     /// The name of the variable that counts, and its value.
     fn find(&self, part: &str) -> Option<(String, String)> {
-        let names = [format!("OTEL_EXPORTER_OTLP_{}_{part}", self.signal), format!("OTEL_EXPORTER_OTLP_{part}")];
+        let is_general = self.general == General::All || (self.general == General::Headers && part == "HEADERS");
+        let general = is_general.then(|| format!("OTEL_EXPORTER_OTLP_{part}"));
+        let names = [format!("OTEL_EXPORTER_OTLP_{}_{part}", self.signal)].into_iter().chain(general);
         names.into_iter().find_map(|name| self.value(&name).map(|value| (name, value)))
+    }
+
+    fn protocol(&mut self) -> Option<Protocol> {
+        self.parsed("PROTOCOL", "grpc, http/protobuf or http/json", Protocol::of)
     }
 
     fn value(&self, name: &str) -> Option<String> {

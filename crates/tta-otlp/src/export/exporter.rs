@@ -14,7 +14,7 @@ use tta_telemetry::{Clock, Health, HealthComponent, Name};
 use super::client::{OtlpClient, Signal};
 use super::counters::{DropCause, OtlpStatus};
 use super::problem::ExportError;
-use super::queue::{Job, Queue};
+use super::queue::Queue;
 use super::settings::ExportSettings;
 
 /// How long a batch waits for room while the collector takes what it gets: beyond it the oldest give way.
@@ -33,8 +33,8 @@ struct Shared {
 impl OtlpExporter {
     /// Starts the thread. [`stop`](Self::stop) ends it.
     pub(super) fn start(settings: &ExportSettings, clock: Clock) -> Result<Self, ExportError> {
-        let client = OtlpClient::new(settings, Signal::Traces, clock)?;
-        let queue = Queue::new(settings.max_queue_size, settings.max_queue_bytes);
+        let client = OtlpClient::new(settings, Signal::Traces, clock.clone())?;
+        let queue = Queue::new(settings, clock);
         let exporter = Self(Arc::new(Shared { client, queue }));
         let workers = settings.max_export_workers;
         let shared = Arc::clone(&exporter.0);
@@ -53,7 +53,7 @@ impl OtlpExporter {
         let Shared { client, queue } = &*self.0;
         // A collector that takes nothing is not waited for.
         let patience = if client.counters().is_failing() { Duration::ZERO } else { PATIENCE };
-        let lost = queue.push(Job { body, spans }, patience);
+        let lost = queue.push(body, spans, patience);
         if lost > 0 {
             client.counters().dropped(DropCause::QueueFull, lost);
         }

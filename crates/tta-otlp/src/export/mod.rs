@@ -2,13 +2,15 @@
 //!
 //! Owns the settings, the client with its retries, the bounded queue between an engine and the network,
 //! and pushing metrics. Does not own the messages ([`encode_spans`](crate::encode_spans) writes them), or
-//! reading the environment: [`ExportSettings::from_variables`] is given it.
+//! reading the environment, which it is given ([`ExportSettings::from_variables`]).
 //!
 //! The parts, from the caller to the wire: `sink` encodes a batch and puts it in `queue`; the workers of
 //! `exporter` take it out and call `client`, which tries until it is taken or given up; `counters`
-//! says what came of it.
+//! says what came of it. `configured` makes all of it from a configuration.
 
 mod client;
+#[cfg(feature = "config")]
+mod configured;
 mod counters;
 mod environment;
 mod exporter;
@@ -22,6 +24,8 @@ mod split;
 mod tls;
 
 pub use client::{Delivery, OtlpClient, Signal};
+#[cfg(feature = "config")]
+pub use configured::{ConfiguredExport, ExportPlan};
 pub use counters::{DropCause, Drops, OtlpStatus};
 pub use exporter::OtlpExporter;
 pub use metrics::{MetricsPush, PushFormat, PushSettings};

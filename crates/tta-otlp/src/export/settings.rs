@@ -158,6 +158,9 @@ pub struct ExportSettings {
     pub timeout: Duration,
     /// Spans in a request, at most. Default 512; 1 to 1,000,000.
     pub batch_size: usize,
+    /// How long spans wait for others, until `batch_size` of them are sent in one request; a flush does not wait.
+    /// Default 5 s, as OpenTelemetry's batch span processor; 0 (as soon as a worker is free) to 1 day.
+    pub export_interval: Duration,
     /// Spans that wait, at most; beyond it the oldest give way. Default 2,048; at least `batch_size`.
     pub max_queue_size: usize,
     /// Bytes that wait, at most, before compression. Default 64 MiB; 64 KiB or more.
@@ -192,6 +195,7 @@ impl ExportSettings {
             compression: Compression::None,
             timeout: Duration::from_secs(10),
             batch_size: 512,
+            export_interval: Duration::from_secs(5),
             max_queue_size: 2_048,
             max_queue_bytes: 64 << 20,
             max_export_workers: 4,
@@ -260,6 +264,10 @@ impl ExportSettings {
         number("max_queue_bytes", self.max_queue_bytes, self.max_queue_bytes >= 64 << 10, "65536 bytes or more");
         let workers = self.max_export_workers;
         number("max_export_workers", workers, (1..=32).contains(&workers), "1 to 32");
+        let day = Duration::from_secs(86_400);
+        if self.export_interval > day {
+            found.push(ExportProblem::new("export_interval", format!("{:?}", self.export_interval), "0 to 1 day"));
+        }
         let most = Duration::from_secs(3_600);
         let mut time = |field: &str, value: Duration, least: Duration, accepted| {
             if value < least || value > most {

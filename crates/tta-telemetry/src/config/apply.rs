@@ -196,6 +196,9 @@ impl TelemetryBuilder {
         for (name, limits) in &config.metrics.buckets {
             self = self.duration_buckets(name.clone(), limits);
         }
+        if !config.async_export {
+            self = self.wait_for_export(Duration::from_secs_f64(config.otlp.timeout_seconds));
+        }
         self.objectives(slos);
         self.named_budgets = config.budgets().map_err(problem)?.into_iter().map(|(_, budget)| budget).collect();
         Ok(self)

@@ -1,10 +1,12 @@
-//! What fits together only in part: pairs of fields of which one may not be above the other.
+//! What fits together only in part: pairs of fields of which one may not be above the other, and fields that
+//! want another one to be set.
 //!
-//! Owns which pairs there are, which of the two is blamed, and that nothing is said of fields whose
+//! Owns which these are, which of two is blamed, and that nothing is said of fields whose
 //! values are not known because they are wrong themselves.
 
 use serde_json::Value;
 
+use super::export::MetricsPushFormat;
 use super::fields::field;
 use super::problem::ConfigProblem;
 use super::said::Sources;
@@ -30,7 +32,49 @@ pub(super) fn check(config: &Config, said: &Sources, problems: &mut Vec<ConfigPr
             found.push(said.blame(problem(config, said, pair)));
         }
     }
+    for (path, others, accepted) in incomplete(config) {
+        if [path].into_iter().chain(others).all(|path| is_known(path, said, problems)) {
+            let given = value(config, path).to_string();
+            found.push(said.blame(ConfigProblem::value(&said.rest, path, &given, accepted)));
+        }
+    }
     problems.extend(found);
+}
+
+/// A path, those that its meaning depends on, and what is accepted as they are.
+type Incomplete = (&'static str, [&'static str; 2], &'static str);
+
+fn incomplete(config: &Config) -> Vec<Incomplete> {
+    const PUSH: &str = "metrics.push";
+    const TARGETS: [&str; 2] = ["metrics.push_endpoint", "otlp.endpoint"];
+    const CERTIFICATE: &str = "otlp.client_certificate_file";
+    const KEY: &str = "otlp.client_key_file";
+    let mut found = Vec::new();
+    if config.metrics_target().is_none() {
+        match config.metrics.push {
+            MetricsPushFormat::Off => {}
+            MetricsPushFormat::Otlp => {
+                found.push((
+                    PUSH,
+                    TARGETS,
+                    "off, while neither `metrics.push_endpoint` nor `otlp.endpoint` says where to",
+                ));
+            }
+            MetricsPushFormat::RemoteWrite => {
+                found.push((PUSH, TARGETS, "off or otlp, while `metrics.push_endpoint` does not say where to"));
+            }
+        }
+    }
+    match (config.otlp.client_certificate_file == "off", config.otlp.client_key_file == "off") {
+        (false, true) => {
+            found.push((CERTIFICATE, [KEY; 2], "off, while `otlp.client_key_file` is: they belong together"))
+        }
+        (true, false) => {
+            found.push((KEY, [CERTIFICATE; 2], "off, while `otlp.client_certificate_file` is: they belong together"));
+        }
+        _ => {}
+    }
+    found
 }
 
 fn violated(config: &Config) -> Vec<Pair> {

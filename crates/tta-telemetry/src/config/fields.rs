@@ -90,12 +90,34 @@ fields! {
     tracing.limits.links_per_span: Accepts::Integer(1, 10_000), start, "Links per span.";
     tracing.batch_size: Accepts::Integer(1, 1_000_000), start, "Spans given to a sink at once; at most `max_queue_size`.";
     tracing.max_queue_size: Accepts::Integer(1, 10_000_000), start, "Spans that may wait for each sink.";
+    tracing.export_interval_seconds: Accepts::Number(1.0, 86_400.0), start,
+        "How long kept spans wait for others, until `tracing.batch_size` of them are sent in one request to `otlp.endpoint`.";
     metrics.enabled: Accepts::Bool, start,
         "Whether anything is counted. Off, there are no series but `telemetry_up` and `target_info`, no costs and no objectives.";
     metrics.max_label_values: Accepts::Integer(1, 1_000_000), live, "Distinct values of each label key.";
     metrics.max_series_per_metric: Accepts::Integer(1, 1_000_000), live, "Label combinations of each metric.";
     metrics.hash_high_cardinality: Accepts::Bool, live,
         "Whether values beyond the limit are told apart a little, in 16 classes.";
+    metrics.push: Accepts::Words(&["off", "otlp", "remote_write"]), start, "Whether metrics are pushed, and in which form.";
+    metrics.push_endpoint: Accepts::Url, start,
+        "Where metrics are pushed, used as it is; `off` for `otlp.endpoint`, which remote write cannot use.";
+    metrics.export_interval_seconds: Accepts::Number(1.0, 86_400.0), start, "How often metrics are pushed.";
+    metrics.batch_size: Accepts::Integer(1, 100_000), start, "Series pushed in one request.";
+    otlp.endpoint: Accepts::Url, start,
+        "The collector to which kept traces are sent; each signal's path is added (`/v1/traces`), but for gRPC.";
+    otlp.traces_endpoint: Accepts::Url, start, "Where spans are sent instead, used as it is.";
+    otlp.protocol: Accepts::Words(&["grpc", "http/protobuf", "http/json"]), start, "How requests to it are written; metrics are never JSON.";
+    otlp.compression: Accepts::Words(&["none", "gzip", "zstd"]), start, "How they are compressed.";
+    otlp.timeout_seconds: Accepts::Number(0.001, 3_600.0), start, "The time for one attempt, connection included.";
+    otlp.retry_seconds: Accepts::Number(0.0, 3_600.0), start,
+        "How long after its first attempt a request is given up; 0 never tries again.";
+    otlp.max_queue_bytes: Accepts::Integer(65_536, 1_099_511_627_776), start, "Bytes of encoded spans that may wait for the collector.";
+    otlp.certificate_file: Accepts::Text(4_096), start, "The file of authorities that are trusted, in PEM; `off` for those of the system.";
+    otlp.client_certificate_file: Accepts::Text(4_096), start, "The file of our certificate, in PEM; `off` for none.";
+    otlp.client_key_file: Accepts::Text(4_096), start, "The file of its key, in PEM; `off` for none.";
+    async_export: Accepts::Bool, start,
+        "Whether runs end at once. Otherwise a run that is kept ends when its sinks have its trace, at most `otlp.timeout_seconds` later.";
+    max_export_workers: Accepts::Integer(1, 32), start, "Requests under way at the same time, of spans and of metrics each.";
     redaction.enabled: Accepts::Bool, live, "Whether secrets are taken out of kept traces.";
     redaction.mode: Accepts::Words(&["mask", "hash", "drop"]), live, "What is put in the place of a secret, unless a rule says otherwise.";
     redaction.secret_keys: Accepts::Bool, live, "Whether values under keys that look like secrets are taken out.";

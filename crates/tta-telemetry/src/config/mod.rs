@@ -25,6 +25,7 @@
 mod apply;
 mod changes;
 mod contradictions;
+mod export;
 mod fields;
 mod layers;
 mod names;
@@ -42,6 +43,7 @@ mod value;
 mod variables;
 
 pub use changes::ConfigChange;
+pub use export::{HeaderSources, MetricsPushFormat, OtlpCompression, OtlpConfig, OtlpProtocol};
 pub use layers::{ConfigLayers, SHOWN_SECRET};
 pub use presets::Preset;
 pub use problem::{ConfigError, ConfigProblem};

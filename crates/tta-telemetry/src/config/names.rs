@@ -25,6 +25,10 @@ const OTHER_NAMES: &[(&str, &str)] = &[
     ("slos", "slo"),
     ("objectives", "slo"),
     ("budgets", "cost.budgets"),
+    ("exporter", "otlp"),
+    ("export", "otlp"),
+    ("collector", "otlp.endpoint"),
+    ("push", "metrics.push"),
     ("listen", "server.address"),
     ("tls_cert_file", "server.tls_certificate_file"),
 ];

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::export::{HeaderSources, MetricsPushFormat, OtlpConfig};
 use super::server::ServerConfig;
 use super::types::{
     Config, CostConfig, LimitsConfig, LogFormat, LogLevel, LoggingConfig, MetricsConfig, RedactionConfig,
@@ -82,6 +83,7 @@ impl Preset {
                 },
                 batch_size: 512,
                 max_queue_size: limits.queue_spans as u64,
+                export_interval_seconds: self.of_each(10.0, 30.0, 60.0),
             },
             metrics: MetricsConfig {
                 enabled: true,
@@ -89,6 +91,11 @@ impl Preset {
                 max_series_per_metric: 1_000,
                 hash_high_cardinality: self.of_each(false, true, true),
                 buckets: BTreeMap::new(),
+                push: MetricsPushFormat::Off,
+                push_endpoint: "off".to_owned(),
+                push_headers: HeaderSources::new(),
+                export_interval_seconds: 60.0,
+                batch_size: 100,
             },
             slo: BTreeMap::new(),
             cost: CostConfig::default(),
@@ -103,6 +110,9 @@ impl Preset {
                 rules: Vec::new(),
             },
             server: ServerConfig::default(),
+            otlp: OtlpConfig::default(),
+            async_export: true,
+            max_export_workers: 4,
             logging: LoggingConfig {
                 level: self.of_each(LogLevel::Info, LogLevel::Info, LogLevel::Warn),
                 format: self.of_each(LogFormat::Text, LogFormat::Json, LogFormat::Json),

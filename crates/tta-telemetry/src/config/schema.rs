@@ -27,6 +27,7 @@ pub(super) fn of(accepts: Accepts) -> Value {
         Accepts::Secret(least, most) => {
             json!({ "type": "string", "minLength": least, "maxLength": most, "writeOnly": true })
         }
+        Accepts::Url => json!({ "type": "string", "pattern": "^(off|https?://[^@ ]+)$", "maxLength": 2_048 }),
         Accepts::Text(most) => json!({ "type": "string", "minLength": 1, "maxLength": most }),
     }
 }

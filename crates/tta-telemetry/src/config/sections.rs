@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::apply;
+use super::export;
 use super::nearest::nearest;
 use super::parts;
 use super::problem::ConfigProblem;
@@ -235,6 +236,30 @@ pub(super) static SECTIONS: &[Section] = &[
         read: server::read_tokens,
         write: server::write_tokens,
         schema: server::tokens_schema,
+    },
+    Section {
+        path: "otlp.headers",
+        doc: "Headers of requests to the collector, by name: `env:NAME` or `file:PATH` say where the value is, `text:VALUE` is one that is no secret.",
+        is_live: false,
+        copy: |to, from| to.otlp.headers.clone_from(&from.otlp.headers),
+        read: |config, value, report| {
+            let base = report.base;
+            export::read_headers("otlp.headers", value, (&mut config.otlp.headers, &base.otlp.headers), report);
+        },
+        write: |config| export::write_headers(&config.otlp.headers),
+        schema: export::headers_schema,
+    },
+    Section {
+        path: "metrics.push_headers",
+        doc: "Headers of requests to `metrics.push_endpoint`, written as those of `otlp.headers`, which do not go there.",
+        is_live: false,
+        copy: |to, from| to.metrics.push_headers.clone_from(&from.metrics.push_headers),
+        read: |config, value, report| {
+            let (path, base) = ("metrics.push_headers", report.base);
+            export::read_headers(path, value, (&mut config.metrics.push_headers, &base.metrics.push_headers), report);
+        },
+        write: |config| export::write_headers(&config.metrics.push_headers),
+        schema: export::headers_schema,
     },
     Section {
         path: "redaction.allowed_keys",

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use super::export::{HeaderSources, MetricsPushFormat, OtlpConfig};
 use super::presets::Preset;
 use super::server::ServerConfig;
 use crate::cost::BudgetPolicy;
@@ -36,6 +37,12 @@ pub struct Config {
     pub logging: LoggingConfig,
     /// Serving over HTTP and gRPC.
     pub server: ServerConfig,
+    /// Sending on.
+    pub otlp: OtlpConfig,
+    /// Whether runs end without waiting for what is sent of them.
+    pub async_export: bool,
+    /// Requests under way at the same time, of spans and of metrics each.
+    pub max_export_workers: u64,
 }
 
 /// Traces: which are kept, and the recorder's bounds.
@@ -54,6 +61,8 @@ pub struct TracingConfig {
     pub batch_size: u64,
     /// Spans that may wait for a sink.
     pub max_queue_size: u64,
+    /// How long spans wait for others to be sent with.
+    pub export_interval_seconds: f64,
 }
 
 /// Which traces are kept.
@@ -146,6 +155,16 @@ pub struct MetricsConfig {
     pub hash_high_cardinality: bool,
     /// Duration buckets in seconds, by the name of a primitive.
     pub buckets: BTreeMap<String, Vec<f64>>,
+    /// Whether they are pushed, and in which form.
+    pub push: MetricsPushFormat,
+    /// Where to, used as it is; `off` for the collector that spans go to.
+    pub push_endpoint: String,
+    /// Headers of requests to `push_endpoint`.
+    pub push_headers: HeaderSources,
+    /// How often they are pushed.
+    pub export_interval_seconds: f64,
+    /// Series in a request.
+    pub batch_size: u64,
 }
 
 /// An objective; see [`Slo`](crate::Slo).

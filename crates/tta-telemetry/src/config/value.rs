@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::export::{MetricsPushFormat, OtlpCompression, OtlpProtocol};
 use super::presets::Preset;
 use super::types::{LogFormat, LogLevel, Secret};
 use crate::cost::BudgetPolicy;
@@ -10,6 +11,9 @@ use crate::sampling::SamplingHash;
 
 /// What a sampling rule may do.
 pub(super) const ACTION: &str = "keep, drop or a rate from 0 to 1";
+
+/// Bytes of a URL.
+const MOST_URL: usize = 2_048;
 
 /// What a field accepts.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +26,8 @@ pub(super) enum Accepts {
     Above(f64, f64),
     Words(&'static [&'static str]),
     Text(usize),
+    /// A URL with a host, or `off`.
+    Url,
     /// What a sampling rule does: a text, which is read with the rest of the rule, or a rate.
     Action,
     /// Never shown. Bytes from, to.
@@ -41,6 +47,9 @@ impl Accepts {
             Accepts::Above(least, most) => format!("a number above {least} and at most {most}"),
             Accepts::Words(words) => words.join(" or "),
             Accepts::Text(most) => format!("a text of 1 to {most} bytes"),
+            Accepts::Url => {
+                "an http:// or https:// URL, without user and password (they go in a header), or off".to_owned()
+            }
             Accepts::Action => ACTION.to_owned(),
             Accepts::Secret(least, most) => format!("a secret text of {least} to {most} bytes"),
         }
@@ -58,6 +67,7 @@ impl Accepts {
             Accepts::Above(least, most) => value.as_f64().is_some_and(|value| value > least && value <= most),
             Accepts::Words(words) => value.as_str().is_some_and(|value| words.contains(&value)),
             Accepts::Text(most) => value.as_str().is_some_and(|value| (1..=most).contains(&value.len())),
+            Accepts::Url => value.as_str().is_some_and(is_url),
             Accepts::Action => Accepts::Text(64).accepts(value) || Accepts::Number(0.0, 1.0).accepts(value),
             Accepts::Secret(least, most) => {
                 value.is_null() || value.as_str().is_some_and(|value| (least..=most).contains(&value.len()))
@@ -74,6 +84,8 @@ impl Accepts {
         match value {
             Value::String(text) if self.is_secret() => format!("a text of {} bytes", text.len()),
             _ if self.is_secret() => "no text".to_owned(),
+            // What stands before an `@` is a password.
+            Value::String(text) if matches!(self, Accepts::Url) && text.contains('@') => "a URL with an `@`".to_owned(),
             other => other.to_string(),
         }
     }
@@ -90,9 +102,17 @@ impl Accepts {
             },
             Accepts::Integer(..) => text.parse::<u64>().map_or_else(|_| as_text(), Value::from),
             Accepts::Number(..) | Accepts::Above(..) => text.parse::<f64>().ok().map_or_else(as_text, Value::from),
-            Accepts::Words(_) | Accepts::Text(_) | Accepts::Action | Accepts::Secret(..) => as_text(),
+            Accepts::Words(_) | Accepts::Text(_) | Accepts::Url | Accepts::Action | Accepts::Secret(..) => as_text(),
         }
     }
+}
+
+/// Whether this is `off`, or a URL of HTTP as requests are sent to.
+fn is_url(text: &str) -> bool {
+    let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
+    let host = rest.and_then(|rest| rest.split(['/', '?', '#']).next()).unwrap_or_default();
+    let is_visible = text.len() <= MOST_URL && text.bytes().all(|byte| (b'!'..=b'~').contains(&byte));
+    text == "off" || (is_visible && !text.contains('@') && !host.is_empty() && !host.starts_with(':'))
 }
 
 /// A type that fields have. Reading is asked for only when the value is accepted.
@@ -175,5 +195,8 @@ words! {
     LogLevel { Error = "error", Warn = "warn", Info = "info", Debug = "debug", Trace = "trace" }
     RedactionMode { Mask = "mask", Hash = "hash", Drop = "drop" }
     BudgetPolicy { Warn = "warn", Degrade = "degrade", Reject = "reject" }
+    OtlpProtocol { Grpc = "grpc", HttpProtobuf = "http/protobuf", HttpJson = "http/json" }
+    OtlpCompression { None = "none", Gzip = "gzip", Zstd = "zstd" }
+    MetricsPushFormat { Off = "off", Otlp = "otlp", RemoteWrite = "remote_write" }
     LogFormat { Text = "text", Json = "json" }
 }

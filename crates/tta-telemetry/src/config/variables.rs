@@ -110,7 +110,55 @@ fn opentelemetry<'v>(
     if value("OTEL_SDK_DISABLED").is_some_and(|text| text.eq_ignore_ascii_case("true")) {
         set("OTEL_SDK_DISABLED", "enabled", Value::Bool(false));
     }
+    exporters(value, set, problems);
     sampler(value, set, problems);
+}
+
+/// What there is for all signals, or for what has a field here. Headers, and what else there is for single
+/// signals, are the exporter's to read: the configuration holds no secret.
+fn exporters<'v>(
+    value: &impl Fn(&str) -> Option<&'v str>,
+    set: &mut impl FnMut(&str, &str, Value),
+    problems: &mut Vec<ConfigProblem>,
+) {
+    let value = |name: &str| value(name).map(str::trim).filter(|text| !text.is_empty());
+    for (name, path) in [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "otlp.endpoint"),
+        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "otlp.traces_endpoint"),
+        ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "metrics.push_endpoint"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "otlp.protocol"),
+        ("OTEL_EXPORTER_OTLP_COMPRESSION", "otlp.compression"),
+        ("OTEL_EXPORTER_OTLP_CERTIFICATE", "otlp.certificate_file"),
+        ("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", "otlp.client_certificate_file"),
+        ("OTEL_EXPORTER_OTLP_CLIENT_KEY", "otlp.client_key_file"),
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "tracing.max_queue_size"),
+        ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "tracing.batch_size"),
+    ] {
+        if let (Some(text), Some(field)) = (value(name), field(path)) {
+            set(name, path, field.accepts.read(text));
+        }
+    }
+    for (name, path, least) in [
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "otlp.timeout_seconds", 1),
+        // Others send more often than once a second; here that is the least.
+        ("OTEL_BSP_SCHEDULE_DELAY", "tracing.export_interval_seconds", 1_000),
+        ("OTEL_METRIC_EXPORT_INTERVAL", "metrics.export_interval_seconds", 1_000),
+    ] {
+        let Some(text) = value(name) else { continue };
+        match text.parse::<u32>() {
+            Ok(ms) => set(name, path, Value::from(f64::from(ms.max(least)) / 1e3)),
+            Err(_) => problems.push(ConfigProblem::value(SOURCE, name, text, "a whole number of milliseconds")),
+        }
+    }
+    // The specification: a list; exporters that are not ours are not for us to refuse.
+    if let Some(list) = value("OTEL_METRICS_EXPORTER") {
+        let is_named = |name: &str| list.split(',').any(|known| known.trim() == name);
+        if is_named("otlp") {
+            set("OTEL_METRICS_EXPORTER", "metrics.push", "otlp".into());
+        } else if is_named("none") {
+            set("OTEL_METRICS_EXPORTER", "metrics.push", "off".into());
+        }
+    }
 }
 
 fn sampler<'v>(

@@ -1,6 +1,7 @@
 //! Building an engine.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::store::StoreGiven;
 use super::{BuildError, Telemetry};
@@ -52,6 +53,7 @@ pub struct TelemetryBuilder {
     pub(super) cpu_time: Option<Box<dyn CpuTime>>,
     pub(super) enabled: bool,
     pub(super) by_hand: bool,
+    pub(super) export_wait: Option<Duration>,
     pub(super) budgets: Vec<Budget>,
     /// Those that the configuration names.
     #[cfg(feature = "config")]
@@ -83,6 +85,7 @@ impl TelemetryBuilder {
             cpu_time: None,
             enabled: true,
             by_hand: false,
+            export_wait: None,
             budgets: Vec::new(),
             #[cfg(feature = "config")]
             named_budgets: Vec::new(),
@@ -176,6 +179,16 @@ impl TelemetryBuilder {
         self
     }
 
+    /// Lets a run that may be kept end only when the sinks have its trace, or `limit` later: for programs that
+    /// are stopped between two runs, as functions in the cloud are. Default: nothing waits for a sink.
+    ///
+    /// The thread on which the run ends is blocked meanwhile, so no sink may need that thread. A run whose
+    /// trace is dropped waits for nobody.
+    pub fn wait_for_export(mut self, limit: Duration) -> Self {
+        self.export_wait = Some(limit);
+        self
+    }
+
     /// Starts no threads: nothing happens in the background, and `flush` does all of it on the
     /// calling thread. For tests that must be deterministic.
     pub fn by_hand(mut self) -> Self {
@@ -217,6 +230,7 @@ impl TelemetryBuilder {
                 limiter,
                 measuring: self.measuring,
                 cpu_time: self.cpu_time,
+                export_wait: self.export_wait,
             };
             Recorder::start(parts, self.by_hand).map(Telemetry).map_err(BuildError::Thread)?
         } else {

@@ -21,6 +21,7 @@ use super::vitals::Vitals;
 use super::words::Attributes;
 use crate::clock::Clock;
 use crate::counters::RecorderCounters;
+use crate::deadline::Deadline;
 use crate::decisions::{DecisionRegistry, Observers};
 use crate::engine::TraceStart;
 use crate::id::{IdSource, TraceId};
@@ -90,6 +91,7 @@ pub(crate) struct Settings {
     pub(crate) overhead: Arc<Overhead>,
     pub(crate) redactor: SharedRedactor,
     pub(crate) enabled: bool,
+    pub(crate) export_wait: Option<Duration>,
 }
 
 #[derive(Debug)]
@@ -101,6 +103,8 @@ pub(crate) struct Core {
     /// Takes secrets out of kept traces, and out of what leaves by other ways.
     pub(crate) redactor: SharedRedactor,
     pub(crate) enabled: bool,
+    /// How long a kept run waits at its end for the sinks to have it; `None` does not.
+    export_wait: Option<Duration>,
     pub(crate) counters: CounterCells,
     pub(crate) measuring: Measuring,
     pub(crate) overhead: Arc<Overhead>,
@@ -139,6 +143,7 @@ impl Core {
             policies: Policies::simple(settings.sampling),
             redactor: settings.redactor,
             enabled: settings.enabled,
+            export_wait: settings.export_wait,
             counters: CounterCells::default(),
             measuring: settings.measuring,
             overhead: settings.overhead,
@@ -347,6 +352,9 @@ pub(crate) fn finish(live: Arc<LiveTrace>) -> Option<SamplingDecision> {
     if core.closed.load(Ordering::SeqCst) && !hooks::is_inside() {
         // This run was missed when the engine ended; nobody else will send it.
         core.housekeep();
+    } else if let Some(wait) = core.export_wait.filter(|_| !hooks::is_inside()) {
+        core.housekeep();
+        core.flush_sinks(Deadline::after(wait));
     }
     decided.map(|decided| decided.decision)
 }

@@ -153,6 +153,7 @@ pub(super) mod tests {
             observers: crate::decisions::Observers::default(),
             hooks: None,
             enabled: true,
+            export_wait: None,
         })
     }
 

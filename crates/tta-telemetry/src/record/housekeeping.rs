@@ -13,7 +13,9 @@ use super::hooks::HookedRun;
 use super::live::LiveTrace;
 use super::pool;
 use crate::clock::Ticks;
+use crate::deadline::Deadline;
 use crate::model::Trace;
+use crate::sink::SinkWorker;
 
 const BUSY_INTERVAL: Duration = Duration::from_millis(10);
 const IDLE_INTERVAL: Duration = Duration::from_millis(100);
@@ -95,6 +97,15 @@ impl Core {
         for sink in &self.sinks {
             sink.offer(&trace);
         }
+    }
+
+    /// Asks every sink to export what is queued and to flush; whether all had done so by the deadline.
+    pub(crate) fn flush_sinks(&self, deadline: Deadline) -> bool {
+        // All are asked first, so that one that stalls does not use up the others' time.
+        let tickets: Vec<u64> = self.sinks.iter().map(SinkWorker::ask_flush).collect();
+        let waits = self.sinks.iter().zip(tickets);
+        let flushed: Vec<bool> = waits.map(|(sink, ticket)| sink.wait_flush(ticket, deadline)).collect();
+        !flushed.contains(&false)
     }
 
     /// The loop of the housekeeping thread; ends when the engine closes.

@@ -87,6 +87,7 @@ impl Recorder {
             overhead,
             redactor,
             enabled: true,
+            export_wait: parts.export_wait,
         });
         let recorder = Self::around(core);
         let measuring = &recorder.core.measuring;
@@ -366,12 +367,8 @@ impl Recorder {
         self.core.housekeep_slowly();
         self.core.housekeep();
         self.core.wait_for_eviction();
-        // All are asked first, so that one that stalls does not use up the others' time.
-        let tickets: Vec<u64> = self.core.sinks.iter().map(SinkWorker::ask_flush).collect();
-        let waits = self.core.sinks.iter().zip(tickets);
-        let flushed: Vec<bool> = waits.map(|(sink, ticket)| sink.wait_flush(ticket, deadline)).collect();
-        let sinks = self.sinks();
-        ShutdownReport { complete: !flushed.contains(&false), sinks, ..ShutdownReport::default() }
+        let complete = self.core.flush_sinks(deadline);
+        ShutdownReport { complete, sinks: self.sinks(), ..ShutdownReport::default() }
     }
 
     pub(crate) fn shutdown(&self, deadline: Duration) -> ShutdownReport {
@@ -411,6 +408,7 @@ fn bare(clock: Clock, ids: IdSource, enabled: bool) -> Settings {
         observers: Observers::default(),
         hooks: None,
         enabled,
+        export_wait: None,
     }
 }
 

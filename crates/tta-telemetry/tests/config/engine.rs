@@ -419,3 +419,49 @@ fn an_adaptive_rate_falls_while_telemetry_is_dear_and_rises_while_it_is_cheap_wi
     assert_eq!((stats.min_rate, stats.max_rate, stats.target_overhead), (0.3, 0.6, 0.02));
     assert_eq!((stats.total_decisions, stats.sampled), (7, 7));
 }
+
+#[test]
+fn without_async_export_a_kept_run_ends_when_its_sinks_have_it() {
+    let engine = |toml: &str| {
+        let config = ConfigLayers::new().toml("test", toml).build().unwrap();
+        let memory = MemorySink::with_capacity(100);
+        let builder = Telemetry::builder().config(&config).unwrap().sink(memory.clone());
+        (builder.build().unwrap(), memory)
+    };
+    let (telemetry, memory) = engine("async_export = false");
+    for runs in 1..=20 {
+        telemetry.start_trace("checkout").end();
+        assert_eq!(memory.traces().len(), runs, "nothing was flushed");
+    }
+    // Rules look at the whole trace, which is done on the way.
+    let rule =
+        "[[tracing.sampling.rules]]\nname = \"all\"\ncondition = 'workflow == \"checkout\"'\naction = \"keep\"\n";
+    let (telemetry, memory) = engine(&format!("async_export = false\ntracing.sampling.default_rate = 0.0\n{rule}"));
+    telemetry.start_trace("checkout").end();
+    assert_eq!(memory.traces().len(), 1);
+}
+
+/// A sink that takes nothing until it is let.
+struct Gate(std::sync::mpsc::Receiver<()>);
+
+impl tta_telemetry::Sink for Gate {
+    fn name(&self) -> &str {
+        "gate"
+    }
+
+    fn export(&mut self, _: &[std::sync::Arc<Trace>]) -> Result<(), tta_telemetry::SinkError> {
+        self.0.recv().map_err(|_| tta_telemetry::SinkError::new("the test is over"))
+    }
+}
+
+#[test]
+fn a_run_waits_for_a_sink_that_hangs_no_longer_than_it_may() {
+    let config = ConfigLayers::new().toml("test", "async_export = false\notlp.timeout_seconds = 0.05").build().unwrap();
+    let (open, gate) = std::sync::mpsc::channel();
+    let telemetry = Telemetry::builder().config(&config).unwrap().sink(Gate(gate)).build().unwrap();
+    telemetry.start_trace("checkout").end();
+    assert_eq!((telemetry.sinks()[0].exported_traces, telemetry.sinks()[0].waiting_traces), (0, 1));
+    open.send(()).unwrap();
+    assert!(telemetry.flush_blocking(LONG).complete);
+    assert_eq!(telemetry.sinks()[0].exported_traces, 1);
+}

@@ -87,8 +87,7 @@ fn variables_of_the_original_and_of_opentelemetry_are_understood() {
     let sampling = of(&[sampler[0], sampler[1], ("ENVIRONMENT", "production")]).tracing.sampling;
     assert_eq!((sampling.default_rate, sampling.adaptive_enabled), (0.25, false));
     assert_eq!(of(&[("OTEL_TRACES_SAMPLER", "always_off")]).tracing.sampling.default_rate, 0.0);
-    let others =
-        [("PATH", "/bin"), ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://x"), ("TTA_CONFIG", "a.toml"), ("SERVICE_NAME", "")];
+    let others = [("PATH", "/bin"), ("OTEL_LOGS_EXPORTER", "otlp"), ("TTA_CONFIG", "a.toml"), ("SERVICE_NAME", "")];
     assert_eq!(of(&others), Preset::Development.config());
 }
 

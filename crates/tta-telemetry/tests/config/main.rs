@@ -5,6 +5,7 @@
 mod bases;
 mod budgets;
 mod engine;
+mod export;
 mod layers;
 mod presets;
 mod problems;

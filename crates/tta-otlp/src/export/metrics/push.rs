@@ -39,7 +39,7 @@ pub struct PushSettings {
     pub export: ExportSettings,
     /// Default: OTLP.
     pub format: PushFormat,
-    /// How often. Default 60 s; 1 s to 1 h. Requests are not retried for longer than this.
+    /// How often. Default 60 s; 1 s to 1 day. Requests are not retried for longer than this.
     pub interval: Duration,
     /// Series in a request, at most; the buckets of one histogram stay together. Default 100; 1 to 100,000.
     pub batch_size: usize,
@@ -59,8 +59,8 @@ impl PushSettings {
     pub fn check(&self) -> Result<(), ExportProblems> {
         let mut found = self.export.check().err().map(|problems| problems.0).unwrap_or_default();
         let mut problem = |field: &str, given: String, accepted| found.push(ExportProblem::new(field, given, accepted));
-        if !(Duration::from_secs(1)..=Duration::from_secs(3_600)).contains(&self.interval) {
-            problem("interval", format!("{:?}", self.interval), "1 s to 1 h");
+        if !(Duration::from_secs(1)..=Duration::from_secs(86_400)).contains(&self.interval) {
+            problem("interval", format!("{:?}", self.interval), "1 s to 1 day");
         }
         if !(1..=100_000).contains(&self.batch_size) {
             problem("batch_size", self.batch_size.to_string(), "1 to 100000 series");
@@ -148,13 +148,14 @@ impl MetricsPush {
         self.0.rounds.load(Ordering::Relaxed)
     }
 
-    /// Pushes once more and ends; whether that was done within the wait. Blocks the calling thread.
+    /// Pushes once more and ends; whether that was done within the wait, and taken. Blocks the calling thread.
     #[must_use]
     pub fn stop(self, wait: Duration) -> bool {
         self.0.ask(End::LastRound);
         let end = self.0.end.lock().unwrap_or_else(PoisonError::into_inner);
         let waited = self.0.ended.wait_timeout_while(end, wait, |end| *end != End::Over);
-        *waited.unwrap_or_else(PoisonError::into_inner).0 == End::Over
+        let is_over = *waited.unwrap_or_else(PoisonError::into_inner).0 == End::Over;
+        is_over && self.status().failing_since_unix_ns.is_none()
     }
 
     /// The push as a component of health, named `metrics_push`: degraded from a failed attempt until something

@@ -25,7 +25,7 @@ pub(crate) fn identity() -> Resource {
     Resource { service: "shop".into(), attributes: Vec::new(), dropped_attributes: 0, schema_url: String::new() }
 }
 
-/// Settings with short waits.
+/// Settings with short waits: what is there is sent at once.
 pub(crate) fn settings(collector: &str, protocol: Protocol) -> ExportSettings {
     let retry = RetryPolicy {
         initial_backoff: Duration::from_millis(1),
@@ -33,7 +33,7 @@ pub(crate) fn settings(collector: &str, protocol: Protocol) -> ExportSettings {
         max_elapsed: LONG,
     };
     let endpoint = Endpoint::Base(collector.to_owned());
-    ExportSettings { endpoint, retry, timeout: LONG, ..ExportSettings::to(protocol) }
+    ExportSettings { endpoint, retry, timeout: LONG, export_interval: Duration::ZERO, ..ExportSettings::to(protocol) }
 }
 
 pub(crate) fn sink(settings: &ExportSettings) -> OtlpSink {
