@@ -1,18 +1,23 @@
-//! tta served over HTTP: metrics for Prometheus and others that scrape.
+//! tta served over HTTP and gRPC: how an engine is, what it counted and kept, its configuration, and the way
+//! in for spans of other processes.
 //!
-//! - [`MetricsServer`]: serves `/metrics` on a port of its own, 127.0.0.1:9464 unless told otherwise.
-//! - [`router`]: that and the queries, as routes of a program that has a server already.
-//! - [`Server`]: serves any routes within limits, with TLS and tokens: [`ServerSettings`].
+//! - [`router`]: all that can be asked and changed, as routes of a program that has a server already.
+//! - [`Services`]: the same with more to choose, also at addresses of its own: what `tta serve` is made of.
 //! - [`HealthApi`]: how the process is, `/health`, `/livez`, `/readyz`.
+//! - [`QueryApi`]: kept traces, metrics, objectives, cost and sampling, `/api/v1`, `/jaeger`, `/tempo`.
 //! - [`ConfigApi`]: the configuration in effect, and changing it, `/api/v1/config`.
-//! - [`Page`]: the page alone, for any other way to serve it.
+//! - [`OtlpReceiver`]: takes spans, OTLP over gRPC and HTTP.
+//! - [`MetricsServer`]: serves `/metrics` alone, at 127.0.0.1:9464 unless told otherwise.
+//! - [`Page`]: the page of metrics alone, for any other way to serve it.
+//! - [`Server`]: serves any routes within limits, with TLS and tokens: [`ServerSettings`].
 //!
-//! A page is written in the format that the request accepts ([`Format`]): the text format of
+//! A page of metrics is written in the format that the request accepts ([`Format`]): the text format of
 //! Prometheus, OpenMetrics with exemplars, or Protocol Buffers with native histograms; compressed by
 //! gzip where that is accepted. Each page is made of one reading of the engine, piece by piece while it
 //! is sent.
 //!
-//! Owns formats, routes, sockets and their bounds. Does not own what is measured (`tta-telemetry`).
+//! Owns formats, routes, sockets and their bounds. Does not own what is measured, decided and kept
+//! (`tta-telemetry`), or how OTLP is read (`tta-otlp`).
 //!
 //! ```
 //! use axum::Router;
@@ -55,12 +60,13 @@ pub use metrics::{Format, MetricsServer, MetricsServerBuilder, Page};
 pub use otlp::OtlpReceiver;
 pub use services::{Addresses, RunningServices, Services, ServicesReport};
 
-/// All that is served of an engine, to be merged into or nested in a program's own routes: `/metrics`,
-/// `/api/v1` and, when the engine was built with a
-/// [trace store](tta_telemetry::TelemetryBuilder::trace_store), `/jaeger` and `/tempo`. It has no fallback
-/// beside those below these paths.
+/// All that is served of an engine, to be merged into or nested in a program's own routes: `/health` and
+/// its parts, `/livez`, `/readyz`, `/metrics`, `/api/v1` with `/api/v1/config` and, when the engine was
+/// built with a [trace store](tta_telemetry::TelemetryBuilder::trace_store), `/jaeger` and `/tempo`. It has
+/// no fallback beside those below these paths.
 ///
-/// Nobody is asked who they are: a layer of the program's own, or [`Services::tokens`], sees to that.
+/// Nobody is asked who they are, and a `PATCH` changes the configuration: a layer of the program's own, or
+/// [`Services::tokens`], sees to that.
 /// At most 8 readings of the engine are in memory, however many scrape; connections are for the
 /// program's server to bound. Needs a tokio runtime with the time driver enabled.
 pub fn router(telemetry: &Telemetry) -> Router {

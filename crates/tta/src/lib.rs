@@ -26,7 +26,8 @@
 //!
 //! This crate is a facade without logic: the primitives live in `tta-primitives`, the engine in
 //! `tta-telemetry`, files in `tta-host`, HTTP in `tta-http`, OTLP in `tta-otlp`, Redis in
-//! `tta-redis`, what is served in `tta-server`, `tracing` in `tta-tracing`.
+//! `tta-redis`, what is served in `tta-server`, `tracing` in `tta-tracing`. The program `tta serve` (`tta-cli`)
+//! is `tta::server::Services` with settings from a file, the environment and arguments.
 //!
 //! # Features
 //! - `record` (default): recording. Without it primitives run, ids propagate, and the recorder is
@@ -38,8 +39,10 @@
 //!   and metrics are sent to a collector.
 //! - `redis`: cached values and memories in Redis, `tta::redis`; with `redis-cluster` in a cluster,
 //!   with `redis-tls` over TLS, with `redis-messagepack` as MessagePack.
-//! - `server`: metrics for Prometheus and others that scrape, and a server with limits, TLS and tokens
-//!   for any axum routes, `tta::server`.
+//! - `server`: what there is to say of an engine over HTTP, as routes for a server of axum or at addresses of
+//!   its own: health, metrics for Prometheus, queries of kept traces (also as Jaeger and Tempo answer them), the
+//!   configuration and changing it, and the way in for spans of other processes, OTLP over gRPC and HTTP; and
+//!   a server with limits, TLS and tokens for any axum routes; `tta::server`.
 //! - `tower`: services of tower as steps, and workflows as services.
 //! - `tracing`: spans and events of libraries inside steps, and logs that carry ids, `tta::tracing`.
 //! - `test-util`: the test kit, `tta::testing`.

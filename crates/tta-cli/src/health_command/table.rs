@@ -13,7 +13,7 @@ pub(super) fn write(body: &Value) -> String {
     let health = body.get("health").unwrap_or(body);
     let details = &health["details"];
     let mut text = String::new();
-    push_wrapped(&mut text, &format!("{}: {}", word(&health["status"]), word(&health["message"])), 0);
+    push_wrapped(&mut text, &whole(&word(&health["status"]), word(&health["message"])), 0);
     push_wrapped(&mut text, &process(body, details), 0);
     let mut components: Vec<(&str, &Value)> =
         details["components"].as_object().into_iter().flatten().map(|(name, value)| (name.as_str(), value)).collect();
@@ -37,6 +37,12 @@ pub(super) fn write(body: &Value) -> String {
         push_wrapped(&mut text, &line, 0);
     }
     text
+}
+
+/// A message about what is wrong begins with the status itself.
+fn whole(status: &str, message: String) -> String {
+    let is_said = message.strip_prefix(status).is_some_and(|rest| rest.starts_with(':'));
+    if is_said { message } else { format!("{status}: {message}") }
 }
 
 fn rank(component: &Value) -> u8 {

@@ -85,7 +85,7 @@ fn the_table_fits_80_columns_and_the_code_is_the_status() {
     running.set(1);
     let degraded = health(&running.url(), &[]);
     assert_eq!(degraded.code, Some(1));
-    assert!(degraded.out.starts_with("degraded: degraded: store:orders\n"), "{}", degraded.out);
+    assert!(degraded.out.starts_with("degraded: store:orders\n"), "{}", degraded.out);
     // The worst is first, with its reason below.
     let (_, table) = degraded.out.split_once("\ncomponent").unwrap();
     let first: Vec<&str> = table.lines().skip(1).take(2).collect();

@@ -13,5 +13,6 @@ mod relay;
 mod sdk;
 mod starting;
 mod support;
+mod telling;
 mod tls;
 mod tokens;

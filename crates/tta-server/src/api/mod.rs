@@ -17,9 +17,9 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::State;
+use axum::extract::{OriginalUri, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{any, get};
 use http::header::{ALLOW, HeaderValue};
 use http::{StatusCode, Uri};
 use tokio::sync::Semaphore;
@@ -115,8 +115,10 @@ impl QueryApi {
         let description = Bytes::from(description.to_json().unwrap_or_default());
         let below = router
             .route("/openapi.json", get(|| async move { json(description) }))
-            .method_not_allowed_fallback(method_not_allowed)
-            .fallback(unknown);
+            // Routes, since a fallback is lost when the whole is nested once more.
+            .route("/", any(unknown))
+            .route("/{*unknown}", any(unknown))
+            .method_not_allowed_fallback(method_not_allowed);
         Router::new().nest(PREFIX, below).with_state(self.0.clone())
     }
 
@@ -169,9 +171,9 @@ pub(crate) async fn method_not_allowed() -> Response {
     response
 }
 
-/// What it is called here: a router that this one is nested in may have cut off a part of its own.
-async fn unknown(State(_): State<Api>, uri: Uri) -> Problem {
-    let path = format!("{PREFIX}{}", uri.path());
-    let path = tta_telemetry::format::clip(path.trim_end_matches('/'), 80);
-    Problem::not_found(format!("there is nothing at `{path}`; {PREFIX}/openapi.json says what there is"))
+/// With the path that was asked for, of which nesting has taken the beginning.
+async fn unknown(State(_): State<Api>, OriginalUri(asked): OriginalUri, below: Uri) -> Problem {
+    let base = asked.path().strip_suffix(below.path()).unwrap_or(asked.path());
+    let [path, base] = [asked.path(), base].map(|path| tta_telemetry::format::clip(path, 80));
+    Problem::not_found(format!("there is nothing at `{path}`; {base}/openapi.json says what there is"))
 }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use tta_telemetry::store::TraceStore;
-use tta_telemetry::{SpanStatus, Trace};
+use tta_telemetry::{DecisionReason, SpanStatus, Trace};
 
 use super::support::{LONG, Served, full, order, span, trace};
 
@@ -39,6 +39,51 @@ async fn a_run_of_the_engine_is_found_and_read_with_its_spans_in_order() {
     assert_eq!((&parse["parent_span_id"], &parse["attributes"]["rows"]), (&root["span_id"], &json!(3)));
     assert_eq!(parse["status"], json!({"outcome": "error", "code": "error", "message": ""}));
     assert_eq!(parse["resource"]["attributes"], json!({"service.name": "shop"}));
+}
+
+#[tokio::test]
+async fn each_parameter_finds_what_it_says_and_nothing_else() {
+    let served = Served::start().await;
+    // Of two services, 1.5 s from its first second on, failed; and one span alone, a second from the fifth on.
+    served.put(order(0xa1));
+    let mut alone = trace(0xb2, vec![span(5, None, "alone")]);
+    alone.decision.reason = DecisionReason::TailSlow;
+    served.put(alone);
+    for (query, want) in [
+        ("", "b2 a1"),
+        ("service=shop", "b2 a1"),
+        ("service=stock", "a1"),
+        ("operation=alone", "b2"),
+        ("operation=alone&service=stock", ""),
+        ("kind=server", "a1"),
+        ("status=error", "a1"),
+        ("tag=http.status_code%3D503", "a1"),
+        ("tag=http.status_code%3D504", ""),
+        ("tag=http.status_code%3D503&tag=ratio%3D0.5", "a1"),
+        ("tag=http.status_code%3D503&tag=ratio%3D0.6", ""),
+        ("tag=raw", "a1"),
+        ("tag=cooked", ""),
+        ("tag=host.cpus%3D4", "a1"),
+        ("text=CART", "a1"),
+        ("min_duration=1.2s", "a1"),
+        ("max_duration=1.2s", "b2"),
+        ("min_span_duration=1s&service=stock", ""),
+        ("max_span_duration=600ms", "a1"),
+        ("class=failed", "a1"),
+        ("class=normal", "b2"),
+        ("class=cancelled", ""),
+        ("start=3000000000", "b2"),
+        ("start=1970-01-01T00:00:03Z", "b2"),
+        ("end=3000000000", "a1"),
+        ("reason=probabilistic_hash", "a1"),
+        ("reason=tail_slow", "b2"),
+        ("limit=1", "b2"),
+    ] {
+        let found = served.json(&format!("/api/v1/traces?{query}")).await;
+        let ids = found["traces"].as_array().unwrap().iter().map(|trace| trace["trace_id"].as_str().unwrap());
+        let ids: Vec<&str> = ids.map(|id| id.trim_start_matches('0')).collect();
+        assert_eq!(ids.join(" "), want, "{query}");
+    }
 }
 
 #[tokio::test]

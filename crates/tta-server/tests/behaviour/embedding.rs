@@ -1,5 +1,7 @@
 //! What is served of an engine, nested in a program's own routes.
 
+use std::time::Duration;
+
 use axum::Router;
 use axum::body::Body;
 use axum::routing::get;
@@ -7,8 +9,9 @@ use http::Request;
 use serde_json::{Value as Json, json};
 use tower_service::Service;
 use tta_server::Services;
-use tta_telemetry::Telemetry;
+use tta_telemetry::config::Preset;
 use tta_telemetry::store::{MemoryTraceStore, TraceStore};
+use tta_telemetry::{Clock, Telemetry};
 
 use crate::guard::support::LONG;
 
@@ -43,6 +46,57 @@ async fn the_store_that_an_engine_was_built_with_is_found_and_asked() {
     assert!(ask(&app, "/internal/metrics").await.1.contains("telemetry_up"));
     assert_eq!(ask(&app, "/mine").await, (200, "mine".to_owned()));
     assert_eq!(ask(&app, "/else").await.0, 404);
+    let (status, said) = ask(&app, "/internal/api/v1/nowhere").await;
+    let want = "there is nothing at `/internal/api/v1/nowhere`; /internal/api/v1/openapi.json says what there is";
+    assert!(status == 404 && said.contains(want), "{status} {said}");
+}
+
+#[tokio::test]
+async fn how_it_is_and_what_is_configured_is_below_the_path_too() {
+    let store = MemoryTraceStore::new("shop");
+    let telemetry =
+        Telemetry::builder().config(&Preset::Development.config()).unwrap().trace_store(store).build().unwrap();
+    let app = app(&telemetry);
+    let health = json(&app, "/internal/health").await;
+    assert_eq!((&health["status"], &health["details"]["readiness"]), (&json!("healthy"), &json!("ready")));
+    let full = json(&app, "/internal/health/full").await;
+    assert_eq!((&full["health"]["status"], &full["storage"]["kind"]), (&json!("healthy"), &json!("memory")));
+    for part in ["sampling", "metrics", "storage"] {
+        assert_eq!(json(&app, &format!("/internal/health/{part}")).await, full[part], "{part}");
+    }
+    assert_eq!(json(&app, "/internal/livez").await["status"], "alive");
+    assert_eq!(json(&app, "/internal/readyz").await["status"], "ready");
+    let shown = json(&app, "/internal/api/v1/config").await;
+    assert_eq!(shown["config"]["tracing"]["sampling"]["default_rate"], 1.0);
+    let patch = Request::patch("/internal/api/v1/config").header("content-type", "application/json");
+    let patch = patch.body(Body::from(r#"{"tracing":{"sampling":{"default_rate":0.5}}}"#)).unwrap();
+    assert_eq!(app.clone().call(patch).await.unwrap().status().as_u16(), 200);
+    assert_eq!(json(&app, "/internal/health/sampling").await["sampling_rate"], 0.5);
+}
+
+#[tokio::test]
+async fn the_storage_that_is_shown_is_the_store_as_it_is() {
+    let ((clock, time), store) = (Clock::manual(), MemoryTraceStore::new("shop"));
+    let telemetry = Telemetry::builder().clock(clock).trace_store(store.clone()).by_hand().build().unwrap();
+    let app = app(&telemetry);
+    let shown = json(&app, "/internal/health/storage").await;
+    assert_eq!((&shown["traces"], &shown["bytes"], &shown["oldest"]), (&json!(0), &json!(0), &Json::Null));
+    for _ in 0..2 {
+        time.advance(Duration::from_secs(1));
+        telemetry.start_trace("import").end();
+        assert!(telemetry.flush_blocking(LONG).complete);
+    }
+    let shown = json(&app, "/internal/health/storage").await;
+    let status = store.status();
+    assert_eq!((&shown["kind"], &shown["traces"]), (&json!("memory"), &json!(2)));
+    assert_eq!(
+        (&shown["bytes"], &shown["capacity_bytes"]),
+        (&json!(status.bytes), &json!(status.capacity_bytes.unwrap()))
+    );
+    let traces = json(&app, "/internal/api/v1/traces").await;
+    let started = [1, 0].map(|place| &traces["traces"][place]["start_time"]);
+    assert_eq!([&shown["oldest"], &shown["newest"]], started);
+    assert!(started[0] != started[1] && shown["evicted_traces"] == 0, "{shown}");
 }
 
 #[tokio::test]

@@ -128,7 +128,7 @@ fn decide_early(live: &Arc<LiveTrace>, seen: Seen, reason: Option<DecisionReason
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::cardinality::LabelLimiter;
     use crate::clock::Clock;
@@ -139,12 +139,9 @@ mod tests {
     use crate::model::Sampling;
     use crate::record::core::Settings;
 
-    /// Looking at all traces and deciding about some of them takes time, in which a run may end
-    /// and another begin in the same memory. That one was once decided in its place.
-    #[test]
-    fn a_run_that_was_not_looked_at_is_not_decided_for_one_that_was() {
-        let clock = Clock::manual().0;
-        let core = Core::new(Settings {
+    /// An engine's core that keeps nothing, without sinks and without threads.
+    pub(in crate::record) fn core(clock: Clock) -> Arc<Core> {
+        Core::new(Settings {
             redactor: crate::redaction::SharedRedactor::default(),
             measuring: Measuring::new(clock.clone(), LabelLimiter::default(), MeasuringSettings::default()),
             overhead: Arc::default(),
@@ -157,7 +154,14 @@ mod tests {
             hooks: None,
             enabled: true,
             export_wait: None,
-        });
+        })
+    }
+
+    /// Looking at all traces and deciding about some of them takes time, in which a run may end
+    /// and another begin in the same memory. That one was once decided in its place.
+    #[test]
+    fn a_run_that_was_not_looked_at_is_not_decided_for_one_that_was() {
+        let core = core(Clock::manual().0);
         let start = || core.start_trace("run".into(), &crate::engine::TraceStart::default());
         start().end();
         let looked_at = start();

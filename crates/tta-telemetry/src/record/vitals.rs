@@ -267,7 +267,31 @@ pub(crate) fn components(core: &Arc<Core>) -> Components {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::clock::Clock;
+    use crate::record::evict::tests::core;
+
+    #[test]
+    fn a_wall_clock_that_was_set_is_told_of_for_a_minute_and_one_that_is_kept_right_is_not() {
+        let (clock, hand) = Clock::manual();
+        let core = core(clock);
+        let told = || core.vitals.of(Part::Clock, &core);
+        core.vitals.look(&core, 999_999_999);
+        assert_eq!(told(), Health::healthy());
+        for (jump_ns, said) in [(2_500_000_000, "2.5"), (-1_000_000_000, "-1.0")] {
+            core.vitals.look(&core, jump_ns);
+            let now = core.clock.unix_ns(core.clock.ticks());
+            assert_eq!(told(), Health::degraded(format!("the wall clock was set by {said} s")).since(now));
+            hand.advance(Duration::from_secs(59));
+            core.vitals.look(&core, 0);
+            assert_eq!(told().status.as_str(), "degraded");
+            hand.advance(Duration::from_secs(1));
+            assert_eq!(told(), Health::healthy());
+        }
+        core.close();
+    }
 
     #[test]
     fn a_loss_is_told_of_for_a_minute_with_all_that_was_lost_meanwhile() {

@@ -92,3 +92,12 @@ fn what_comes_together_after_a_decision_is_counted_one_by_one_and_after_the_end_
     drop(lab.telemetry.shutdown_blocking(std::time::Duration::from_secs(5)));
     assert_eq!(send_together(&lab, &late), Refused { over_span_limit: 0, after_end: 3 });
 }
+
+#[test]
+fn the_limit_of_a_trace_holds_for_what_comes_of_it_first() {
+    let lab = lab(Rate::ONE, ReceiveLimits { spans_per_trace: 5, ..ReceiveLimits::default() });
+    let spans: Vec<Sent> = (1..=12).map(|span| child(7, span, span - 1)).collect();
+    assert_eq!(send_together(&lab, &spans), Refused { over_span_limit: 7, after_end: 0 });
+    let kept = lab.after(10);
+    assert_eq!((ids(&kept[0]), kept[0].dropped.over_span_limit), (vec![1, 2, 3, 4, 5], 7));
+}

@@ -1,11 +1,13 @@
 //! Each cause of the table of rules, brought about and removed again.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use serde_json::json;
+use tta_telemetry::config::Preset;
 use tta_telemetry::sampling::{IsolatedProcessor, TraceEdit, TraceProcessor};
-use tta_telemetry::{CardinalityLimits, Health, HealthComponent, Limits, Name, SpanStatus};
+use tta_telemetry::{CardinalityLimits, CpuTime, Health, HealthComponent, Limits, Name, SpanStatus};
 
 use super::support::Lab;
 
@@ -113,6 +115,51 @@ async fn a_hook_that_panics_again_and_again_is_told_of_until_it_works() {
     (0..30).for_each(|_| lab.run("page"));
     lab.after(1);
     lab.assert_healthy("hooks").await;
+}
+
+/// Whenever it is asked, 100 ms of the thread, of which telemetry's own are measured, and a second of the
+/// process have passed: what is handed to a sink costs a tenth.
+#[derive(Default)]
+struct Dear(AtomicU64, AtomicU64);
+
+impl CpuTime for Dear {
+    fn process(&self) -> Option<Duration> {
+        Some(Duration::from_secs(self.0.fetch_add(1, Ordering::Relaxed)))
+    }
+
+    fn thread(&self) -> Option<Duration> {
+        Some(Duration::from_millis(100 * self.1.fetch_add(1, Ordering::Relaxed)))
+    }
+}
+
+#[tokio::test]
+async fn a_rate_at_its_least_while_telemetry_is_dear_is_told_of_until_it_is_cheap() {
+    let mut config = Preset::Production.config();
+    let sampling = &mut config.tracing.sampling;
+    (sampling.default_rate, sampling.adaptive_min_rate, sampling.adjustment_interval_seconds) = (0.05, 0.05, 1.0);
+    let lab = Lab::new(|builder| builder.config(&config).unwrap().cpu_time(Dear::default())).await;
+    lab.assert_healthy("sampler").await;
+    let export = || {
+        let mut run = lab.telemetry.start_trace("page");
+        run.set_status(SpanStatus::Error);
+        run.end();
+        lab.time.advance(Duration::from_secs(1));
+        assert!(lab.telemetry.flush_blocking(Duration::from_secs(60)).complete);
+    };
+    // The first reading is what the second is compared with.
+    (0..2).for_each(|_| export());
+    let reason = lab.assert_degraded("sampler").await;
+    assert_eq!(reason, "telemetry takes 10.0 % of the CPU at the least rate of 0.05, wanted are 2.0 %");
+    let (_, said) = lab.get("/health/sampling").await;
+    assert_eq!((&said["measured_overhead"], &said["adaptive_target_overhead"]), (&json!(0.1), &json!(0.02)));
+    let stats = json!({
+        "current_rate": 0.05, "total_decisions": 2, "sampled": 2, "actual_sample_rate": 1.0, "refused_samples": 0
+    });
+    assert_eq!(said["adaptive_stats"], stats);
+    // Nothing is handed over any more.
+    lab.after(1);
+    lab.assert_healthy("sampler").await;
+    assert_eq!(lab.get("/health/sampling").await.1["measured_overhead"], 0.0);
 }
 
 /// A component of the program, which is as it is told to be.

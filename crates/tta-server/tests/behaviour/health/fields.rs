@@ -100,6 +100,35 @@ async fn sampling_is_as_it_is_now_not_as_it_was_configured() {
 }
 
 #[tokio::test]
+async fn everything_that_ran_is_counted_however_it_ended_and_whether_it_was_kept() {
+    let mut config = production();
+    (config.tracing.sampling.default_rate, config.tracing.sampling.adaptive_enabled) = (0.0, false);
+    let lab = Lab::configured(&config).await;
+    let execute = |name, status| {
+        lab.telemetry.record_execution(name, "task", Duration::from_millis(1), status, None);
+    };
+    execute("a", SpanStatus::Ok);
+    execute("a", SpanStatus::Error);
+    execute("b", SpanStatus::Cancelled);
+    execute("b", SpanStatus::Error);
+    for status in [SpanStatus::Ok, SpanStatus::Ok, SpanStatus::Error] {
+        let mut run = lab.telemetry.start_trace("page");
+        run.set_status(status);
+        run.end();
+    }
+    lab.after(1);
+    let (_, metrics) = lab.get("/health/metrics").await;
+    let counts = [&metrics["total_primitives"], &metrics["total_executions"], &metrics["total_errors"]];
+    assert_eq!(counts, [&json!(2), &json!(4), &json!(2)]);
+    assert_eq!(metrics["export_interval_seconds"], Value::Null);
+    // `a`, `b` and `task`.
+    assert!(metrics["cardinality"]["total_labels"].as_u64().unwrap() >= 3, "{metrics}");
+    assert_eq!(metrics["cardinality"]["total_labels"], lab.telemetry.cardinality().total_labels);
+    let (_, sampling) = lab.get("/health/sampling").await;
+    assert_eq!((&sampling["traces_kept"], &sampling["traces_dropped"]), (&json!(1), &json!(2)));
+}
+
+#[tokio::test]
 async fn the_full_reply_is_made_of_the_others() {
     let telemetry = Telemetry::builder().config(&production()).unwrap().build().unwrap();
     let status = || StorageStatus {
