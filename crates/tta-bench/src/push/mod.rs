@@ -30,26 +30,39 @@ pub(crate) struct Case {
     needs_prometheus: bool,
 }
 
+/// Series in a request, as configured by default.
+const BATCH: usize = load::REQUEST_SERIES;
+
 /// In the order in which they take turns.
 const CASES: &[Case] = &[
     Case {
         name: "tta, OTLP",
         about: "`MetricsPush`, to a receiver that reads each request to its end and answers.",
-        run: |plan| load::measure(|size| ours::Ours::start(PushFormat::Otlp, size, ours::receiver()?), plan),
+        run: |plan| load::measure(|size| ours::Ours::start(PushFormat::Otlp, size, BATCH, ours::receiver()?), plan),
         needs_prometheus: false,
     },
     Case {
         name: "tta, remote write",
         about: "the same by Prometheus remote write 1.0, to the same receiver. A histogram is a series for \
             each bucket, its sum and its count.",
-        run: |plan| load::measure(|size| ours::Ours::start(PushFormat::RemoteWrite, size, ours::receiver()?), plan),
+        run: |plan| {
+            load::measure(|size| ours::Ours::start(PushFormat::RemoteWrite, size, BATCH, ours::receiver()?), plan)
+        },
         needs_prometheus: false,
     },
     Case {
         name: "tta, Prometheus",
         about: "the same by remote write to a Prometheus, which stores all of it.",
-        run: |plan| load::measure(|size| ours::Ours::start(PushFormat::RemoteWrite, size, prometheus::start()?), plan),
+        run: |plan| {
+            load::measure(|size| ours::Ours::start(PushFormat::RemoteWrite, size, BATCH, prometheus::start()?), plan)
+        },
         needs_prometheus: true,
+    },
+    Case {
+        name: "tta, OTLP at once",
+        about: "the first, but with all series in one request (`metrics.batch_size` = 100000), as the next one sends them.",
+        run: |plan| load::measure(|size| ours::Ours::start(PushFormat::Otlp, size, 100_000, ours::receiver()?), plan),
+        needs_prometheus: false,
     },
     Case {
         name: "opentelemetry-otlp",

@@ -43,13 +43,12 @@ pub(super) fn url(address: SocketAddr) -> String {
 }
 
 impl Ours {
-    pub(super) fn start(format: PushFormat, size: Size, target: Target) -> anyhow::Result<Self> {
+    pub(super) fn start(format: PushFormat, size: Size, batch_size: usize, target: Target) -> anyhow::Result<Self> {
         let (clock, hand) = Clock::manual();
         let telemetry = Telemetry::builder().clock(clock).by_hand().build()?;
         fill(&telemetry, format, size)?;
         let export = ExportSettings { endpoint: target.endpoint.clone(), ..ExportSettings::default() };
-        let settings =
-            PushSettings { format, interval: INTERVAL, batch_size: REQUEST_SERIES, ..PushSettings::to(export) };
+        let settings = PushSettings { format, interval: INTERVAL, batch_size, ..PushSettings::to(export) };
         let identity = Resource {
             service: "shop".into(),
             attributes: Vec::new(),

@@ -21,6 +21,7 @@ struct Variables<'v> {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(feature = "config"), allow(dead_code))]
 pub(super) enum General {
     All,
     /// Of a configuration that has read the others.
@@ -62,6 +63,7 @@ impl ExportSettings {
     }
 
     /// Sets what the variables of one signal say; the endpoint apart.
+    #[cfg(feature = "config")]
     pub(super) fn read_own(
         &mut self,
         variables: &BTreeMap<String, String>,
