@@ -87,18 +87,7 @@ impl Preset {
                 max_queue_size: limits.queue_spans as u64,
                 export_interval_seconds: self.of_each(10.0, 30.0, 60.0),
             },
-            metrics: MetricsConfig {
-                enabled: true,
-                max_label_values: self.of_each(1_000, 200, 100),
-                max_series_per_metric: 1_000,
-                hash_high_cardinality: self.of_each(false, true, true),
-                buckets: BTreeMap::new(),
-                push: MetricsPushFormat::Off,
-                push_endpoint: "off".to_owned(),
-                push_headers: HeaderSources::new(),
-                export_interval_seconds: 60.0,
-                batch_size: 100,
-            },
+            metrics: self.metrics(),
             slo: BTreeMap::new(),
             cost: CostConfig::default(),
             redaction: RedactionConfig {
@@ -119,6 +108,21 @@ impl Preset {
                 level: self.of_each(LogLevel::Info, LogLevel::Info, LogLevel::Warn),
                 format: self.of_each(LogFormat::Text, LogFormat::Json, LogFormat::Json),
             },
+        }
+    }
+
+    fn metrics(self) -> MetricsConfig {
+        MetricsConfig {
+            enabled: true,
+            max_label_values: self.of_each(1_000, 200, 100),
+            max_series_per_metric: 1_000,
+            hash_high_cardinality: self.of_each(false, true, true),
+            buckets: BTreeMap::new(),
+            push: MetricsPushFormat::Off,
+            push_endpoint: "off".to_owned(),
+            push_headers: HeaderSources::new(),
+            export_interval_seconds: 60.0,
+            batch_size: 100,
         }
     }
 
