@@ -52,6 +52,30 @@ async fn the_store_that_an_engine_was_built_with_is_found_and_asked() {
 }
 
 #[tokio::test]
+async fn what_is_not_there_below_the_path_is_told_of_in_a_problem_body_whatever_its_depth() {
+    let telemetry = Telemetry::builder().trace_store(MemoryTraceStore::new("shop")).build().unwrap();
+    let nested = app(&telemetry);
+    let deeper = Router::new().nest("/a", Router::new().nest("/b", app(&telemetry)));
+    let parts = [
+        ("/jaeger", "this path of Jaeger's API is not served"),
+        ("/tempo", "this path of Tempo's API is not served"),
+        ("/api/v1", "/openapi.json says what there is"),
+    ];
+    for (router, prefix) in [(&nested, "/internal"), (&deeper, "/a/b/internal"), (&tta_server::router(&telemetry), "")]
+    {
+        for (part, said) in parts {
+            for unknown in ["", "/", "/x", "/api", "/api/search/x/y/", "/api/v3"] {
+                let path = format!("{prefix}{part}{unknown}");
+                let (status, body) = ask(router, &path).await;
+                let problem: Json = serde_json::from_str(&body).unwrap_or_default();
+                assert_eq!((status, &problem["status"]), (404, &json!(404)), "{path}: {body}");
+                assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains(said)), "{path}: {body}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn how_it_is_and_what_is_configured_is_below_the_path_too() {
     let store = MemoryTraceStore::new("shop");
     let telemetry =
