@@ -29,6 +29,8 @@ pub struct ConfigSource {
     file: Option<PathBuf>,
     preset: Option<Preset>,
     reads_environment: bool,
+    /// Argument, path and text.
+    arguments: Vec<(String, String, String)>,
 }
 
 /// Why there is no configuration.
@@ -74,7 +76,7 @@ impl ConfigSource {
     /// environment.
     pub fn of_process() -> Self {
         let file = std::env::var_os(FILE_VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from);
-        Self { file, preset: None, reads_environment: true }
+        Self { file, reads_environment: true, ..Self::default() }
     }
 
     /// Reads this file, which must exist.
@@ -93,6 +95,13 @@ impl ConfigSource {
     /// [`ConfigSource::of_process`].
     pub fn environment(mut self, reads: bool) -> Self {
         self.reads_environment = reads;
+        self
+    }
+
+    /// Sets a field to what an argument of the command line says, whatever the environment says. `argument` is what
+    /// problems call it, as `--address`.
+    pub fn argument(mut self, argument: impl Into<String>, path: impl Into<String>, text: impl Into<String>) -> Self {
+        self.arguments.push((argument.into(), path.into(), text.into()));
         self
     }
 
@@ -135,6 +144,9 @@ impl ConfigSource {
             // of our names, and nobody's business elsewhere.
             let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
             layers = layers.environment(std::env::vars_os().map(|(name, value)| (text(name), text(value))));
+        }
+        for (argument, path, text) in &self.arguments {
+            layers = layers.argument(argument, path, text);
         }
         Ok(layers.build()?)
     }

@@ -33,6 +33,7 @@ pub(crate) fn run(arguments: Serve) -> Result<ExitCode, Failure> {
     if let Some(path) = &arguments.config {
         source = source.file(path);
     }
+    let source = settings::with_arguments(source, &arguments);
     let config = match source.load() {
         Ok(config) => config,
         Err(error) => return config_command::refuse(&error),
@@ -45,7 +46,7 @@ pub(crate) fn run(arguments: Serve) -> Result<ExitCode, Failure> {
 async fn serve(source: ConfigSource, config: Config, arguments: Serve) -> Result<ExitCode, Failure> {
     let has_file = source.path().is_some();
     let mut stop = Interrupt::listen()?;
-    let (settings, addresses) = settings::read(&settings::with_arguments(&config, &arguments))?;
+    let (settings, addresses) = settings::read(&config)?;
     let clock = Clock::system();
     let mut export = relay::start(&config, &addresses, &clock)?;
     let store = MemoryTraceStore::builder(config.service_name.clone())
@@ -61,7 +62,7 @@ async fn serve(source: ConfigSource, config: Config, arguments: Serve) -> Result
     let running = services.start(&settings, &addresses).await.map_err(|error| settings::explain(&error))?;
     let _watch = watch(&reload, has_file)?;
     output::print(&(settings::welcome(&config, &running) + &relay::welcome(export.plan())))?;
-    if let Some(warning) = settings.warning() {
+    for warning in settings::warnings(&settings, &addresses) {
         output::note(&format!("warning: {warning}"));
     }
     stop.first().await;
@@ -110,9 +111,10 @@ fn watch(reload: &ConfigReload, has_file: bool) -> Result<ConfigWatch, Failure> 
 async fn end(running: RunningServices, export: ConfiguredExport, deadline: Duration) -> Result<ExitCode, Failure> {
     output::note(&format!("ending within {} s; again to end at once", deadline.as_secs()));
     let ServicesReport { senders_answered, engine } = running.shutdown(deadline).await;
-    let is_pushed = relay::push_last(export).await;
+    let is_exporter = |sink: &&SinkStatus| export.traces().is_some() && sink.name == "otlp";
     let lost = |sink: &&SinkStatus| sink.lost_queue_full + sink.lost_failed + sink.waiting_traces > 0;
-    for sink in &engine.sinks {
+    // What the exporter was handed is not what was sent: it says so itself.
+    for sink in engine.sinks.iter().filter(|sink| !is_exporter(sink)) {
         output::note(&format!("{}: {} traces, {} spans", sink.name, sink.exported_traces, sink.exported_spans));
     }
     for sink in engine.sinks.iter().filter(lost) {
@@ -121,16 +123,14 @@ async fn end(running: RunningServices, export: ConfiguredExport, deadline: Durat
         let lost = format!("lost {lost_queue_full} traces to a full queue and {lost_failed} to failures");
         output::note(&format!("{name}: {lost}, {waiting_traces} not flushed{why}"));
     }
+    let is_sent = relay::end(export).await;
     if !senders_answered {
         output::note("some senders had no answer in time");
     }
     for work in &engine.unfinished {
         output::note(&format!("not finished: {work}"));
     }
-    if !is_pushed {
-        output::note("the last metrics were not pushed in time");
-    }
-    if engine.complete && senders_answered && is_pushed && !engine.sinks.iter().any(|sink| lost(&sink)) {
+    if engine.complete && senders_answered && is_sent && !engine.sinks.iter().any(|sink| lost(&sink)) {
         output::note("everything received was decided about, and what is kept was flushed");
         return Ok(ExitCode::SUCCESS);
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{SocketAddr, ToSocketAddrs, UdpSocket};
 use std::time::Duration;
 
-use tta::otlp::export::{ConfiguredExport, ExportError, ExportPlan, ExportSettings};
+use tta::otlp::export::{ConfiguredExport, ExportError, ExportPlan, ExportSettings, OtlpStatus};
 use tta::server::{Addresses, ExportInfo};
 use tta::telemetry::Clock;
 use tta::telemetry::config::Config;
@@ -71,9 +71,36 @@ pub(super) fn welcome(plan: &ExportPlan) -> String {
     traces.chain(metrics).collect()
 }
 
-/// The last values, after everything was decided; whether they were taken.
-pub(super) async fn push_last(export: ConfiguredExport) -> bool {
-    tokio::task::spawn_blocking(move || export.stop(LAST_PUSH)).await.unwrap_or(false)
+/// Pushes the last values, after everything was decided, and says what was sent and what was not; whether all was.
+pub(super) async fn end(export: ConfiguredExport) -> bool {
+    let traces = export.traces().cloned();
+    let is_pushed = tokio::task::spawn_blocking(move || export.stop(LAST_PUSH)).await.unwrap_or(false);
+    let status = traces.map(|traces| traces.status());
+    if let Some(status) = &status {
+        output::note(&format!("otlp: {}", sent(status)));
+    }
+    if !is_pushed {
+        output::note("the last metrics were not pushed");
+    }
+    is_pushed && status.as_ref().is_none_or(|status| lost(status) == 0)
+}
+
+fn lost(status: &OtlpStatus) -> u64 {
+    status.dropped.total() + status.rejected + status.queued + status.in_flight
+}
+
+/// In words: what was taken, and why the rest was not.
+fn sent(status: &OtlpStatus) -> String {
+    let mut text = format!("{} spans sent", status.sent);
+    let left = ("not sent in time", status.queued + status.in_flight);
+    let causes = [("rejected", status.rejected), left].into_iter().chain(status.dropped.by_cause());
+    for (cause, count) in causes.filter(|(_, count)| *count > 0) {
+        text.push_str(&format!(", {count} lost ({})", cause.replace('_', " ")));
+    }
+    if let Some(error) = status.last_error.as_ref().filter(|_| lost(status) > 0) {
+        text.push_str(&format!("; the last failure: {error}"));
+    }
+    text
 }
 
 #[cfg(test)]

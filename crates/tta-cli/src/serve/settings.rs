@@ -3,34 +3,31 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use tta::host::ConfigSource;
 use tta::server::{Addresses, CheckedSettings, RunningServices, ServerError, ServerSettings, TlsFiles, TokenSource};
 use tta::telemetry::config::Config;
 use tta::telemetry::receive::ReceiveLimits;
 
 use crate::args::Serve;
-use crate::output::{self, Failure};
+use crate::output::Failure;
 
 /// What stands for nothing where an address or a file may be missing.
 const OFF: &str = "off";
 
-/// What was given on the command line wins. The engine is not told: what it has is compared with the
-/// file whenever that is read again.
-pub(super) fn with_arguments(config: &Config, arguments: &Serve) -> Config {
-    let mut config = config.clone();
-    let server = &mut config.server;
+/// What was given on the command line wins, also when the file is read again.
+pub(super) fn with_arguments(mut source: ConfigSource, arguments: &Serve) -> ConfigSource {
     let given = [
-        (&arguments.address, &mut server.address),
-        (&arguments.metrics_address, &mut server.metrics_address),
-        (&arguments.otlp_grpc_address, &mut server.otlp_grpc_address),
-        (&arguments.otlp_http_address, &mut server.otlp_http_address),
+        ("--address", "server.address", &arguments.address),
+        ("--metrics-address", "server.metrics_address", &arguments.metrics_address),
+        ("--otlp-grpc-address", "server.otlp_grpc_address", &arguments.otlp_grpc_address),
+        ("--otlp-http-address", "server.otlp_http_address", &arguments.otlp_http_address),
     ];
-    for (given, field) in given {
+    for (argument, path, given) in given {
         if let Some(given) = given {
-            field.clone_from(given);
+            source = source.argument(argument, path, given);
         }
     }
-    server.insecure |= arguments.insecure;
-    config
+    if arguments.insecure { source.argument("--insecure", "server.insecure", "true") } else { source }
 }
 
 /// What traces that come from other processes may take.
@@ -50,24 +47,10 @@ pub(super) fn receive_limits(config: &Config) -> ReceiveLimits {
 pub(super) fn read(config: &Config) -> Result<(CheckedSettings, Addresses), Failure> {
     let server = &config.server;
     let mut wrong = Vec::new();
-    let mut address = |field: &str, text: &str| {
-        if text == OFF {
-            return None;
-        }
-        let address: Option<SocketAddr> = text.parse().ok();
-        if address.is_none() {
-            let shown: String = text.chars().take(60).collect();
-            wrong.push(format!("server.{field} is `{shown}`, accepted is an address with a port, as 127.0.0.1:8000"));
-        }
-        address
-    };
-    let main = address("address", &server.address);
-    let metrics = address("metrics_address", &server.metrics_address);
-    let otlp_grpc = address("otlp_grpc_address", &server.otlp_grpc_address);
-    let otlp_http = address("otlp_http_address", &server.otlp_http_address);
-    if server.address == OFF {
-        wrong.push("server.address is `off`, accepted is an address with a port, as 127.0.0.1:8000".to_owned());
-    }
+    // The configuration accepts nothing else than addresses and `off`.
+    let [main, metrics, otlp_grpc, otlp_http] =
+        [&server.address, &server.metrics_address, &server.otlp_grpc_address, &server.otlp_http_address]
+            .map(|address| address.parse::<SocketAddr>().ok());
     wrong.extend(shared([
         ("address", main),
         ("metrics_address", metrics),
@@ -90,7 +73,6 @@ pub(super) fn read(config: &Config) -> Result<(CheckedSettings, Addresses), Fail
     }
     match (checked, main) {
         (Ok(checked), Some(main)) if wrong.is_empty() => {
-            warn(&checked, [metrics, otlp_grpc, otlp_http])?;
             Ok((checked, Addresses { main, metrics, otlp_grpc, otlp_http }))
         }
         _ => Err(all_of(wrong)),
@@ -125,14 +107,11 @@ fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
     one.port() != 0 && one.port() == other.port() && is_same
 }
 
-/// Says what is exposed at the addresses beside the main one, whose warning is said with the welcome.
-fn warn(checked: &CheckedSettings, others: [Option<SocketAddr>; 3]) -> Result<(), Failure> {
-    for address in others.into_iter().flatten() {
-        if let Some(warning) = checked.at(address).map_err(|error| explain(&error))?.warning() {
-            output::note(&format!("warning: {warning}"));
-        }
-    }
-    Ok(())
+/// What is exposed, at each address.
+pub(super) fn warnings(checked: &CheckedSettings, addresses: &Addresses) -> Vec<String> {
+    let others = [addresses.metrics, addresses.otlp_grpc, addresses.otlp_http].into_iter().flatten();
+    let others = others.filter_map(|address| checked.at(address).ok()?.warning().map(str::to_owned));
+    checked.warning().map(str::to_owned).into_iter().chain(others).collect()
 }
 
 /// One is a line of its own, several stand below one another.

@@ -181,9 +181,9 @@ fn what_is_off_is_not_served_by_variables_or_by_a_file() {
     }
     let tree = Tree::new(&[]);
     let ran = refused(&tree, None, &[("TTA_SERVER__ADDRESS", "off"), ("TTA_SERVER__METRICS_ADDRESS", "9464")]);
-    assert_eq!(ran.code, Some(2));
+    assert_eq!(ran.code, Some(1));
     assert!(
-        ran.err.contains("server.address is `off`") && ran.err.contains("server.metrics_address is `9464`"),
+        ran.err.contains("`server.address` is \"off\"") && ran.err.contains("`server.metrics_address` is \"9464\""),
         "{}",
         ran.err
     );

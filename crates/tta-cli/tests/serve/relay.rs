@@ -39,7 +39,7 @@ fn what_is_kept_goes_to_the_collector_of_the_file_at_the_end_at_the_latest() {
         let (ended, _) = serve.end();
         // Nobody takes the metrics.
         assert_eq!(ended.status.code(), Some(1));
-        assert!(ended.err.contains("otlp: 1 traces, 1 spans"), "{}", ended.err);
+        assert!(ended.err.contains("otlp: 1 spans sent\n"), "{}", ended.err);
         assert!(ended.err.contains("the last metrics were not pushed"), "{}", ended.err);
         collector.trace(&format!("{id:032x}"), 1);
     }
@@ -56,6 +56,18 @@ fn a_collector_that_is_away_is_degraded_health_and_said_at_the_end() {
         (otlp["status"] == "degraded").then_some(otlp)
     });
     assert!(otlp["reason"].as_str().unwrap().contains("refused"), "{otlp}");
+    let page = get(&serve.metrics, "/metrics").text();
+    for line in [
+        "telemetry_dropped_total{what=\"sent_spans\",cause=\"retries_exhausted\"} 1",
+        "telemetry_sent_total{sink=\"otlp\"} 0",
+        "telemetry_sending{sink=\"otlp\"} 0",
+    ] {
+        assert!(page.lines().any(|known| known == line), "{line} is not in\n{page}");
+    }
+    let (ended, _) = serve.end();
+    assert_eq!(ended.status.code(), Some(1));
+    let said = "otlp: 0 spans sent, 1 lost (retries exhausted); the last failure: ";
+    assert!(ended.err.contains(said) && !ended.err.contains("was flushed"), "{}", ended.err);
 }
 
 #[test]
@@ -92,4 +104,17 @@ fn nothing_is_sent_on_to_itself() {
     assert_eq!(ended.status.code(), Some(0));
     let warning = format!("warning: nothing is sent on to http://localhost:{}: that is this server itself", own.port());
     assert!(ended.err.contains(&warning), "{}", ended.err);
+}
+
+#[test]
+fn what_could_not_be_sent_within_the_deadline_is_said() {
+    // Takes connections, and answers nobody.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let toml = format!("[tracing]\nbatch_size = 1\n[otlp]\nendpoint = \"http://{}\"\n", silent.local_addr().unwrap());
+    let serve = relay(&toml).with(&["--deadline", "1"]).start();
+    serve.send(&request("shop", &[Span { trace_id: 0xb5, span_id: 1, parent: 0 }]));
+    serve.trace(&format!("{:032x}", 0xb5), 1);
+    let (ended, _) = serve.end();
+    assert_eq!(ended.status.code(), Some(1));
+    assert!(ended.err.contains("otlp: 0 spans sent, 1 lost ("), "{}", ended.err);
 }

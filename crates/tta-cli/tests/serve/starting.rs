@@ -4,7 +4,7 @@ use std::net::TcpListener;
 
 use crate::support::http::get;
 use crate::support::otlp::{Span, request};
-use crate::support::{Ended, Settings};
+use crate::support::{Ended, Settings, until};
 
 fn code_and_lines(ended: &Ended) -> (Option<i32>, Vec<&str>) {
     (ended.status.code(), ended.err.lines().collect())
@@ -45,16 +45,51 @@ fn all_that_is_wrong_with_a_file_is_said_at_once() {
 }
 
 #[test]
-fn addresses_tokens_and_certificates_that_will_not_do_are_said_together() {
+fn addresses_that_are_none_are_said_with_all_else_that_is_wrong_and_by_whom() {
     let settings = Settings::new();
-    let text =
-        "[server]\naddress = \"here\"\ntls_key_file = \"key.pem\"\n[server.tokens]\nwrite = [\"file:nothing\"]\n";
+    std::fs::write(settings.file("tta.toml"), "[server]\naddress = \"off\"\nmetrics_address = \"here\"\n").unwrap();
+    let settings = settings.set("SERVER__OTLP_GRPC_ADDRESS", "4317");
+    let ended = settings.with(&["--config", "tta.toml", "--otlp-http-address", "localhost:4318"]).fails();
+    let (code, mut lines) = code_and_lines(&ended);
+    lines[1..].sort_unstable();
+    let address = "an address with a port, as 127.0.0.1:8000";
+    let want = [
+        "error: 4 problems in the configuration:".to_owned(),
+        format!("--otlp-http-address: `server.otlp_http_address` is \"localhost:4318\", accepted is {address}, or off"),
+        format!("TTA_SERVER__OTLP_GRPC_ADDRESS: `server.otlp_grpc_address` is \"4317\", accepted is {address}, or off"),
+        format!("tta.toml:2: `server.address` is \"off\", accepted is {address}"),
+        format!("tta.toml:3: `server.metrics_address` is \"here\", accepted is {address}, or off"),
+    ];
+    assert_eq!((code, lines), (Some(1), want.iter().map(String::as_str).collect()));
+}
+
+#[test]
+fn addresses_of_arguments_are_in_the_configuration_in_effect_also_after_it_is_read_again() {
+    let settings = Settings::new();
+    let file = settings.file("tta.toml");
+    std::fs::write(&file, "[server]\naddress = \"127.0.0.1:1\"\n").unwrap();
+    let serve = settings.with(&["--config", "tta.toml", "--address", "127.0.0.1:0", "--insecure"]).start();
+    let server = || get(&serve.main, "/api/v1/config").json()["config"]["server"].clone();
+    assert_eq!((&server()["address"], &server()["insecure"]), (&"127.0.0.1:0".into(), &true.into()));
+    std::fs::write(&file, "service_name = \"shop\"\n[server]\naddress = \"127.0.0.1:2\"\n").unwrap();
+    serve.signal("-HUP");
+    until("the file is read again", || {
+        let config = get(&serve.main, "/api/v1/config").json();
+        config["needs_restart"].to_string().contains("service_name").then_some(())
+    });
+    let config = get(&serve.main, "/api/v1/config").json();
+    assert_eq!(config["config"]["server"]["address"], "127.0.0.1:0");
+    assert!(!config["needs_restart"].to_string().contains("address"), "{}", config["needs_restart"]);
+}
+
+#[test]
+fn tokens_and_certificates_that_will_not_do_are_said_together() {
+    let settings = Settings::new();
+    let text = "[server]\ntls_key_file = \"key.pem\"\n[server.tokens]\nwrite = [\"file:nothing\"]\n";
     std::fs::write(settings.file("tta.toml"), text).unwrap();
     let ended = settings.with(&["--config", "tta.toml"]).fails();
     assert_eq!(ended.status.code(), Some(2));
-    for part in
-        ["server.address is `here`", "tls_key_file belong together", "the write token in nothing is not readable"]
-    {
+    for part in ["tls_key_file belong together", "the write token in nothing is not readable"] {
         assert!(ended.err.contains(part), "{}", ended.err);
     }
 }
@@ -78,13 +113,6 @@ fn one_thing_that_is_wrong_is_one_line_that_says_it_once() {
     let write = |name: &'static str, text: String| {
         move |settings: &Settings| std::fs::write(settings.file(name), &text).unwrap()
     };
-    let line = refusal(nothing, "server.address = \"here\"", &[]);
-    let want = "error: cannot serve: server.address is `here`, accepted is an address with a port, as 127.0.0.1:8000";
-    assert_eq!(line, want);
-    assert_eq!(refusal(nothing, "", &["--address", "here"]), want);
-    let line = refusal(nothing, "server.address = \"off\"", &[]);
-    let want = "error: cannot serve: server.address is `off`, accepted is an address with a port, as 127.0.0.1:8000";
-    assert_eq!(line, want);
     let tokens = "server.tokens.write = [\"file:token\"]";
     let line = refusal(nothing, tokens, &[]);
     let want = "error: cannot serve: the write token in token is not readable: No such file or directory (os error 2)";
@@ -184,10 +212,11 @@ fn a_file_for_traces_that_cannot_be_opened_is_one_line_with_its_cause_once() {
 
 #[test]
 fn several_things_that_are_wrong_are_counted_and_stand_below_one_another() {
-    let ended = Settings::new().with(&["--address", "here", "--metrics-address", "0.0.0.0:0"]).fails();
+    let settings = Settings::new().set("SERVER__TLS_KEY_FILE", "key.pem");
+    let ended = settings.with(&["--metrics-address", "0.0.0.0:0"]).fails();
     let (code, lines) = code_and_lines(&ended);
     assert_eq!((code, lines.len(), lines[0]), (Some(2), 3, "error: cannot serve, for 2 reasons:"));
-    assert!(lines[1].starts_with("  server.address is `here`, accepted is "), "{lines:?}");
+    assert!(lines[1].starts_with("  server.tls_certificate_file and server.tls_key_file belong together"), "{lines:?}");
     assert!(lines[2].starts_with("  cannot serve at 0.0.0.0:0 without tokens: "), "{lines:?}");
 }
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tta_telemetry::config::{Config, HeaderSources, MetricsPushFormat, OtlpCompression, OtlpProtocol};
-use tta_telemetry::{Attribute, Clock, HealthComponent, Resource, Telemetry, TelemetryBuilder, Value};
+use tta_telemetry::{Attribute, Clock, HealthComponent, MetricSource, Resource, Telemetry, TelemetryBuilder, Value};
 
 use super::client::Signal;
 use super::environment::General;
@@ -77,13 +77,13 @@ pub struct ConfiguredExport {
     sink: Option<OtlpSink>,
     exporter: Option<OtlpExporter>,
     push: Option<MetricsPush>,
-    health: Vec<KeptHealth>,
+    asked: Vec<Asked>,
 }
 
 /// What the engine asks as long as it lives.
-struct KeptHealth(#[allow(dead_code)] Arc<dyn HealthComponent>);
+struct Asked(Arc<dyn HealthComponent>, Arc<dyn MetricSource>);
 
-impl std::fmt::Debug for KeptHealth {
+impl std::fmt::Debug for Asked {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.0.name().as_str())
     }
@@ -100,7 +100,7 @@ impl ConfiguredExport {
         let started = plan.traces.as_ref().map(|settings| OtlpSink::start(settings, identity.clone(), clock.clone()));
         let sink = started.transpose()?;
         let exporter = sink.as_ref().map(OtlpSink::exporter);
-        Ok(Self { plan, identity, sink, exporter, push: None, health: Vec::new() })
+        Ok(Self { plan, identity, sink, exporter, push: None, asked: Vec::new() })
     }
 
     /// What is sent, and how.
@@ -129,8 +129,8 @@ impl ConfiguredExport {
         }
     }
 
-    /// Pushes the engine's metrics from now on, and lets its health know how sending is: components `otlp` and
-    /// `metrics_push`, as long as this lives.
+    /// Pushes the engine's metrics from now on, and lets its health and metrics know how sending is: components
+    /// `otlp` and `metrics_push`, as long as this lives.
     ///
     /// # Errors
     /// Files that cannot be used, or a thread that does not start.
@@ -138,9 +138,13 @@ impl ConfiguredExport {
         if let Some(settings) = self.plan.metrics.as_ref().filter(|_| telemetry.is_enabled()) {
             self.push = Some(MetricsPush::start(telemetry, settings, self.identity.clone())?);
         }
-        let exporter = self.exporter.iter().map(OtlpExporter::health_component);
-        self.health = exporter.chain(self.push.iter().map(MetricsPush::health_component)).map(KeptHealth).collect();
-        self.health.iter().for_each(|KeptHealth(component)| telemetry.watch_health(component));
+        let traces = self.exporter.iter().map(|traces| Asked(traces.health_component(), traces.metric_source()));
+        let metrics = self.push.iter().map(|push| Asked(push.health_component(), push.metric_source()));
+        self.asked = traces.chain(metrics).collect();
+        for Asked(health, metrics) in &self.asked {
+            telemetry.watch_health(health);
+            telemetry.watch_metrics(metrics);
+        }
         Ok(())
     }
 

@@ -5,7 +5,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use tta_telemetry::Health;
+use tta_telemetry::{Health, MetricCollector, Name, catalog};
 
 /// Why something was not sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -52,6 +52,18 @@ impl Drops {
         }
     }
 
+    /// Each cause by its stable name.
+    #[must_use]
+    pub const fn by_cause(&self) -> [(&'static str, u64); 5] {
+        [
+            ("queue_full", self.queue_full),
+            ("retries_exhausted", self.retries_exhausted),
+            ("refused", self.refused),
+            ("too_large", self.too_large),
+            ("shutdown", self.shutdown),
+        ]
+    }
+
     /// All of them.
     #[must_use]
     pub const fn total(&self) -> u64 {
@@ -85,6 +97,16 @@ pub struct OtlpStatus {
 }
 
 impl OtlpStatus {
+    /// Adds what became of items (`what`: sent_spans, sent_series) to a reading of metrics.
+    pub(super) fn collect(&self, sink: &'static str, what: &'static str, out: &mut MetricCollector) {
+        let (sink, what) = (Name::from_static(sink), Name::from_static(what));
+        out.count(&catalog::SENT, &[&sink], self.sent);
+        out.number(&catalog::SENDING, &[&sink], (self.queued + self.in_flight) as f64);
+        for (cause, count) in self.dropped.by_cause().into_iter().chain([("rejected", self.rejected)]) {
+            out.count(&catalog::DROPPED, &[&what, &Name::from_static(cause)], count);
+        }
+    }
+
     pub(super) fn health(&self) -> Health {
         let health = match self.failing_since_unix_ns {
             None => Health::healthy(),

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::runtime::Builder;
-use tta_telemetry::{Clock, Health, HealthComponent, Name};
+use tta_telemetry::{Clock, Health, HealthComponent, MetricCollector, MetricSource, Name};
 
 use super::client::{OtlpClient, Signal};
 use super::counters::{DropCause, OtlpStatus};
@@ -18,7 +18,7 @@ use super::queue::Queue;
 use super::settings::ExportSettings;
 
 /// How long a batch waits for room while the collector takes what it gets: beyond it the oldest give way.
-const PATIENCE: Duration = Duration::from_millis(50);
+const PATIENCE: Duration = Duration::from_millis(20);
 
 /// The exporter behind an [`OtlpSink`](super::OtlpSink): its state, for reports. Clones are the same one.
 #[derive(Clone, Debug)]
@@ -88,6 +88,20 @@ impl OtlpExporter {
     #[must_use]
     pub fn health_component(&self) -> Arc<dyn HealthComponent> {
         Arc::new(self.clone())
+    }
+
+    /// What was sent and lost, as metrics: `telemetry_sent_total`, `telemetry_sending`, `telemetry_dropped_total`. To
+    /// be kept as long as it is to be asked, and registered with
+    /// [`Telemetry::watch_metrics`](tta_telemetry::Telemetry::watch_metrics).
+    #[must_use]
+    pub fn metric_source(&self) -> Arc<dyn MetricSource> {
+        Arc::new(self.clone())
+    }
+}
+
+impl MetricSource for OtlpExporter {
+    fn collect(&self, out: &mut MetricCollector) {
+        self.status().collect("otlp", "sent_spans", out);
     }
 }
 

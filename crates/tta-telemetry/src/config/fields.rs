@@ -129,10 +129,10 @@ fields! {
         "The key of hashes, the same for all engines of a fleet; a random one where there is none. Never shown.";
     logging.level: Accepts::Words(LEVELS), start, "The least severe log lines that are written.";
     logging.format: Accepts::Words(&["text", "json"]), start, "How log lines are written.";
-    server.address: Accepts::Text(200), start, "Where `tta serve` serves health, queries and configuration.";
-    server.metrics_address: Accepts::Text(200), start, "Where it serves metrics; `off` for nowhere.";
-    server.otlp_grpc_address: Accepts::Text(200), start, "Where it takes OTLP over gRPC; `off` for nowhere.";
-    server.otlp_http_address: Accepts::Text(200), start, "Where it takes OTLP over HTTP; `off` for nowhere.";
+    server.address: Accepts::Address { or_off: false }, start, "Where `tta serve` serves health, queries and configuration.";
+    server.metrics_address: Accepts::Address { or_off: true }, start, "Where it serves metrics; `off` for nowhere.";
+    server.otlp_grpc_address: Accepts::Address { or_off: true }, start, "Where it takes OTLP over gRPC; `off` for nowhere.";
+    server.otlp_http_address: Accepts::Address { or_off: true }, start, "Where it takes OTLP over HTTP; `off` for nowhere.";
     server.insecure: Accepts::Bool, start, "Whether others than programs of this machine may ask without a token.";
     server.tls_certificate_file: Accepts::Text(4_096), start, "The file of the certificate chain, in PEM; `off` for no TLS.";
     server.tls_key_file: Accepts::Text(4_096), start, "The file of its key, in PEM; `off` for no TLS.";

@@ -1,4 +1,4 @@
-//! Which source wins: preset < files < environment < code, and patches of what runs.
+//! Which source wins: preset < files < environment < arguments < code, and patches of what runs.
 
 use serde_json::{Map, Value};
 
@@ -20,13 +20,14 @@ const MOST_DEPTH: usize = 8;
 type Change = Box<dyn FnOnce(&mut Config)>;
 
 /// Sources of a configuration, from the weakest to the strongest: a preset, TOML texts in the order
-/// in which they are given, environment variables, code.
+/// in which they are given, environment variables, arguments, code.
 #[derive(Default)]
 #[must_use]
 pub struct ConfigLayers {
     preset: Option<Preset>,
     sources: Vec<Source>,
     variables: Vec<(String, String)>,
+    arguments: Vec<Source>,
     code: Vec<Change>,
     problems: Vec<ConfigProblem>,
 }
@@ -78,6 +79,21 @@ impl ConfigLayers {
         self
     }
 
+    /// Sets a field to what an argument of the command line says; `argument` is what problems call it, as
+    /// `--address`.
+    pub fn argument(mut self, argument: impl Into<String>, path: &str, text: &str) -> Self {
+        let argument = argument.into();
+        match field(path) {
+            Some(field) => {
+                let mut tree = Value::Object(Map::new());
+                put(&mut tree, path, field.accepts.read(text));
+                self.arguments.push(Source::new(argument, tree));
+            }
+            None => self.problems.push(ConfigProblem::unknown(&argument, path, near(path))),
+        }
+        self
+    }
+
     /// Changes the result in code.
     pub fn code(mut self, change: impl FnOnce(&mut Config) + 'static) -> Self {
         self.code.push(Box::new(change));
@@ -89,9 +105,10 @@ impl ConfigLayers {
     /// # Errors
     /// Everything that is wrong, at once.
     pub fn build(self) -> Result<Config, ConfigError> {
-        let Self { preset, mut sources, variables, code, mut problems } = self;
+        let Self { preset, mut sources, variables, arguments, code, mut problems } = self;
         let variables = super::variables::read(variables, &mut problems);
         sources.extend(variables.into_iter().map(|(name, tree)| Source::new(name, tree)));
+        sources.extend(arguments);
         let named = || {
             let named = sources.iter().rev().find_map(|source| source.tree.get("environment"));
             named.and_then(Value::as_str).and_then(Preset::of)

@@ -28,6 +28,11 @@ pub(super) fn of(accepts: Accepts) -> Value {
             json!({ "type": "string", "minLength": least, "maxLength": most, "writeOnly": true })
         }
         Accepts::Url => json!({ "type": "string", "pattern": "^(off|https?://[^@ ]+)$", "maxLength": 2_048 }),
+        Accepts::Address { or_off } => {
+            let address = r"^\S+:[0-9]{1,5}$";
+            let pattern = if or_off { format!("^off$|{address}") } else { address.to_owned() };
+            json!({ "type": "string", "pattern": pattern, "maxLength": 200 })
+        }
         Accepts::Text(most) => json!({ "type": "string", "minLength": 1, "maxLength": most }),
     }
 }

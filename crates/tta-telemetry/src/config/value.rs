@@ -1,5 +1,7 @@
 //! How a field's value is written, and what is accepted of it.
 
+use std::net::SocketAddr;
+
 use serde_json::Value;
 
 use super::export::{MetricsPushFormat, OtlpCompression, OtlpProtocol};
@@ -28,6 +30,10 @@ pub(super) enum Accepts {
     Text(usize),
     /// A URL with a host, or `off`.
     Url,
+    /// An IP address with a port, or `off` where that is accepted.
+    Address {
+        or_off: bool,
+    },
     /// What a sampling rule does: a text, which is read with the rest of the rule, or a rate.
     Action,
     /// Never shown. Bytes from, to.
@@ -50,6 +56,10 @@ impl Accepts {
             Accepts::Url => {
                 "an http:// or https:// URL, without user and password (they go in a header), or off".to_owned()
             }
+            Accepts::Address { or_off } => {
+                let address = "an address with a port, as 127.0.0.1:8000";
+                if or_off { format!("{address}, or off") } else { address.to_owned() }
+            }
             Accepts::Action => ACTION.to_owned(),
             Accepts::Secret(least, most) => format!("a secret text of {least} to {most} bytes"),
         }
@@ -68,6 +78,10 @@ impl Accepts {
             Accepts::Words(words) => value.as_str().is_some_and(|value| words.contains(&value)),
             Accepts::Text(most) => value.as_str().is_some_and(|value| (1..=most).contains(&value.len())),
             Accepts::Url => value.as_str().is_some_and(is_url),
+            Accepts::Address { or_off } => {
+                let is_address = |text: &str| text.parse::<SocketAddr>().is_ok() || (or_off && text == "off");
+                value.as_str().is_some_and(is_address)
+            }
             Accepts::Action => Accepts::Text(64).accepts(value) || Accepts::Number(0.0, 1.0).accepts(value),
             Accepts::Secret(least, most) => {
                 value.is_null() || value.as_str().is_some_and(|value| (least..=most).contains(&value.len()))
@@ -102,7 +116,12 @@ impl Accepts {
             },
             Accepts::Integer(..) => text.parse::<u64>().map_or_else(|_| as_text(), Value::from),
             Accepts::Number(..) | Accepts::Above(..) => text.parse::<f64>().ok().map_or_else(as_text, Value::from),
-            Accepts::Words(_) | Accepts::Text(_) | Accepts::Url | Accepts::Action | Accepts::Secret(..) => as_text(),
+            Accepts::Words(_)
+            | Accepts::Text(_)
+            | Accepts::Url
+            | Accepts::Address { .. }
+            | Accepts::Action
+            | Accepts::Secret(..) => as_text(),
         }
     }
 }

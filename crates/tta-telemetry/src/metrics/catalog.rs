@@ -184,6 +184,10 @@ catalog! {
         "How long sinks took to take a batch.";
     EXPORTS = "telemetry_exports_total" Counter None ["sink", "outcome"]:
         "Traces given to sinks: success or failure.";
+    SENT = "telemetry_sent_total" Counter None ["sink"]:
+        "Spans, or series of metrics, that a collector took. What was lost on the way is in telemetry_dropped_total.";
+    SENDING = "telemetry_sending" Gauge None ["sink"]:
+        "Spans that wait for the collector or are on their way to it.";
     LABEL_VALUES = "telemetry_label_values" Gauge None ["key"]:
         "Distinct values known of a label.";
     LABEL_OVERFLOW = "telemetry_label_overflow_total" Counter None ["key"]:

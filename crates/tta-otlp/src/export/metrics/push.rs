@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::sync::Notify;
-use tta_telemetry::{Health, HealthComponent, MetricFamily, Name, Resource, Telemetry};
+use tta_telemetry::{Health, HealthComponent, MetricCollector, MetricFamily, MetricSource, Name, Resource, Telemetry};
 
 use super::super::client::{OtlpClient, Signal, sleep};
 use super::super::counters::OtlpStatus;
@@ -162,7 +162,14 @@ impl MetricsPush {
     /// is taken again. To be kept as long as it is to be asked.
     #[must_use]
     pub fn health_component(&self) -> Arc<dyn HealthComponent> {
-        Arc::new(PushHealth(self.0.client.clone()))
+        Arc::new(PushState(self.0.client.clone()))
+    }
+
+    /// What was pushed and lost, as metrics; see
+    /// [`OtlpExporter::metric_source`](super::super::OtlpExporter::metric_source).
+    #[must_use]
+    pub fn metric_source(&self) -> Arc<dyn MetricSource> {
+        Arc::new(PushState(self.0.client.clone()))
     }
 }
 
@@ -172,9 +179,15 @@ impl Drop for MetricsPush {
     }
 }
 
-struct PushHealth(OtlpClient);
+struct PushState(OtlpClient);
 
-impl HealthComponent for PushHealth {
+impl MetricSource for PushState {
+    fn collect(&self, out: &mut MetricCollector) {
+        self.0.status().collect("metrics_push", "sent_series", out);
+    }
+}
+
+impl HealthComponent for PushState {
     fn name(&self) -> Name {
         Name::from_static("metrics_push")
     }

@@ -4,8 +4,9 @@ use std::any::Any;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use tta::otlp::export::{ExportSettings, OtlpSink};
 use tta::prelude::*;
-use tta::telemetry::{Charge, CostPlace, Metric, SavingsSource, Slo, SpanStatus, Unit};
+use tta::telemetry::{Charge, CostPlace, Metric, Resource, SavingsSource, Slo, SpanStatus, Unit};
 use tta::{Repeat, RetryBudget, Route, Usd};
 
 const MS: Duration = Duration::from_millis(1);
@@ -48,8 +49,18 @@ pub(crate) async fn run_everything(telemetry: &Telemetry) -> Alive {
     let mut alive = retries_and_limits(&cx).await;
     alive.extend(shared_policies(&cx).await);
     alive.extend(kept_and_routed(&cx).await);
+    alive.extend(sending(telemetry));
     alive.push(Box::new(cx));
     alive
+}
+
+/// A sink that sends to a collector, and says how that goes.
+fn sending(telemetry: &Telemetry) -> Alive {
+    let (settings, identity) = (ExportSettings::default(), Resource::new("tests".into()));
+    let sink = OtlpSink::start(&settings, identity, telemetry.clock().clone()).unwrap();
+    let source = sink.exporter().metric_source();
+    telemetry.watch_metrics(&source);
+    vec![Box::new(sink), Box::new(source)]
 }
 
 /// Chains, branches, conditions, loops, sagas, and a run that is cancelled.
