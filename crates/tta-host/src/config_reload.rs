@@ -99,7 +99,9 @@ impl ConfigReloadBuilder {
     /// Registers the health component; reads nothing yet.
     pub fn build(self) -> ConfigReload {
         let Self { source, telemetry, on_outcome } = self;
-        let (reloading, state) = Default::default();
+        let clock = telemetry.clock();
+        let read_unix_ns = telemetry.config().map(|_| clock.unix_ns(clock.ticks()));
+        let (reloading, state) = (Mutex::default(), Mutex::new(State::starting(read_unix_ns)));
         let shared = Arc::new(Shared { source, telemetry, on_outcome, reloading, state });
         shared.telemetry.watch_health(&(Arc::clone(&shared) as Arc<dyn HealthComponent>));
         ConfigReload(shared)

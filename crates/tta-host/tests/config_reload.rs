@@ -40,6 +40,27 @@ fn a_reload_says_what_changed_from_what_to_what_and_what_waits() {
 }
 
 #[test]
+fn the_last_success_is_when_what_is_in_effect_was_read_the_first_time_included() {
+    let process = process(&rate(0.5));
+    let last = || process.telemetry.health().component("config").unwrap().last_success_unix_ns;
+    let first = last();
+    assert!(first.is_some());
+    process.write("tracing.sampling.default_rate = 7\n");
+    process.telemetry.clock().as_manual().unwrap().advance(Duration::from_secs(1));
+    assert!(process.reload.reload().is_err());
+    assert_eq!(last(), first);
+    process.telemetry.clock().as_manual().unwrap().advance(Duration::from_secs(1));
+    process.write(&rate(0.25));
+    process.reload.reload().unwrap();
+    assert_eq!(last(), process.reload.last().map(|outcome| outcome.at_unix_ns));
+    assert!(last() > first, "time has passed");
+    // Nothing was read of an engine that was built in code.
+    let telemetry = Telemetry::builder().build().unwrap();
+    let _reload = ConfigReload::builder(ConfigSource::new(), &telemetry).build();
+    assert_eq!(telemetry.health().component("config").unwrap().last_success_unix_ns, None);
+}
+
+#[test]
 fn a_file_that_is_wrong_changes_nothing_and_every_problem_is_told() {
     let process = process(&rate(0.5));
     process.write("tracing.sampling.default_rate = 7\nservicename = \"x\"\nmetrics.max_label_values = 3\n");

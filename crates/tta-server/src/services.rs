@@ -157,7 +157,7 @@ impl Services {
         let status = move || {
             let status = store.status();
             StorageStatus {
-                kind: "memory",
+                kind: store.kind(),
                 bytes: status.bytes,
                 capacity_bytes: status.capacity_bytes,
                 traces: status.traces,

@@ -129,7 +129,15 @@ pub(super) async fn get(target: &Target, path: &str, token: Option<&str>) -> Res
     let name = ServerName::try_from(target.host.clone()).map_err(|_| "the host is no name of a server".to_owned())?;
     let connector = TlsConnector::from(Arc::new(tls()?));
     let secured = connector.connect(name, stream).await;
-    exchange(secured.map_err(|error| format!("no secure connection: {error}"))?, target, path, token).await
+    exchange(secured.map_err(|error| insecure(&error))?, target, path, token).await
+}
+
+fn insecure(error: &std::io::Error) -> String {
+    // A certificate that `openssl req -x509` makes by default.
+    let of_authority = "it is marked as one of an authority (CA:TRUE), accepted is a server's own (CA:FALSE), which an \
+                        authority that is trusted has signed or which is trusted itself";
+    let said = error.to_string().replace("Other(OtherError(CaUsedAsEndEntity))", of_authority);
+    format!("no secure connection: {said}")
 }
 
 /// Trusts what this machine trusts; `SSL_CERT_FILE` and `SSL_CERT_DIR` say otherwise.

@@ -105,6 +105,12 @@ fn summary(sent: &Sent) -> String {
 fn exit_code(sent: &Sent, url: &str) -> ExitCode {
     if sent.interrupted {
         ExitCode::from(INTERRUPTED)
+    } else if sent.unreachable && sent.untrusted {
+        output::error(&format!(
+            "no secure connection to {url}; accepted is a collector with a certificate that is trusted here: \
+             OTEL_EXPORTER_OTLP_CERTIFICATE names others than this machine's"
+        ));
+        ExitCode::from(UNREACHABLE)
     } else if sent.unreachable {
         output::error(&format!("no answer from {url}; accepted is a collector that listens there"));
         ExitCode::from(UNREACHABLE)

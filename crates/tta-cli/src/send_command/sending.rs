@@ -39,6 +39,8 @@ pub(super) struct Sent {
     pub(super) interrupted: bool,
     /// Nobody ever answered.
     pub(super) unreachable: bool,
+    /// Somebody is there, whose certificate is not accepted.
+    pub(super) untrusted: bool,
     /// The file could not be read to its end.
     pub(super) cut: bool,
     answered: bool,
@@ -163,6 +165,7 @@ impl Sent {
         self.answered |= delivery.answered;
         self.unreachable |= !self.answered;
         if let Some(message) = &delivery.message {
+            self.untrusted |= message.contains("invalid peer certificate");
             self.complaints += 1;
             if self.complaints <= MOST_TOLD {
                 let lost = delivery.rejected + delivery.dropped.total();

@@ -81,11 +81,7 @@ fn engine(
     // reason to sample less.
     builder = export.attach(builder.clock(clock).trace_store(store));
     if let Some(path) = &arguments.traces {
-        let sink = TraceFileSink::builder(path).open().map_err(|error| {
-            let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
-            Failure::new(format!("{error}{cause}"))
-        })?;
-        builder = builder.sink(sink);
+        builder = builder.sink(TraceFileSink::builder(path).open().map_err(told)?);
     }
     builder.build().map_err(told)
 }

@@ -51,6 +51,12 @@ pub(super) fn read(config: &Config) -> Result<(CheckedSettings, Addresses), Fail
     let [main, metrics, otlp_grpc, otlp_http] =
         [&server.address, &server.metrics_address, &server.otlp_grpc_address, &server.otlp_http_address]
             .map(|address| address.parse::<SocketAddr>().ok());
+    wrong.extend(shared([
+        ("address", main),
+        ("metrics_address", metrics),
+        ("otlp_grpc_address", otlp_grpc),
+        ("otlp_http_address", otlp_http),
+    ]));
     let settings = ServerSettings {
         address: main.unwrap_or(ServerSettings::default().address),
         insecure: server.insecure,
@@ -71,6 +77,34 @@ pub(super) fn read(config: &Config) -> Result<(CheckedSettings, Addresses), Fail
         }
         _ => Err(all_of(wrong)),
     }
+}
+
+/// Our own addresses that cannot be held side by side: binding would say that somebody else is there.
+fn shared(all: [(&str, Option<SocketAddr>); 4]) -> Vec<String> {
+    const ACCEPTED: &str = "accepted is an address of its own for each: with another port (0 for any that is free), or \
+                            `off` for none";
+    let given: Vec<_> = all.into_iter().filter_map(|(field, address)| Some((field, address?))).collect();
+    let mut wrong = Vec::new();
+    for (number, (field, address)) in given.iter().enumerate() {
+        let Some((other, held)) = given.iter().take(number).find(|(_, held)| overlap(*held, *address)) else {
+            continue;
+        };
+        wrong.push(if held == address {
+            format!("server.{other} and server.{field} are both {address}, {ACCEPTED}")
+        } else {
+            format!(
+                "server.{other} is {held} and server.{field} is {address}, of which one holds the other, {ACCEPTED}"
+            )
+        });
+    }
+    wrong
+}
+
+/// The same, or one of them all addresses of this machine with the other's port. Port 0 is any that is free.
+fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
+    let is_any = one.ip().is_unspecified() || other.ip().is_unspecified();
+    let is_same = one.ip() == other.ip() || (is_any && one.is_ipv4() == other.is_ipv4());
+    one.port() != 0 && one.port() == other.port() && is_same
 }
 
 /// What is exposed, at each address.

@@ -165,6 +165,39 @@ fn over_tls_a_server_must_be_one_that_is_trusted() {
     assert!(stranger.err.starts_with(&want), "{}", stranger.err);
 }
 
+#[test]
+fn a_server_whose_certificate_is_that_of_an_authority_is_told_of_with_what_is_accepted() {
+    let mut parameters = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
+    parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let signing_key = rcgen::KeyPair::generate().unwrap();
+    let cert = parameters.self_signed(&signing_key).unwrap();
+    let line = r#"{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"4bf92f3577b34da6a3ce929d0e0e4736",
+        "spanId":"00f067aa0ba902b7","name":"s","startTimeUnixNano":"1","endTimeUnixNano":"2"}]}]}]}"#;
+    let tree = Tree::new(&[("traces.jsonl", line.replace('\n', "").as_bytes())]);
+    let directory = tempfile::tempdir().unwrap();
+    let (chain, key) = (directory.path().join("chain.pem"), directory.path().join("key.pem"));
+    std::fs::write(&chain, cert.pem()).unwrap();
+    std::fs::write(&key, signing_key.serialize_pem()).unwrap();
+    let tls = Some(TlsFiles { certificates: chain.clone(), key });
+    let running = Running::new(ServerSettings { tls, ..ServerSettings::default() });
+    let url = format!("https://localhost:{}", running.port());
+    let why = "invalid peer certificate: it is marked as one of an authority (CA:TRUE), accepted is a server's own \
+               (CA:FALSE), which an authority that is trusted has signed or which is trusted itself";
+    let health = ran(tree.command(&["health", "--url", &url]).env("SSL_CERT_FILE", &chain).output().unwrap());
+    let want = format!("error: cannot ask {url}/health/full: no secure connection: {why}\n");
+    assert_eq!((health.code, health.err), (Some(2), want));
+    let arguments = ["send", "traces.jsonl", "--endpoint", &url, "--retry-for", "0"];
+    let send = ran(tree.command(&arguments).env("OTEL_EXPORTER_OTLP_CERTIFICATE", &chain).output().unwrap());
+    assert_eq!(send.code, Some(2));
+    let (first, last) = send.err.trim_end().split_once('\n').unwrap();
+    assert!(first.starts_with("error: 1 spans were not taken: ") && first.ends_with(why), "{}", send.err);
+    let want = format!(
+        "error: no secure connection to {url}; accepted is a collector with a certificate that is trusted here: \
+         OTEL_EXPORTER_OTLP_CERTIFICATE names others than this machine's"
+    );
+    assert_eq!(last, want);
+}
+
 /// Replies with these bytes, one after the other, to whoever connects.
 fn canned(replies: &'static [&'static str]) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

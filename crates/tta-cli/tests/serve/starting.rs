@@ -181,6 +181,36 @@ fn an_address_that_may_not_be_served_is_one_line_whichever_it_is() {
 }
 
 #[test]
+fn two_addresses_of_ones_own_that_are_the_same_are_said_to_be() {
+    let all = ["--address", "--metrics-address", "--otlp-grpc-address", "--otlp-http-address"];
+    let serve = |given: [&'static str; 4]| {
+        let arguments: Vec<&str> = all.into_iter().zip(given).flat_map(<[&str; 2]>::from).collect();
+        refusal(|_| {}, "", &arguments)
+    };
+    let free = "127.0.0.1:0";
+    let want = "error: cannot serve: server.address and server.metrics_address are both 127.0.0.1:7, accepted is an \
+                address of its own for each: with another port (0 for any that is free), or `off` for none";
+    assert_eq!(serve(["127.0.0.1:7", "127.0.0.1:7", free, free]), want);
+    let line = serve([free, free, "127.0.0.1:7", "127.0.0.1:7"]);
+    assert!(line.contains("server.otlp_grpc_address and server.otlp_http_address are both 127.0.0.1:7, "), "{line}");
+    // One that is all of this machine's takes the port of the others. Exposed, so that is said as well.
+    let arguments = ["--insecure", "--address", "0.0.0.0:7", "--otlp-http-address", "127.0.0.1:7"];
+    let line = refusal(|_| {}, "", &arguments);
+    let want = "error: cannot serve: server.address is 0.0.0.0:7 and server.otlp_http_address is 127.0.0.1:7, of which \
+                one holds the other, accepted is an address of its own for each: with another port (0 for any that is \
+                free), or `off` for none";
+    assert_eq!(line, want);
+}
+
+#[test]
+fn a_file_for_traces_that_cannot_be_opened_is_one_line_with_its_cause_once() {
+    let line = refusal(|_| {}, "", &["--address", "127.0.0.1:0", "--traces", "tta.toml/traces.jsonl"]);
+    let (start, end) = ("error: cannot open trace file `", "/tta.toml/traces.jsonl` for reading and appending: ");
+    let cause = line.strip_prefix(start).and_then(|rest| rest.split_once(end)).map(|(_, cause)| cause);
+    assert_eq!(cause, Some("Not a directory (os error 20)"), "{line}");
+}
+
+#[test]
 fn several_things_that_are_wrong_are_counted_and_stand_below_one_another() {
     let settings = Settings::new().set("SERVER__TLS_KEY_FILE", "key.pem");
     let ended = settings.with(&["--metrics-address", "0.0.0.0:0"]).fails();

@@ -76,6 +76,11 @@ pub(super) struct State {
 }
 
 impl State {
+    /// Before the first reload. What the engine has in effect from the start was read once, too.
+    pub(super) fn starting(read_unix_ns: Option<u64>) -> Self {
+        Self { last_success_unix_ns: read_unix_ns, ..Self::default() }
+    }
+
     pub(super) fn note(
         &mut self,
         stamp: Option<Stamp>,

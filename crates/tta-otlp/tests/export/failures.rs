@@ -145,6 +145,40 @@ fn a_wait_that_the_collector_asks_for_is_kept() {
 }
 
 #[test]
+fn a_wait_that_the_collector_asks_for_is_not_cut_short_by_the_success_of_another_request() {
+    let slow = Reply::Status(503, vec![("retry-after", "40".to_owned())], Vec::new());
+    let collector = Collector::start([slow, Reply::Take]);
+    let (clock, hand) = Clock::manual();
+    let client = OtlpClient::new(&settings(&collector.url(), HTTP), Signal::Metrics, clock).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let moments = async || {
+            for _ in 0..100 {
+                tokio::task::yield_now().await;
+            }
+        };
+        let asked_to_wait = client.deliver(b"not looked at".to_vec(), 7);
+        let other = async {
+            while hand.sleepers() == 0 {
+                tokio::task::yield_now().await;
+            }
+            assert!(client.status().failing_since_unix_ns.is_some());
+            assert_eq!(client.deliver(b"not looked at".to_vec(), 1).await.sent, 1);
+            assert_eq!(client.status().failing_since_unix_ns, None);
+            // Both are polled by one task: whoever was woken has had its turns.
+            moments().await;
+            assert_eq!((hand.sleepers(), client.status().attempts), (1, 2));
+            hand.advance(Duration::from_secs(39));
+            moments().await;
+            assert_eq!((hand.sleepers(), client.status().attempts), (1, 2));
+            hand.advance(Duration::from_secs(2));
+        };
+        let (delivery, ()) = futures_util::future::join(asked_to_wait, other).await;
+        assert_eq!((delivery.sent, client.status().attempts, collector.seen().len()), (7, 3, 3));
+    });
+}
+
+#[test]
 fn a_wait_longer_than_anybody_has_patience_for_gives_up() {
     let slow = Reply::Status(503, vec![("retry-after", "3600".to_owned())], Vec::new());
     let (_, status) = sent(HTTP, &[slow, Reply::Take]);

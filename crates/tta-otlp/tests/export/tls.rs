@@ -76,6 +76,39 @@ fn listen(authority: &Authority, protocol: Protocol, asks: bool) -> Collector {
 }
 
 #[test]
+fn a_server_whose_own_certificate_is_that_of_an_authority_is_told_what_is_accepted() {
+    let authority = Authority::new();
+    let mut parameters = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+    parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let key = KeyPair::generate().unwrap();
+    let own = parameters.self_signed(&key).unwrap();
+    let file = authority.write("own.pem", &own.pem());
+    for protocol in [Protocol::HttpProtobuf, Protocol::Grpc] {
+        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let collector = Collector::listen(address, Some(acceptor(protocol, own.der().clone(), key)), []);
+        let tls = TlsFiles { authorities: Some(file.clone()), ..TlsFiles::default() };
+        let settings = ExportSettings { tls, ..settings(&format!("https://{}", collector.address), protocol) };
+        let mut sink = sink(&settings);
+        let exporter = sink.exporter();
+        sink.export(&[trace(1)]).unwrap();
+        eventually("an attempt has failed", || exporter.status().last_error.is_some());
+        let said = exporter.status().last_error.unwrap();
+        let want = "invalid peer certificate: it is marked as one of an authority (CA:TRUE), accepted is a server's own \
+                    (CA:FALSE), which an authority that is trusted has signed or which is trusted itself";
+        assert!(said.contains(want) && !said.contains("CaUsedAs"), "{said}");
+    }
+}
+
+fn acceptor(protocol: Protocol, certificate: CertificateDer<'static>, key: PrivateKeyDer<'static>) -> TlsAcceptor {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let mut config = builder.with_no_client_auth().with_single_cert(vec![certificate], key).unwrap();
+    config.alpn_protocols = vec![if protocol == Protocol::Grpc { b"h2".to_vec() } else { b"http/1.1".to_vec() }];
+    TlsAcceptor::from(Arc::new(config))
+}
+
+#[test]
 fn an_authority_of_ones_own_is_trusted_when_it_is_named() {
     for protocol in [Protocol::HttpProtobuf, Protocol::Grpc] {
         let authority = Authority::new();

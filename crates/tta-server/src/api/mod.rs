@@ -119,7 +119,8 @@ impl QueryApi {
             .route("/", any(unknown))
             .route("/{*unknown}", any(unknown))
             .method_not_allowed_fallback(method_not_allowed);
-        Router::new().nest(PREFIX, below).with_state(self.0.clone())
+        let itself = format!("{PREFIX}/");
+        Router::new().nest(PREFIX, below).route(&itself, any(unknown)).with_state(self.0.clone())
     }
 
     /// What the API is, in OpenAPI 3.1: to be merged with that of other routes.

@@ -3,7 +3,7 @@
 /// A store's numbers. What a store does not have is `None`, and null in the reply.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct StorageStatus {
-    /// `memory`, `disk`.
+    /// `memory`, `disk`, or what a [store](tta_telemetry::store::TraceStore::kind) of a program's own says.
     pub kind: &'static str,
     /// What the traces take, in bytes.
     pub bytes: u64,

@@ -14,7 +14,7 @@ use axum::Router;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{any, get};
 use http::header::{CONTENT_TYPE, HeaderValue};
 use serde::Serialize;
 use tta_telemetry::TraceId;
@@ -37,9 +37,15 @@ pub(crate) fn router(api: Api) -> Router {
         .route("/api/traces/{trace_id}", get(trace))
         .route("/api/dependencies", get(dependencies))
         .merge(v3::router())
-        .method_not_allowed_fallback(method_not_allowed)
-        .fallback(|| async { reply(Err(Problem::not_found("this path of Jaeger's API is not served"))) });
-    Router::new().nest("/jaeger", below).with_state(api)
+        // Routes, since a fallback is lost when the whole is nested once more.
+        .route("/", any(unknown))
+        .route("/{*unknown}", any(unknown))
+        .method_not_allowed_fallback(method_not_allowed);
+    Router::new().nest("/jaeger", below).route("/jaeger/", any(unknown)).with_state(api)
+}
+
+async fn unknown() -> Response {
+    reply(Err(Problem::not_found("this path of Jaeger's API is not served")))
 }
 
 /// What all of Jaeger's replies are.

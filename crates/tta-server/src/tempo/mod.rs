@@ -16,7 +16,7 @@ use axum::Router;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{any, get};
 use http::{HeaderMap, StatusCode};
 use serde::Serialize;
 use tta_telemetry::store::{QueryError, TagScope};
@@ -45,9 +45,15 @@ pub(crate) fn router(api: Api) -> Router {
         .route("/api/v2/search/tag/{name}/values", get(tag_values_v2))
         .route("/api/traces/{trace_id}", get(trace))
         .route("/api/v2/traces/{trace_id}", get(trace_v2))
-        .method_not_allowed_fallback(method_not_allowed)
-        .fallback(|| async { Problem::not_found("this path of Tempo's API is not served") });
-    Router::new().nest("/tempo", below).with_state(api)
+        // Routes, since a fallback is lost when the whole is nested once more.
+        .route("/", any(unknown))
+        .route("/{*unknown}", any(unknown))
+        .method_not_allowed_fallback(method_not_allowed);
+    Router::new().nest("/tempo", below).route("/tempo/", any(unknown)).with_state(api)
+}
+
+async fn unknown() -> Problem {
+    Problem::not_found("this path of Tempo's API is not served")
 }
 
 #[derive(Serialize)]

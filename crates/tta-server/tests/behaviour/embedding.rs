@@ -10,8 +10,11 @@ use serde_json::{Value as Json, json};
 use tower_service::Service;
 use tta_server::Services;
 use tta_telemetry::config::Preset;
-use tta_telemetry::store::{MemoryTraceStore, TraceStore};
-use tta_telemetry::{Clock, Telemetry};
+use tta_telemetry::store::{
+    LiveFeed, MemoryTraceStore, Operation, StoreError, StoreStatus, StoredTrace, TagNames, TagScope, TagValues,
+    TracePage, TraceQuery, TraceStore,
+};
+use tta_telemetry::{Clock, Name, Telemetry, TraceId};
 
 use crate::guard::support::LONG;
 
@@ -49,6 +52,30 @@ async fn the_store_that_an_engine_was_built_with_is_found_and_asked() {
     let (status, said) = ask(&app, "/internal/api/v1/nowhere").await;
     let want = "there is nothing at `/internal/api/v1/nowhere`; /internal/api/v1/openapi.json says what there is";
     assert!(status == 404 && said.contains(want), "{status} {said}");
+}
+
+#[tokio::test]
+async fn what_is_not_there_below_the_path_is_told_of_in_a_problem_body_whatever_its_depth() {
+    let telemetry = Telemetry::builder().trace_store(MemoryTraceStore::new("shop")).build().unwrap();
+    let nested = app(&telemetry);
+    let deeper = Router::new().nest("/a", Router::new().nest("/b", app(&telemetry)));
+    let parts = [
+        ("/jaeger", "this path of Jaeger's API is not served"),
+        ("/tempo", "this path of Tempo's API is not served"),
+        ("/api/v1", "/openapi.json says what there is"),
+    ];
+    for (router, prefix) in [(&nested, "/internal"), (&deeper, "/a/b/internal"), (&tta_server::router(&telemetry), "")]
+    {
+        for (part, said) in parts {
+            for unknown in ["", "/", "/x", "/api", "/api/search/x/y/", "/api/v3"] {
+                let path = format!("{prefix}{part}{unknown}");
+                let (status, body) = ask(router, &path).await;
+                let problem: Json = serde_json::from_str(&body).unwrap_or_default();
+                assert_eq!((status, &problem["status"]), (404, &json!(404)), "{path}: {body}");
+                assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains(said)), "{path}: {body}");
+            }
+        }
+    }
 }
 
 #[tokio::test]
@@ -97,6 +124,54 @@ async fn the_storage_that_is_shown_is_the_store_as_it_is() {
     let started = [1, 0].map(|place| &traces["traces"][place]["start_time"]);
     assert_eq!([&shown["oldest"], &shown["newest"]], started);
     assert!(started[0] != started[1] && shown["evicted_traces"] == 0, "{shown}");
+}
+
+/// A store of a program's own, which does not say of what kind it is.
+struct Own(MemoryTraceStore);
+
+impl TraceStore for Own {
+    fn search(&self, query: &TraceQuery) -> Result<TracePage, StoreError> {
+        self.0.search(query)
+    }
+
+    fn trace(&self, trace_id: TraceId) -> Result<Option<StoredTrace>, StoreError> {
+        self.0.trace(trace_id)
+    }
+
+    fn services(&self) -> Result<Vec<Name>, StoreError> {
+        self.0.services()
+    }
+
+    fn operations(&self, service: &str) -> Result<Vec<Operation>, StoreError> {
+        self.0.operations(service)
+    }
+
+    fn tag_names(&self) -> Result<TagNames, StoreError> {
+        self.0.tag_names()
+    }
+
+    fn tag_values(&self, scope: TagScope, name: &str) -> Result<TagValues, StoreError> {
+        self.0.tag_values(scope, name)
+    }
+
+    fn status(&self) -> StoreStatus {
+        self.0.status()
+    }
+
+    fn live(&self) -> &LiveFeed {
+        self.0.live()
+    }
+}
+
+#[tokio::test]
+async fn of_what_kind_a_store_is_is_said_by_the_store_and_not_guessed() {
+    let telemetry = Telemetry::builder().build().unwrap();
+    let store = MemoryTraceStore::new("shop");
+    let kind = async |store: std::sync::Arc<dyn TraceStore>| {
+        json(&Services::new(&telemetry).store(store).router(), "/health/storage").await["kind"].clone()
+    };
+    assert_eq!(kind(std::sync::Arc::new(store.clone())).await, "memory");
+    assert_eq!(kind(std::sync::Arc::new(Own(store))).await, "other");
 }
 
 #[tokio::test]

@@ -8,7 +8,10 @@ use super::Name;
 /// A recorded attribute value.
 ///
 /// The OpenTelemetry attribute types that workflows need; integers are `i64` as there.
-#[derive(Clone, Debug, PartialEq)]
+///
+/// A value equals its copy: numbers are equal as numbers, and what is not a number (NaN) equals the one of
+/// the same bits.
+#[derive(Clone, Debug)]
 pub enum Value {
     /// True or false.
     Bool(bool),
@@ -28,6 +31,23 @@ pub enum Value {
     Map(Vec<Attribute>),
     /// Nothing: the key is there, and has no value.
     Empty,
+}
+
+impl PartialEq for Value {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Value::Bool(one), Value::Bool(other)) => one == other,
+            (Value::I64(one), Value::I64(other)) => one == other,
+            (Value::F64(one), Value::F64(other)) => one == other || one.to_bits() == other.to_bits(),
+            (Value::Str(one), Value::Str(other)) => one == other,
+            (Value::List(one), Value::List(other)) => one == other,
+            (Value::Bytes(one), Value::Bytes(other)) => one == other,
+            (Value::Array(one), Value::Array(other)) => one == other,
+            (Value::Map(one), Value::Map(other)) => one == other,
+            (Value::Empty, Value::Empty) => true,
+            _ => false,
+        }
+    }
 }
 
 /// One key and its value. Keys are unique within a span; the last one set wins.

@@ -31,6 +31,10 @@ pub(crate) struct Vitals(Mutex<Seen>);
 struct Seen {
     recorder: Losses,
     receiver: Losses,
+    /// Own runs that were decided about, spans that were taken, and all traces that were decided about.
+    ran: Progress,
+    took: Progress,
+    sampled: Progress,
     clock_jump: Option<(u64, i64)>,
     sinks: Vec<SinkSeen>,
 }
@@ -43,6 +47,13 @@ struct Losses {
     during: Option<(u64, u64)>,
     /// The count before that.
     before: u64,
+}
+
+/// A count of what was done, and when it last grew, in nanoseconds since the Unix epoch.
+#[derive(Clone, Copy, Debug, Default)]
+struct Progress {
+    count: u64,
+    last: Option<u64>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -59,6 +70,9 @@ impl Seen {
     fn shift(&mut self, by_ns: i64) {
         self.recorder.shift(by_ns);
         self.receiver.shift(by_ns);
+        for progress in [&mut self.ran, &mut self.took, &mut self.sampled] {
+            progress.last = progress.last.map(|at| shift(at, by_ns));
+        }
         self.sinks.iter_mut().for_each(|sink| sink.shift(by_ns));
     }
 }
@@ -91,6 +105,15 @@ impl Losses {
     fn health(&self, what: &str) -> Option<Health> {
         let (began, _) = self.during?;
         Some(Health::degraded(format!("{} {what}", self.count - self.before)).since(began))
+    }
+}
+
+impl Progress {
+    fn look(&mut self, count: u64, now: u64) {
+        if count > self.count {
+            self.last = Some(now);
+        }
+        self.count = count;
     }
 }
 
@@ -145,6 +168,10 @@ impl Vitals {
         seen.receiver.look(of_received, now);
         let of_runs = counters.runs_unrecorded + counters.spans_over_limit + counters.spans_over_bytes;
         seen.recorder.look(of_runs + counters.traces_evicted + counters.late_lost, now);
+        let decided = counters.traces_kept + counters.traces_dropped;
+        seen.ran.look(decided.saturating_sub(received.traces), now);
+        seen.took.look(received.spans, now);
+        seen.sampled.look(decided, now);
         seen.sinks.resize(core.sinks.len(), SinkSeen::default());
         for (seen, sink) in seen.sinks.iter_mut().zip(&core.sinks) {
             seen.look(&sink.status(&redactor), sink.is_failing(), now);
@@ -155,14 +182,19 @@ impl Vitals {
         let now = core.clock.unix_ns(core.clock.ticks());
         let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match part {
-            Part::Recorder if core.is_closed() => Health::unhealthy("the engine has ended"),
-            Part::Recorder => seen.recorder.health("losses in the last minute").unwrap_or_default(),
+            Part::Recorder => {
+                let lost = || seen.recorder.health("losses in the last minute").unwrap_or_default();
+                let health = if core.is_closed() { Health::unhealthy("the engine has ended") } else { lost() };
+                health.last_success(seen.ran.last)
+            }
             Part::Receiver => {
-                seen.receiver.health("spans or whole traces cut short in the last minute").unwrap_or_default()
+                let lost = seen.receiver.health("spans or whole traces cut short in the last minute");
+                lost.unwrap_or_default().last_success(seen.took.last)
             }
             Part::Sampler => {
+                let last = seen.sampled.last;
                 drop(seen);
-                sampler(core)
+                sampler(core).last_success(last)
             }
             Part::Clock => match seen.clock_jump {
                 Some((at, by)) if now.saturating_sub(at) < MINUTE_NS => {
@@ -346,11 +378,13 @@ mod tests {
         let mut seen = Seen { sinks: vec![SinkSeen::default()], ..Seen::default() };
         seen.recorder.look(1, 2 * hour);
         seen.sinks[0].failing = Some((2 * hour, 2 * hour));
+        seen.took.look(1, 2 * hour);
         seen.shift(-3_600_000_000_000);
         seen.recorder.look(1, hour + MINUTE_NS - 1);
         assert_eq!(seen.recorder.health("lost").unwrap().since_unix_ns, Some(hour));
         seen.recorder.look(1, hour + MINUTE_NS);
         assert_eq!(seen.recorder.health("lost"), None);
         assert_eq!(seen.sinks[0].failing, Some((hour, hour)));
+        assert_eq!(seen.took.last, Some(hour));
     }
 }

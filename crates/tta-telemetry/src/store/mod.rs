@@ -67,6 +67,11 @@ pub trait TraceStore: Send + Sync + 'static {
     /// The store does not answer.
     fn tag_values(&self, scope: TagScope, name: &str) -> Result<TagValues, StoreError>;
 
+    /// What sort of store it is, for reports: `memory`, `disk`, or a word of a program's own. Default: `other`.
+    fn kind(&self) -> &'static str {
+        "other"
+    }
+
     /// How much is stored.
     fn status(&self) -> StoreStatus;
 

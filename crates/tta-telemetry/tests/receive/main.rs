@@ -5,5 +5,6 @@
 mod assembly;
 mod bounds;
 mod decisions;
+mod health;
 mod intake;
 mod support;

@@ -15,6 +15,25 @@ fn query() -> TraceQuery {
 }
 
 #[test]
+fn a_span_that_was_sent_twice_is_there_once_also_with_values_that_are_not_numbers() {
+    let store = MemoryTraceStore::new("own");
+    let nan = |bits: u64| Value::F64(f64::from_bits(bits));
+    let sent = |value: Value| {
+        let mut twice = span(2, Some(1), "GET /cart");
+        let within = Value::Map(vec![attribute("in", Value::Array(vec![value.clone()]))]);
+        twice.attributes = vec![attribute("ratio", value), attribute("deep", within)];
+        twice
+    };
+    let (one, other) = (sent(nan(f64::NAN.to_bits())), sent(nan(f64::NAN.to_bits() ^ 1)));
+    for spans in [vec![span(1, None, "order"), one.clone()], vec![one.clone()], vec![other.clone()]] {
+        put(&store, trace(7, spans));
+    }
+    let stored = store.trace(id(7)).unwrap().unwrap();
+    assert_eq!((stored.parts.len(), stored.spans().len(), stored.summary().unwrap().spans), (3, 3, 3));
+    assert_eq!(stored.spans()[1..], [&one, &other]);
+}
+
+#[test]
 fn a_trace_is_found_by_each_thing_that_is_known_of_it_and_not_by_another() {
     let store = MemoryTraceStore::new("own");
     let shop = source("shop");

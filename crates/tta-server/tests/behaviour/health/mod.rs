@@ -3,5 +3,6 @@
 mod causes;
 mod fields;
 mod probes;
+mod rules;
 mod stuck;
 mod support;

@@ -220,6 +220,10 @@ impl TraceStore for MemoryTraceStore {
         Ok(TagValues::of(&parts, scope, name))
     }
 
+    fn kind(&self) -> &'static str {
+        "memory"
+    }
+
     fn status(&self) -> StoreStatus {
         self.state().status()
     }
