@@ -194,7 +194,9 @@ impl<'t> Reader<'t> {
             _ => return self.text_test(field, token == "="),
         };
         match is_length {
-            true => self.parsed(|text| time::duration(text)?.as_nanos().try_into().ok()).map(|ns| Test::Lasts(compare, ns)),
+            true => {
+                self.parsed(|text| time::duration(text)?.as_nanos().try_into().ok()).map(|ns| Test::Lasts(compare, ns))
+            }
             false => {
                 let number = self.parsed(|text| text.parse().ok().filter(|number: &f64| number.is_finite()))?;
                 Ok(Test::Compares(compare, number))
@@ -350,20 +352,25 @@ mod tests {
             ..TraceQuery::default()
         };
         assert_eq!(made, want);
-        let made = query("{ .attr = \"x\" && duration > 1s && duration <= 2s && traceDuration >= 1.5s && .y != nil }");
+        let made =
+            query("{ resource.attr = \"x\" && duration > 1s && duration <= 2s && traceDuration >= 1.5s && .y != nil }");
         assert_eq!(made.min_span_duration, Some(Duration::from_nanos(1_000_000_001)));
         assert_eq!(
             (made.max_span_duration, made.min_duration),
             (Some(Duration::from_secs(2)), Some(Duration::from_millis(1_500)))
         );
-        assert_eq!(made.tags, [TagFilter::equals("attr", "x"), TagFilter::exists("y")]);
-        assert_eq!(query("{ .\"a b\" = 1 }").tags, [TagFilter::equals("a b", "1")]);
+        let of_process = TagFilter { scope: TagScope::Resource, ..TagFilter::equals("attr", "x") };
+        assert_eq!(made.tags, [of_process, TagFilter::exists("y")]);
+        // A store would take those of the process as well where the span has its own.
+        let search = read("{ .\"a b\" = 1 }").unwrap();
+        assert_eq!((search.query.tags, search.rest.len()), (vec![TagFilter::equals("a b", "1")], 1));
+        assert_eq!(query("{ .service.name != nil && .service.name = \"x\" }").service.as_deref(), Some("x"));
     }
 
     #[test]
     fn what_it_cannot_find_is_left_to_be_looked_at_and_attributes_of_both_are_shown() {
         let search =
-            read("{ .a = 1 && (span.b = 2 || resource.c =~ \"x\") && .a != 3 && name = \"n\" && name = \"m\" }")
+            read("{ span.a = 1 && (span.b = 2 || resource.c =~ \"x\") && .a != 3 && name = \"n\" && name = \"m\" }")
                 .unwrap();
         assert_eq!((search.query.tags.len(), search.query.operation.as_deref(), search.rest.len()), (1, Some("n"), 3));
         let shown: Vec<&str> = search.shown.iter().map(|tag| tag.key.as_str()).collect();
@@ -374,7 +381,10 @@ mod tests {
             (search.query.min_span_duration.is_some(), search.query.max_span_duration, search.rest.len()),
             (true, None, 2)
         );
-        let many: Vec<String> = (0..20).map(|number| format!(".a{number} = 1")).collect();
+        // Nor an empty name, or a long key.
+        let search = read(&format!("{{ name = \"\" && span.{} = 1 }}", "k".repeat(300))).unwrap();
+        assert_eq!((search.query, search.rest.len()), (TraceQuery::default(), 2));
+        let many: Vec<String> = (0..20).map(|number| format!("span.a{number} = 1")).collect();
         let search = read(&format!("{{ {} }}", many.join(" && "))).unwrap();
         assert_eq!((search.query.tags.len(), search.rest.len(), search.shown.len()), (16, 4, 16));
     }
@@ -417,6 +427,7 @@ mod tests {
             ("{ name = \"a\" } && { name = \"b\" }", 15, "&& { name = \"b\" }"),
             ("{ nestedSetParent < 0 }", 2, "nestedSetParent < 0 }"),
             ("{ event.name = \"a\" }", 2, "event.name = \"a\" }"),
+            ("{ .a =~ \"a)|(b\" }", 8, "\"a)|(b\" }"),
             ("{ .a > x }", 7, "x }"),
             ("{ .a > nan }", 7, "nan }"),
             ("{ duration > 5 }", 13, "5 }"),
