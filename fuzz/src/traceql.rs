@@ -4,6 +4,8 @@
 //! mean, and a few traces to ask for. Does not own where queries come from: libFuzzer, the corpus, or a property
 //! test, which makes up traces as well.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 use regex::Regex;
@@ -184,10 +186,7 @@ pub fn holds(expr: &Expr, span: &SpanRecord, trace: &StoredTrace) -> bool {
         (Value::Str(text), Field::Kind) if span.received.is_none() => vec![text.to_string(), "internal".to_owned()],
         (other, _) => vec![other.to_string()],
     });
-    let matches = |pattern: &str| {
-        let whole = Regex::new(&format!("\\A(?:{pattern})\\z")).ok();
-        texts.iter().flatten().any(|text| whole.as_ref().is_some_and(|whole| whole.is_match(text)))
-    };
+    let matches = |pattern: &str| texts.iter().flatten().any(|text| is_match(pattern, text));
     match &condition.test {
         Test::Missing => texts.is_none(),
         Test::Exists => texts.is_some(),
@@ -202,6 +201,18 @@ pub fn holds(expr: &Expr, span: &SpanRecord, trace: &StoredTrace) -> bool {
             _ => false,
         },
     }
+}
+
+fn is_match(pattern: &str, text: &str) -> bool {
+    // To build one takes longer than everything else here.
+    thread_local!(static BUILT: RefCell<HashMap<String, Regex>> = RefCell::default());
+    BUILT.with_borrow_mut(|built| {
+        if built.len() >= MOST_PATTERNS && !built.contains_key(pattern) {
+            built.clear();
+        }
+        let build = || Regex::new(&format!("\\A(?:{pattern})\\z")).unwrap_or_else(|error| unreachable!("{error}"));
+        built.entry(pattern.to_owned()).or_insert_with(build).is_match(text)
+    })
 }
 
 fn compares<T: PartialOrd>(compare: Compare, found: &T, wanted: &T) -> bool {

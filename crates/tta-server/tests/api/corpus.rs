@@ -51,6 +51,7 @@ fn condition(is_right: bool) -> BoxedStrategy<String> {
     let length = "[0-3]00ns|1s|0s|18446744073709551615ns|18446744073709551614ns|9007199254740993ns";
     let right = prop_oneof![
         4 => (field, "=|!=", value).prop_map(joined),
+        4 => ("(span|resource|)[.]a", "=|!=", "\"[xy1]\"").prop_map(joined),
         2 => (field, "=~|!~", pattern).prop_map(joined),
         2 => (field, ">|>=|<|<=", "-?[0-2]|1[.]5|9007199254740993").prop_map(joined),
         2 => ("(trace:|span:)?duration|traceDuration", "=|>|>=|<|<=", length).prop_map(joined),
@@ -76,7 +77,13 @@ fn queries_of(is_right: bool) -> impl Strategy<Value = String> {
         prop::collection::vec(all, 1..3).prop_map(|any| any.join(" || "))
     };
     let one = condition(is_right).prop_recursive(3, 12, 4, move |inner| list(inner).prop_map(|any| format!("({any})")));
-    prop_oneof![9 => list(one.boxed()).prop_map(|any| format!("{{ {any} }}")), 1 => Just("{}".to_owned())]
+    // Few hold of a long one: what a short one gets wrong would not be seen.
+    let short = prop::collection::vec(condition(is_right), 1..3).prop_map(|all| all.join(" && "));
+    prop_oneof![
+        4 => list(one.boxed()).prop_map(|any| format!("{{ {any} }}")),
+        8 => short.prop_map(|all| format!("{{ {all} }}")),
+        1 => Just("{}".to_owned()),
+    ]
 }
 
 /// Values of every kind, few of each.
@@ -96,7 +103,7 @@ fn value() -> impl Strategy<Value = Value> {
 }
 
 fn attributes() -> impl Strategy<Value = Vec<(&'static str, Value)>> {
-    let key = prop::sample::select(vec!["a", "b", "a b", "service.name", "error.message"]);
+    let key = prop::sample::select(vec!["a", "a", "a", "b", "a b", "service.name", "error.message"]);
     prop::collection::vec((key, value()), 0..4)
 }
 
@@ -168,7 +175,7 @@ proptest! {
     fn a_search_finds_what_a_slow_look_at_every_span_finds(
         texts in prop::collection::vec(
             queries_of(true).prop_filter("16 regular expressions are taken", |text| text.matches('~').count() <= 16),
-            1..4,
+            1..16,
         ),
         traces in prop::collection::vec(spans(), 1..6),
     ) {
