@@ -233,7 +233,7 @@ fn value_of(field: &Field, span: &SpanRecord, trace: &StoredTrace) -> Option<Val
         None => text(trace.own_service.as_str()),
     };
     let last = |attributes: &[Attribute], key: &str| {
-        attributes.iter().filter(|attribute| attribute.key.as_str() == key).map(|found| found.value.clone()).last()
+        attributes.iter().filter(|attribute| attribute.key.as_str() == key).map(|found| found.value.clone()).next_back()
     };
     let of_process = |key: &str| last(&span.received.as_ref()?.source.resource.attributes, key);
     match field {
