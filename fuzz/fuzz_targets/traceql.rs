@@ -1,4 +1,4 @@
 //! Feeds the reader of TraceQL with whatever libFuzzer finds.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| tta_fuzz::queries::check_traceql(input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| tta_fuzz::traceql::check(input));

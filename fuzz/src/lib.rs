@@ -9,3 +9,4 @@ pub mod otlp;
 pub mod propagation;
 pub mod queries;
 pub mod rules;
+pub mod traceql;

@@ -7,13 +7,11 @@
 use std::time::Duration;
 
 use tta_server::readers::{self, Jaeger, Refused};
-use tta_telemetry::format::clip;
-use tta_telemetry::store::{TagFilter, TagScope, TraceQuery};
-use tta_telemetry::{SpanStatus, TraceClass};
+use tta_telemetry::TraceClass;
+use tta_telemetry::store::{TagFilter, TraceQuery};
 
-/// Bytes of a query, and of one in TraceQL.
-const MOST_BYTES: usize = 16 * 1024;
-const MOST_TRACEQL_BYTES: usize = 4 * 1024;
+/// Bytes of a query.
+pub(crate) const MOST_BYTES: usize = 16 * 1024;
 /// 2026-01-31, for what counts back from now.
 const NOW_UNIX_NS: u64 = 1_769_860_800_000_000_000;
 
@@ -26,31 +24,6 @@ pub fn check(input: &[u8]) {
     check_tempo(&text);
     for part in text.split(['&', '=', '\n']).take(16) {
         check_times(part);
-    }
-}
-
-/// Reads the input as TraceQL and panics when an invariant does not hold.
-pub fn check_traceql(input: &[u8]) {
-    let text = String::from_utf8_lossy(input);
-    let (query, more) = match readers::traceql(&text) {
-        Ok(read) => read,
-        Err(refused) => {
-            check_refused(&refused);
-            assert!(text.len() > MOST_TRACEQL_BYTES || names_place(&text, &refused.1), "{text:?}: {}", refused.1);
-            return;
-        }
-    };
-    assert!(text.len() <= MOST_TRACEQL_BYTES && query.limit == TraceQuery::DEFAULT_LIMIT);
-    let shown = traceql(&query);
-    if shown.len() <= MOST_TRACEQL_BYTES && more == 0 {
-        assert_eq!(readers::traceql(&shown), Ok((query.clone(), 0)), "{shown}");
-    }
-    // As a parameter it is the same, unless it is more than a store takes.
-    let mut asked = format!("q={}", encoded(&text));
-    asked.truncate(if asked.len() > MOST_BYTES { 0 } else { asked.len() });
-    match readers::tempo_search(&asked) {
-        Ok((found, _)) => assert!(found == query || asked.is_empty(), "{found:?}"),
-        Err(refused) => assert!(query.check().is_err(), "{}", refused.1),
     }
 }
 
@@ -110,29 +83,18 @@ fn check_tempo(text: &str) {
     }
 }
 
-fn check_bounds(query: &TraceQuery) {
+pub(crate) fn check_bounds(query: &TraceQuery) {
     assert_eq!(query.check(), Ok(()));
     assert!((1..=TraceQuery::MOST_TRACES).contains(&query.limit) && query.tags.len() <= 16);
 }
 
 /// It names the parameter and says what is accepted, on one line, however long what was given is.
-fn check_refused((parameter, detail): &Refused) {
+pub(crate) fn check_refused((parameter, detail): &Refused) {
     assert!(detail.chars().count() <= 1_000, "{detail}");
     assert!(!detail.chars().any(char::is_control), "{detail:?}");
     let says = ["accepted", "expected", "is required"].iter().any(|word| detail.contains(word));
     assert!(says, "{detail}");
     assert!(parameter.as_ref().is_none_or(|name| detail.contains(name.as_str())), "{parameter:?}: {detail}");
-}
-
-/// Whether a refusal ends with a place in the text, and with what is there.
-fn names_place(text: &str, detail: &str) -> bool {
-    detail.match_indices("; at byte ").any(|(at, said)| {
-        let rest = detail.get(at + said.len()..).unwrap_or_default();
-        let Some((place, _)) = rest.split_once(' ') else { return false };
-        let Some(there) = place.parse().ok().and_then(|place: usize| text.get(place..)) else { return false };
-        let there = if there.is_empty() { "its end" } else { there };
-        rest == format!("{place} there is `{}`", clip(there, 40))
-    })
 }
 
 /// The same parameters in another order, which must not matter.
@@ -146,7 +108,7 @@ fn sorted(mut query: TraceQuery) -> TraceQuery {
     query
 }
 
-fn encoded(text: &str) -> String {
+pub(crate) fn encoded(text: &str) -> String {
     text.bytes().map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte).into() } else { hex(byte) }).collect()
 }
 
@@ -188,43 +150,6 @@ fn written(query: &TraceQuery) -> String {
     }));
     let pairs = pairs.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", encoded(&value?))));
     pairs.collect::<Vec<_>>().join("&")
-}
-
-/// What TraceQL can say of a query.
-fn traceql(query: &TraceQuery) -> String {
-    let quoted = |text: &str| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));
-    let mut conditions = Vec::new();
-    for (field, value) in [("resource.service.name", &query.service), ("name", &query.operation), ("kind", &query.kind)]
-    {
-        conditions.extend(value.as_ref().map(|value| format!("{field} = {}", quoted(value))));
-    }
-    conditions.extend(query.status.map(|status| match status {
-        SpanStatus::Error => "status = error".to_owned(),
-        _ => "status = ok".to_owned(),
-    }));
-    for tag in &query.tags {
-        let scope = match tag.scope {
-            TagScope::Any => "",
-            TagScope::Span => "span",
-            TagScope::Resource => "resource",
-        };
-        let value = tag.value.as_ref().map_or("!= nil".to_owned(), |value| format!("= {}", quoted(value)));
-        conditions.push(format!("{scope}.{} {value}", quoted(&tag.key)));
-    }
-    let lengths = [
-        ("duration", query.min_span_duration, query.max_span_duration),
-        ("traceDuration", query.min_duration, query.max_duration),
-    ];
-    for (field, min, max) in lengths {
-        // More than the longest that can be written.
-        let longest = u128::from(u64::MAX);
-        conditions.extend(min.map(|min| match min.as_nanos() > longest {
-            true => format!("{field} > {longest}ns"),
-            false => format!("{field} >= {}", ns(min)),
-        }));
-        conditions.extend(max.map(|max| format!("{field} <= {}", ns(max))));
-    }
-    format!("{{ {} }}", conditions.join(" && "))
 }
 
 fn check_times(text: &str) {

@@ -4,8 +4,8 @@
 //! into what its reply says.
 
 use ::http::{HeaderMap, Uri};
-use tta_telemetry::TraceId;
-use tta_telemetry::store::{LiveId, TraceQuery};
+use tta_telemetry::store::{LiveId, TraceQuery, TraceStore};
+use tta_telemetry::{SpanId, TraceId};
 
 use crate::Format;
 use crate::api::{Problem, live, time, traces};
@@ -15,6 +15,8 @@ use crate::jaeger::query::{self, Wanted};
 use crate::metrics::negotiate;
 use crate::otlp::{Encoding, http};
 use crate::tempo::{search, traceql};
+
+pub use crate::tempo::traceql::{Compare, Condition, Expr, Field, Pattern, Test};
 
 /// What is wrong: the parameter at fault, if one is, and the detail.
 pub type Refused = (Option<String>, String);
@@ -55,14 +57,21 @@ pub fn tempo_search(query: &str) -> Result<(TraceQuery, usize), Refused> {
     search::read(Some(query)).map(|(search, spans)| (search.query, spans)).map_err(refused)
 }
 
+/// What that query finds: ids of traces, the latest kept first, and of their spans of which all holds.
+pub fn tempo_found(store: &dyn TraceStore, query: &str) -> Result<Vec<(TraceId, Vec<SpanId>)>, Refused> {
+    search::read(Some(query)).and_then(|(search, _)| search::found(store, &search)).map_err(refused)
+}
+
+/// A query in TraceQL: what is between its braces.
+pub fn traceql_parsed(text: &str) -> Result<Expr, Refused> {
+    traceql::parse(text).map_err(refused)
+}
+
 /// A query in TraceQL: what of it a store finds by itself, and how many conditions there are beside that.
 pub fn traceql(text: &str) -> Result<(TraceQuery, usize), Refused> {
-    traceql::read(text)
-        .map(|search| {
-            let more = search.more();
-            (search.query, more)
-        })
-        .map_err(refused)
+    let search = traceql::read(text).map_err(refused)?;
+    let more = search.more();
+    Ok((search.query, more))
 }
 
 /// A point in time, in nanoseconds since the Unix epoch.

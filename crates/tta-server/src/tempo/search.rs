@@ -3,8 +3,8 @@
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use tta_telemetry::store::{QueryError, StoredTrace, TagFilter, TraceQuery, TraceSummary};
-use tta_telemetry::{SpanRecord, SpanStatus};
+use tta_telemetry::store::{QueryError, StoredTrace, TagFilter, TraceQuery, TraceStore, TraceSummary};
+use tta_telemetry::{SpanId, SpanRecord, SpanStatus, TraceId};
 
 use super::shown::{KeyValue, settle};
 use super::traceql::{self, Search};
@@ -68,7 +68,7 @@ pub(super) async fn search(State(api): State<Api>, RawQuery(query): RawQuery) ->
         Err(problem) => return problem.into_response(),
     };
     let made = api.bytes(move |api| {
-        let (found, inspected_traces) = find(api, &search)?;
+        let (found, inspected_traces) = find(api.store()?, &search)?;
         let mut traces: Vec<Trace<'_>> =
             found.iter().map(|(summary, trace)| of(&search, spans, summary, trace)).collect();
         let spans = traces.iter_mut().flat_map(|trace| &mut trace.span_sets).flat_map(|set| &mut set.spans);
@@ -83,16 +83,16 @@ type Pair = (TraceSummary, StoredTrace);
 
 /// What is found, the latest kept first, at least one and no more than fit into a reply; and how many traces
 /// were looked at. Those that give way meanwhile are passed over.
-fn find(api: &Api, search: &Search) -> Result<(Vec<Pair>, usize), Problem> {
+fn find(store: &dyn TraceStore, search: &Search) -> Result<(Vec<Pair>, usize), Problem> {
     let limit = search.query.limit;
     // A store that finds all by itself gives no more than are asked for.
     let at_once = if search.rest.is_empty() { limit } else { LOOKED_AT_ONCE };
     let mut query = TraceQuery { limit: at_once, ..search.query.clone() };
     let (mut found, mut inspected, mut bytes) = (Vec::new(), 0, 0);
     loop {
-        let page = api.store()?.search(&query)?;
+        let page = store.search(&query)?;
         for summary in page.traces {
-            let Some(trace) = api.store()?.trace(summary.trace_id)? else { continue };
+            let Some(trace) = store.trace(summary.trace_id)? else { continue };
             inspected += 1;
             if !search.rest.is_empty() && !trace.spans().iter().any(|span| is_match(search, span, &trace)) {
                 continue;
@@ -115,6 +115,16 @@ fn find(api: &Api, search: &Search) -> Result<(Vec<Pair>, usize), Problem> {
 
 fn is_match(search: &Search, span: &SpanRecord, trace: &StoredTrace) -> bool {
     search.query.matches_span(span, trace.service_of(span)) && search.rest.iter().all(|one| one.holds(span, trace))
+}
+
+/// Ids of the traces that are found, and of their spans of which all holds.
+pub(crate) fn found(store: &dyn TraceStore, search: &Search) -> Result<Vec<(TraceId, Vec<SpanId>)>, Problem> {
+    let (found, _) = find(store, search)?;
+    let matching = |trace: &StoredTrace| {
+        let spans = trace.spans().into_iter().filter(|span| is_match(search, span, trace));
+        spans.map(|span| span.span_id).collect()
+    };
+    Ok(found.iter().map(|(summary, trace)| (summary.trace_id, matching(trace))).collect())
 }
 
 fn of<'a>(search: &Search, most: usize, summary: &'a TraceSummary, trace: &'a StoredTrace) -> Trace<'a> {
@@ -159,8 +169,9 @@ pub(crate) fn read(query: Option<&str>) -> Result<(Search, usize), Problem> {
     query.start_unix_ns = seconds("start")?;
     // What starts within the last second is among them.
     query.end_unix_ns = seconds("end")?.map(|end| end.saturating_add(SECOND));
-    query.min_duration = params.duration("minDuration")?.or(query.min_duration);
-    query.max_duration = params.duration("maxDuration")?.or(query.max_duration);
+    // What the query says of it holds as well.
+    query.min_duration = query.min_duration.max(params.duration("minDuration")?);
+    query.max_duration = [query.max_duration, params.duration("maxDuration")?].into_iter().flatten().min();
     query.check()?;
     let spans = params.parse::<usize>("spss", "1 or more; 100 are shown at most")?.unwrap_or(DEFAULT_SPANS);
     Ok((search, spans.min(MOST_SPANS)))

@@ -8,10 +8,10 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
-use tta_telemetry::store::{StoredTrace, TagFilter, TagScope};
+use tta_telemetry::store::{StoredTrace, TagFilter};
 use tta_telemetry::{SpanRecord, Value};
 
-use super::traceql::attribute;
+use super::traceql::{attribute, is_service};
 use crate::api::views::value::{AnyValue, base64};
 
 /// A key and its value, as OTLP/JSON writes them.
@@ -85,13 +85,9 @@ impl<'a> Shown<'a> {
 impl<'a> KeyValue<'a> {
     /// What a span, or the process that recorded it, has of what was asked for.
     pub(super) fn of(tag: &TagFilter, span: &'a SpanRecord, trace: &'a StoredTrace) -> Option<Self> {
-        let found = attribute(tag.scope, &tag.key, span);
-        let value = match found {
-            Some(found) => Shown::of(&found.value),
-            None if tag.scope != TagScope::Span && tag.key == "service.name" => {
-                Shown::Text(trace.service_of(span).as_str().into())
-            }
-            None => return None,
+        let value = match is_service(tag.scope, &tag.key) {
+            true => Shown::Text(trace.service_of(span).as_str().into()),
+            false => Shown::of(&attribute(tag.scope, &tag.key, span)?.value),
         };
         Some(Self { key: Cow::Owned(tag.key.clone()), value })
     }

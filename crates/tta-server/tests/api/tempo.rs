@@ -89,6 +89,10 @@ async fn traces_are_found_by_traceql_and_by_tags() {
     }
     assert_eq!(search(&served, "start=5&end=6&limit=20&spss=10").await.len(), 1);
     assert_eq!(search(&served, "minDuration=1.2s").await.len(), 1);
+    // Both that and the query must hold.
+    let (long, short) = (encode("{ traceDuration > 1s }"), encode("{ traceDuration <= 1s }"));
+    assert_eq!(search(&served, &format!("q={long}&minDuration=1ms")).await.len(), 1);
+    assert_eq!(search(&served, &format!("q={short}&maxDuration=1h")).await.len(), 1);
     let found = search(&served, &format!("q={}", encode("{ status = error }"))).await;
     let [one] = found.as_slice() else { panic!("{found:?}") };
     assert_eq!(

@@ -2,64 +2,125 @@
 //!
 //! Owns what a condition means. Does not own how it is written.
 
-use std::borrow::Cow;
 use std::cmp::Ordering;
 
-use regex::Regex;
+use regex::{Regex, RegexBuilder};
 use tta_telemetry::store::{StoredTrace, TagScope};
 use tta_telemetry::{Attribute, SpanRecord, SpanStatus, Value};
 
 use crate::api::views::span::status_message;
 
+/// Of a regular expression, compiled.
+const MOST_PATTERN_BYTES: usize = 256 * 1024;
+
 /// Conditions, put together.
-#[derive(Clone, Debug)]
-pub(in crate::tempo) enum Expr {
+#[derive(Clone, Debug, PartialEq)]
+pub enum Expr {
+    /// Every one of them; of none it is always so.
     All(Vec<Expr>),
+    /// One of them at least.
     Any(Vec<Expr>),
+    /// This one.
     Is(Condition),
 }
 
 /// One condition.
-#[derive(Clone, Debug)]
-pub(in crate::tempo) struct Condition {
-    pub(super) field: Field,
-    pub(super) test: Test,
+#[derive(Clone, Debug, PartialEq)]
+pub struct Condition {
+    /// What is looked at.
+    pub field: Field,
+    /// What must hold of it.
+    pub test: Test,
 }
 
 /// What is looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::tempo) enum Field {
+pub enum Field {
+    /// The attribute under a key. `service.name`, unless it is asked of the span alone, is the service that
+    /// recorded it.
     Attribute(TagScope, String),
+    /// The span's name.
     Name,
+    /// Its kind; `internal` is also every span of our own.
     Kind,
+    /// How it ended; success is `ok` and `unset` alike.
     Status,
+    /// What it says of its failure.
     StatusMessage,
+    /// How long it took.
     Duration,
+    /// How long the trace took.
     TraceDuration,
+    /// The name of the trace's root.
     RootName,
+    /// The service of the trace's root.
     RootService,
 }
 
 /// What must hold of it. Where it is not there, only [`Missing`](Self::Missing) does.
-#[derive(Clone, Debug)]
-pub(in crate::tempo) enum Test {
+#[derive(Clone, Debug, PartialEq)]
+pub enum Test {
+    /// It, or an element of it, is this text.
     Equals(String),
+    /// Neither it nor an element of it is.
     Differs(String),
-    /// From its beginning to its end.
-    Matches(Regex),
-    DiffersFrom(Regex),
+    /// It, or an element of it, matches from its beginning to its end.
+    Matches(Pattern),
+    /// Neither it nor an element of it does.
+    DiffersFrom(Pattern),
+    /// It is a number, in this order to another.
     Compares(Compare, f64),
+    /// It is a duration, in this order to another in nanoseconds.
+    Lasts(Compare, u64),
+    /// It is there.
     Exists,
+    /// It is not.
     Missing,
 }
 
+/// An order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::tempo) enum Compare {
+pub enum Compare {
+    /// `=`
     Equal,
+    /// `<`
     Less,
+    /// `<=`
     AtMost,
+    /// `>`
     Greater,
+    /// `>=`
     AtLeast,
+}
+
+/// A regular expression for a whole text.
+#[derive(Clone, Debug)]
+pub struct Pattern {
+    text: String,
+    whole: Regex,
+}
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Pattern {
+    /// `None` of what is no regular expression, or too large a one.
+    pub(super) fn new(text: String) -> Option<Self> {
+        let build = |text: &str| RegexBuilder::new(text).size_limit(MOST_PATTERN_BYTES).build().ok();
+        // By itself, too: `a)|(b` would become one in parentheses.
+        build(&text)?;
+        let whole = build(&format!("^(?:{text})$"))?;
+        Some(Self { text, whole })
+    }
+
+    /// As it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
 }
 
 impl Compare {
@@ -77,8 +138,10 @@ impl Compare {
 /// What a field holds of a span.
 enum Found<'a> {
     Nothing,
-    Text(Cow<'a, str>),
-    Number(f64),
+    Text(&'a str),
+    /// Two names of the same.
+    Either(&'a str, &'a str),
+    Duration(u64),
     Value(&'a Value),
 }
 
@@ -107,51 +170,41 @@ impl Condition {
             (Found::Nothing, test) => matches!(test, Test::Missing),
             (_, Test::Exists) => true,
             (_, Test::Missing) => false,
-            (found, Test::Equals(text)) => self.is_equal(&found, span, text),
-            (found, Test::Differs(text)) => !self.is_equal(&found, span, text),
-            (found, Test::Matches(pattern)) => found.any_text(&mut |text| pattern.is_match(text)),
-            (found, Test::DiffersFrom(pattern)) => !found.any_text(&mut |text| pattern.is_match(text)),
+            (found, Test::Equals(text)) => found.any_text(&mut |given| given == text),
+            (found, Test::Differs(text)) => !found.any_text(&mut |given| given == text),
+            (found, Test::Matches(pattern)) => found.any_text(&mut |text| pattern.whole.is_match(text)),
+            (found, Test::DiffersFrom(pattern)) => !found.any_text(&mut |text| pattern.whole.is_match(text)),
             (found, Test::Compares(compare, number)) => {
                 found.number().and_then(|found| found.partial_cmp(number)).is_some_and(|order| compare.holds(order))
             }
+            (found, Test::Lasts(compare, ns)) => {
+                matches!(found, Found::Duration(found) if compare.holds(found.cmp(ns)))
+            }
         }
-    }
-
-    fn is_equal(&self, found: &Found<'_>, span: &SpanRecord, text: &str) -> bool {
-        match self.field {
-            // As a search by kind has it: every span of our own is internal, too.
-            Field::Kind if span.received.is_none() && text == "internal" => true,
-            Field::Status => is_status(span, text),
-            _ => found.any_text(&mut |given| given == text),
-        }
-    }
-}
-
-/// OpenTelemetry's `ok` and `unset` are success alike.
-fn is_status(span: &SpanRecord, text: &str) -> bool {
-    match text {
-        "error" => span.status == SpanStatus::Error,
-        _ => span.status == SpanStatus::Ok,
     }
 }
 
 impl Field {
     fn of<'a>(&self, span: &'a SpanRecord, trace: &'a StoredTrace) -> Found<'a> {
-        let text = |text: &'a str| Found::Text(Cow::Borrowed(text));
         match self {
-            Self::Attribute(scope, key) => match attribute(*scope, key, span) {
-                Some(found) => Found::Value(&found.value),
-                None if *scope != TagScope::Span && key == "service.name" => text(trace.service_of(span).as_str()),
-                None => Found::Nothing,
-            },
-            Self::Name => text(span.name.as_str()),
-            Self::Kind => text(span.kind.as_str()),
-            Self::Status => text(if span.status == SpanStatus::Error { "error" } else { "unset" }),
-            Self::StatusMessage => text(status_message(span)),
-            Self::Duration => Found::Number(span.duration_ns as f64),
-            Self::TraceDuration => Found::Number(trace.duration_ns() as f64),
-            Self::RootName => trace.root().map_or(Found::Nothing, |root| text(root.name.as_str())),
-            Self::RootService => trace.root().map_or(Found::Nothing, |root| text(trace.service_of(root).as_str())),
+            Self::Attribute(scope, key) if is_service(*scope, key) => Found::Text(trace.service_of(span).as_str()),
+            Self::Attribute(scope, key) => {
+                attribute(*scope, key, span).map_or(Found::Nothing, |found| Found::Value(&found.value))
+            }
+            Self::Name => Found::Text(span.name.as_str()),
+            // As a search by kind has it: every span of our own is internal, too.
+            Self::Kind if span.received.is_none() => Found::Either(span.kind.as_str(), "internal"),
+            Self::Kind => Found::Text(span.kind.as_str()),
+            // OpenTelemetry's `ok` and `unset` are success alike.
+            Self::Status if span.status == SpanStatus::Ok => Found::Either("ok", "unset"),
+            Self::Status => Found::Text(span.status.as_str()),
+            Self::StatusMessage => Found::Text(status_message(span)),
+            Self::Duration => Found::Duration(span.duration_ns),
+            Self::TraceDuration => Found::Duration(trace.duration_ns()),
+            Self::RootName => trace.root().map_or(Found::Nothing, |root| Found::Text(root.name.as_str())),
+            Self::RootService => {
+                trace.root().map_or(Found::Nothing, |root| Found::Text(trace.service_of(root).as_str()))
+            }
         }
     }
 }
@@ -160,9 +213,9 @@ impl Found<'_> {
     /// Whether it holds of the text, or of that of an element.
     fn any_text(&self, holds: &mut impl FnMut(&str) -> bool) -> bool {
         match self {
-            Self::Nothing => false,
+            Self::Nothing | Self::Duration(_) => false,
             Self::Text(text) => holds(text),
-            Self::Number(number) => holds(&number.to_string()),
+            Self::Either(one, other) => holds(one) || holds(other),
             Self::Value(Value::Str(text)) => holds(text),
             Self::Value(Value::List(texts)) => texts.iter().any(|text| holds(text)),
             Self::Value(Value::Array(values)) => values.iter().any(|value| holds(&value.to_string())),
@@ -172,12 +225,16 @@ impl Found<'_> {
 
     const fn number(&self) -> Option<f64> {
         match self {
-            Self::Number(number) => Some(*number),
             Self::Value(Value::I64(number)) => Some(*number as f64),
             Self::Value(Value::F64(number)) => Some(*number),
             _ => None,
         }
     }
+}
+
+/// Whether it is the service that recorded a span, which has a name even where no attribute says it.
+pub(in crate::tempo) fn is_service(scope: TagScope, key: &str) -> bool {
+    scope != TagScope::Span && key == "service.name"
 }
 
 /// The span's own, then those of the process that recorded it. The last of a key is the one that counts.

@@ -14,7 +14,9 @@
 //!
 //! `=~` and `!~` take a regular expression for the whole text; the orders take a number, or a duration of the
 //! two fields that are one. What must hold of an attribute does not hold where it is not there, `!=` and
-//! `!~` included. `ok` and `unset` are both success.
+//! `!~` included. Without a scope, the span's own attribute goes before that of its process; `service.name` is
+//! the service that recorded it, unless it is asked of the span. `ok` and `unset` are both success.
+//! At most 4,096 bytes, 16 parentheses within each other and 16 regular expressions.
 //!
 //! Anything else of TraceQL is refused, and it is said what and where: an answer to half a question would
 //! look like an answer.
@@ -22,21 +24,20 @@
 mod condition;
 mod narrow;
 
-use regex::RegexBuilder;
 use tta_telemetry::store::{QueryError, TagFilter, TagScope, TraceQuery};
 
 use crate::api::{Problem, time};
-use condition::{Compare, Condition, Field, Test};
 
-pub(super) use condition::{Expr, attribute};
+pub use condition::{Compare, Condition, Expr, Field, Pattern, Test};
+pub(super) use condition::{attribute, is_service};
 
 const MOST_BYTES: usize = 4 * 1024;
 /// Parentheses within each other.
 const MOST_DEPTH: usize = 16;
 /// Attributes that are shown.
 const MOST_SHOWN: usize = 16;
-/// Of a regular expression, compiled.
-const MOST_PATTERN_BYTES: usize = 256 * 1024;
+/// Regular expressions.
+const MOST_PATTERNS: usize = 16;
 const ACCEPTED: &str = "{ conditions } joined by && and ||, in parentheses where needed, as .http.method = \"GET\", \
                         resource.service.name =~ \"shop|stock\", span.user != nil, span.size >= 10, name != \"order\", \
                         status = error, kind = server, duration > 100ms, traceDuration >= 1s, rootName = \"order\"";
@@ -60,30 +61,40 @@ impl Search {
 }
 
 pub(crate) fn read(text: &str) -> Result<Search, Problem> {
+    let expr = parse(text)?;
+    let mut search = Search::default();
+    expr.each_attribute(&mut |scope, key| {
+        if search.shown.len() < MOST_SHOWN && !search.shown.iter().any(|tag| tag.key == key) {
+            search.shown.push(TagFilter { scope, ..TagFilter::exists(key) });
+        }
+    });
+    narrow::put(&mut search, expr);
+    Ok(search)
+}
+
+/// What is between the braces.
+pub(crate) fn parse(text: &str) -> Result<Expr, Problem> {
     if text.len() > MOST_BYTES {
         return Err(QueryError::new("q", text, "at most 4096 bytes").into());
     }
-    let mut reader = Reader { text, rest: text };
-    let mut search = Search::default();
+    let mut reader = Reader::new(text);
     reader.expect("{")?;
-    if !reader.take("}") {
-        let expr = reader.any(0)?;
-        reader.expect("}")?;
-        expr.each_attribute(&mut |scope, key| {
-            if search.shown.len() < MOST_SHOWN && !search.shown.iter().any(|tag| tag.key == key) {
-                search.shown.push(TagFilter { scope, ..TagFilter::exists(key) });
-            }
-        });
-        narrow::put(&mut search, expr);
-    }
+    let expr = match reader.take("}") {
+        true => Expr::All(Vec::new()),
+        false => {
+            let expr = reader.any(0)?;
+            reader.expect("}")?;
+            expr
+        }
+    };
     reader.skip_blanks();
-    if reader.rest.is_empty() { Ok(search) } else { Err(reader.wrong()) }
+    if reader.rest.is_empty() { Ok(expr) } else { Err(reader.wrong()) }
 }
 
 /// What the path of values names: `resource.service.name`, `span."a b"`, or `name` without a scope.
 pub(super) fn identifier(text: &str) -> Option<(Option<TagScope>, String)> {
     let name = if text.contains('"') {
-        let mut reader = Reader { text, rest: text };
+        let mut reader = Reader::new(text);
         reader.name().ok().filter(|_| reader.rest.is_empty())?
     } else {
         // Whatever characters it has: nothing else is in the text.
@@ -95,9 +106,14 @@ pub(super) fn identifier(text: &str) -> Option<(Option<TagScope>, String)> {
 struct Reader<'t> {
     text: &'t str,
     rest: &'t str,
+    patterns: usize,
 }
 
-impl Reader<'_> {
+impl<'t> Reader<'t> {
+    const fn new(text: &'t str) -> Self {
+        Self { text, rest: text, patterns: 0 }
+    }
+
     fn wrong(&self) -> Problem {
         let at = self.text.len() - self.rest.len();
         let found = if self.rest.is_empty() { "its end" } else { self.rest };
@@ -177,7 +193,15 @@ impl Reader<'_> {
             "!~" => return Ok(Test::DiffersFrom(self.pattern()?)),
             _ => return self.text_test(field, token == "="),
         };
-        self.number(is_length).map(|number| Test::Compares(compare, number))
+        match is_length {
+            true => {
+                self.parsed(|text| time::duration(text)?.as_nanos().try_into().ok()).map(|ns| Test::Lasts(compare, ns))
+            }
+            false => {
+                let number = self.parsed(|text| text.parse().ok().filter(|number: &f64| number.is_finite()))?;
+                Ok(Test::Compares(compare, number))
+            }
+        }
     }
 
     fn text_test(&mut self, field: &Field, is_equal: bool) -> Result<Test, Problem> {
@@ -198,29 +222,23 @@ impl Reader<'_> {
         })
     }
 
-    fn pattern(&mut self) -> Result<regex::Regex, Problem> {
+    fn pattern(&mut self) -> Result<Pattern, Problem> {
         self.skip_blanks();
         let at = self.rest;
-        let is_quoted = self.rest.starts_with(['"', '`']);
-        let pattern = is_quoted.then(|| self.value()).transpose()?;
-        let whole = pattern.map(|pattern| format!("^(?:{pattern})$"));
-        let built = whole.and_then(|whole| RegexBuilder::new(&whole).size_limit(MOST_PATTERN_BYTES).build().ok());
-        built.ok_or_else(|| {
+        self.patterns += 1;
+        let is_one = self.patterns <= MOST_PATTERNS && self.rest.starts_with(['"', '`']);
+        let text = is_one.then(|| self.value()).transpose()?;
+        text.and_then(Pattern::new).ok_or_else(|| {
             self.rest = at;
             self.wrong()
         })
     }
 
-    /// In nanoseconds where it is a duration.
-    fn number(&mut self, is_length: bool) -> Result<f64, Problem> {
+    fn parsed<T>(&mut self, parse: impl Fn(&str) -> Option<T>) -> Result<T, Problem> {
         self.skip_blanks();
         let at = self.rest;
         let text = self.name()?;
-        let number = match is_length {
-            true => time::duration(&text).map(|length| length.as_nanos() as f64),
-            false => text.parse().ok().filter(|number: &f64| number.is_finite()),
-        };
-        number.ok_or_else(|| {
+        parse(&text).ok_or_else(|| {
             self.rest = at;
             self.wrong()
         })
@@ -334,20 +352,25 @@ mod tests {
             ..TraceQuery::default()
         };
         assert_eq!(made, want);
-        let made = query("{ .attr = \"x\" && duration > 1s && duration <= 2s && traceDuration >= 1.5s && .y != nil }");
+        let made =
+            query("{ resource.attr = \"x\" && duration > 1s && duration <= 2s && traceDuration >= 1.5s && .y != nil }");
         assert_eq!(made.min_span_duration, Some(Duration::from_nanos(1_000_000_001)));
         assert_eq!(
             (made.max_span_duration, made.min_duration),
             (Some(Duration::from_secs(2)), Some(Duration::from_millis(1_500)))
         );
-        assert_eq!(made.tags, [TagFilter::equals("attr", "x"), TagFilter::exists("y")]);
-        assert_eq!(query("{ .\"a b\" = 1 }").tags, [TagFilter::equals("a b", "1")]);
+        let of_process = TagFilter { scope: TagScope::Resource, ..TagFilter::equals("attr", "x") };
+        assert_eq!(made.tags, [of_process, TagFilter::exists("y")]);
+        // A store would take those of the process as well where the span has its own.
+        let search = read("{ .\"a b\" = 1 }").unwrap();
+        assert_eq!((search.query.tags, search.rest.len()), (vec![TagFilter::equals("a b", "1")], 1));
+        assert_eq!(query("{ .service.name != nil && .service.name = \"x\" }").service.as_deref(), Some("x"));
     }
 
     #[test]
     fn what_it_cannot_find_is_left_to_be_looked_at_and_attributes_of_both_are_shown() {
         let search =
-            read("{ .a = 1 && (span.b = 2 || resource.c =~ \"x\") && .a != 3 && name = \"n\" && name = \"m\" }")
+            read("{ span.a = 1 && (span.b = 2 || resource.c =~ \"x\") && .a != 3 && name = \"n\" && name = \"m\" }")
                 .unwrap();
         assert_eq!((search.query.tags.len(), search.query.operation.as_deref(), search.rest.len()), (1, Some("n"), 3));
         let shown: Vec<&str> = search.shown.iter().map(|tag| tag.key.as_str()).collect();
@@ -358,7 +381,10 @@ mod tests {
             (search.query.min_span_duration.is_some(), search.query.max_span_duration, search.rest.len()),
             (true, None, 2)
         );
-        let many: Vec<String> = (0..20).map(|number| format!(".a{number} = 1")).collect();
+        // Nor an empty name, or a long key.
+        let search = read(&format!("{{ name = \"\" && span.{} = 1 }}", "k".repeat(300))).unwrap();
+        assert_eq!((search.query, search.rest.len()), (TraceQuery::default(), 2));
+        let many: Vec<String> = (0..20).map(|number| format!("span.a{number} = 1")).collect();
         let search = read(&format!("{{ {} }}", many.join(" && "))).unwrap();
         assert_eq!((search.query.tags.len(), search.rest.len(), search.shown.len()), (16, 4, 16));
     }
@@ -401,6 +427,7 @@ mod tests {
             ("{ name = \"a\" } && { name = \"b\" }", 15, "&& { name = \"b\" }"),
             ("{ nestedSetParent < 0 }", 2, "nestedSetParent < 0 }"),
             ("{ event.name = \"a\" }", 2, "event.name = \"a\" }"),
+            ("{ .a =~ \"a)|(b\" }", 8, "\"a)|(b\" }"),
             ("{ .a > x }", 7, "x }"),
             ("{ .a > nan }", 7, "nan }"),
             ("{ duration > 5 }", 13, "5 }"),
