@@ -8,6 +8,7 @@ use tta::telemetry::config::{Config, Preset};
 
 use crate::args::{ConfigArguments, ConfigCommand, ConfigForm, ReferenceForm};
 use crate::output::{self, Failure};
+use crate::serve;
 use crate::wrap::wrap;
 
 /// Columns of a terminal.
@@ -30,10 +31,15 @@ pub(crate) fn run(arguments: ConfigArguments) -> Result<ExitCode, Failure> {
             output::print(&write(&shown, format))?;
         }
         ConfigCommand::Check { file } => {
-            if let Err(error) = ConfigSource::of_process().file(&file).load() {
-                return refuse(&error);
-            }
+            let config = match ConfigSource::of_process().file(&file).load() {
+                Ok(config) => config,
+                Err(error) => return refuse(&error),
+            };
             output::print(&format!("{}: ok\n", file.display()))?;
+            // Files and variables may be there where it is to run, and not here.
+            if let Some(why) = serve::refusal(&config) {
+                output::note(&format!("warning: here `tta serve` would not start with it: {why}"));
+            }
         }
         ConfigCommand::Schema => output::print(&json(&Config::schema()))?,
         ConfigCommand::Presets => output::print(&presets())?,

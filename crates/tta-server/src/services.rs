@@ -133,14 +133,19 @@ impl Services {
     }
 
     /// The routes for people and programs that ask: `/health`, `/metrics`, `/api/v1` with
-    /// `/api/v1/config` and, with a store, `/jaeger` and `/tempo`. Where there are tokens, those of scope
-    /// read, and admin for changes; `/livez` and `/readyz` are open.
+    /// `/api/v1/config` and, with a store, `/jaeger` and `/tempo`; and with a receiver `/v1/traces` for senders of
+    /// OTLP over HTTP (gRPC knows no paths of a program's own: see [`start`](Self::start)). Where there are tokens,
+    /// those of scope read, write for senders, and admin for changes; `/livez` and `/readyz` are open.
     ///
     /// Whether the program is ready is its own business: `/readyz` says that it is.
     pub fn router(&self) -> Router {
         let health = self.health();
         health.readiness().set_ready();
-        self.router_with(&health)
+        let router = self.router_with(&health);
+        match &self.otlp {
+            Some(receiver) => router.merge(receiver.http().layer(self.tokens.require(Scope::Write))),
+            None => router,
+        }
     }
 
     fn router_with(&self, health: &HealthApi) -> Router {

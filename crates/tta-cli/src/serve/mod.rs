@@ -2,17 +2,19 @@
 //!
 //! Owns putting the engine together from the configuration, and what is said meanwhile. What is
 //! served, and the order of the end, are `tta-server`'s. How settings become addresses is in
-//! `settings`.
+//! `settings`; what is said meanwhile goes through `log`.
 
+mod log;
 mod relay;
 mod settings;
+mod watching;
 
 use std::process::ExitCode;
 use std::time::Duration;
 
 use tokio::runtime::Builder;
 use tta::Telemetry;
-use tta::host::{ConfigReload, ConfigSource, ConfigWatch, ReloadOutcome, TraceFileSink};
+use tta::host::{ConfigReload, ConfigSource, ConfigWatch, ReloadCause, ReloadOutcome, TraceFileSink};
 use tta::otlp::export::ConfiguredExport;
 use tta::server::{ConfigApi, OtlpReceiver, RunningServices, Services, ServicesReport};
 use tta::telemetry::Clock;
@@ -24,6 +26,7 @@ use crate::args::Serve;
 use crate::config_command;
 use crate::interrupt::Interrupt;
 use crate::output::{self, Failure};
+use watching::Watching;
 
 /// How often the configuration file is looked at.
 const LOOK: Duration = Duration::from_secs(5);
@@ -43,12 +46,22 @@ pub(crate) fn run(arguments: Serve) -> Result<ExitCode, Failure> {
     runtime.block_on(serve(source, config, arguments))
 }
 
+/// Why a configuration that is right by itself would not do here and now, if it would not.
+pub(crate) fn refusal(config: &Config) -> Option<String> {
+    match settings::read(config, &settings::variables()) {
+        Err(Failure::Message(why)) => Some(why),
+        _ => None,
+    }
+}
+
 async fn serve(source: ConfigSource, config: Config, arguments: Serve) -> Result<ExitCode, Failure> {
     let has_file = source.path().is_some();
     let mut stop = Interrupt::listen()?;
-    let (settings, addresses) = settings::read(&config)?;
+    let variables = settings::variables();
+    let (settings, addresses) = settings::read(&config, &variables)?;
+    log::start(&config)?;
     let clock = Clock::system();
-    let mut export = relay::start(&config, &addresses, &clock)?;
+    let mut export = relay::start(&config, &variables, &addresses, &clock)?;
     let store = MemoryTraceStore::builder(config.service_name.clone())
         .capacity_bytes(usize::try_from(config.server.trace_memory_bytes).unwrap_or(usize::MAX))
         .build();
@@ -62,11 +75,14 @@ async fn serve(source: ConfigSource, config: Config, arguments: Serve) -> Result
     let running = services.start(&settings, &addresses).await.map_err(|error| settings::explain(&error))?;
     let _watch = watch(&reload, has_file)?;
     output::print(&(settings::welcome(&config, &running) + &relay::welcome(export.plan())))?;
-    for warning in settings::warnings(&settings, &addresses) {
-        output::note(&format!("warning: {warning}"));
+    settings::warnings(&settings, &addresses).iter().for_each(|warning| log::warn(warning));
+    let mut watching = Watching::default();
+    tokio::select! {
+        () = stop.first() => {}
+        () = watching.run(&telemetry) => {}
     }
-    stop.first().await;
-    end(running, export, Duration::from_secs(arguments.deadline)).await
+    watching.look(&telemetry).await;
+    end(running, export, telemetry.clock(), Duration::from_secs(arguments.deadline)).await
 }
 
 fn engine(
@@ -91,13 +107,15 @@ fn configuration(source: ConfigSource, telemetry: &Telemetry) -> (ConfigReload, 
     let base = source.clone();
     let api = ConfigApi::builder(telemetry)
         .base(move || Ok(base.load()?))
-        .on_change(|change| output::note(&change.to_string()))
+        .on_change(|change| log::info(&change.to_string()))
         .build();
     let noted = api.clone();
     let tell = move |outcome: &ReloadOutcome| match &outcome.result {
-        Ok(update) if update.changed.is_empty() => output::note("configuration: read again, nothing changed"),
+        // The first looks at a file always read it.
+        Ok(update) if update.changed.is_empty() && outcome.cause == ReloadCause::FileChanged => {}
+        Ok(update) if update.changed.is_empty() => log::info("configuration: read again, nothing changed"),
         Ok(update) => noted.note("reload", update),
-        Err(error) => output::note(&format!("configuration: unchanged, because it is wrong: {error}")),
+        Err(error) => log::warn(&format!("configuration: unchanged, because it is wrong: {error}")),
     };
     (ConfigReload::builder(source, telemetry).on_outcome(tell).build(), api)
 }
@@ -108,30 +126,37 @@ fn watch(reload: &ConfigReload, has_file: bool) -> Result<ConfigWatch, Failure> 
     watch.map_err(|error| Failure::new(format!("cannot listen for SIGHUP: {error}")))
 }
 
-async fn end(running: RunningServices, export: ConfiguredExport, deadline: Duration) -> Result<ExitCode, Failure> {
-    output::note(&format!("ending within {} s; again to end at once", deadline.as_secs()));
-    let ServicesReport { senders_answered, engine } = running.shutdown(deadline).await;
+async fn end(
+    running: RunningServices,
+    export: ConfiguredExport,
+    clock: &Clock,
+    deadline: Duration,
+) -> Result<ExitCode, Failure> {
+    log::info(&format!("ending within {} s; again to end at once", deadline.as_secs()));
+    let start = clock.ticks();
+    let ServicesReport { senders_answered, engine } =
+        running.shutdown(deadline - relay::reserve(&export, deadline)).await;
     let is_exporter = |sink: &&SinkStatus| export.traces().is_some() && sink.name == "otlp";
     let lost = |sink: &&SinkStatus| sink.lost_queue_full + sink.lost_failed + sink.waiting_traces > 0;
     // What the exporter was handed is not what was sent: it says so itself.
     for sink in engine.sinks.iter().filter(|sink| !is_exporter(sink)) {
-        output::note(&format!("{}: {} traces, {} spans", sink.name, sink.exported_traces, sink.exported_spans));
+        log::info(&format!("{}: {} traces, {} spans", sink.name, sink.exported_traces, sink.exported_spans));
     }
     for sink in engine.sinks.iter().filter(lost) {
         let SinkStatus { name, lost_queue_full, lost_failed, waiting_traces, .. } = sink;
         let why = sink.last_error.as_ref().map(|error| format!("; the last failure: {error}")).unwrap_or_default();
         let lost = format!("lost {lost_queue_full} traces to a full queue and {lost_failed} to failures");
-        output::note(&format!("{name}: {lost}, {waiting_traces} not flushed{why}"));
+        log::warn(&format!("{name}: {lost}, {waiting_traces} not flushed{why}"));
     }
-    let is_sent = relay::end(export).await;
+    let is_sent = relay::end(export, deadline.saturating_sub(clock.elapsed(start))).await;
     if !senders_answered {
-        output::note("some senders had no answer in time");
+        log::warn("some senders had no answer in time");
     }
     for work in &engine.unfinished {
-        output::note(&format!("not finished: {work}"));
+        log::warn(&format!("not finished: {work}"));
     }
     if engine.complete && senders_answered && is_sent && !engine.sinks.iter().any(|sink| lost(&sink)) {
-        output::note("everything received was decided about, and what is kept was flushed");
+        log::info("everything received was decided about, and what is kept was flushed");
         return Ok(ExitCode::SUCCESS);
     }
     Ok(ExitCode::from(1))

@@ -9,25 +9,29 @@ use tta::server::{Addresses, ExportInfo};
 use tta::telemetry::Clock;
 use tta::telemetry::config::Config;
 
-use crate::output::{self, Failure};
+use super::log;
+use crate::output::Failure;
 
-/// For the last push of metrics, which everything else has ended before.
+/// For the last push of metrics, which everything else has ended before, at most; and at most so much of the whole.
 const LAST_PUSH: Duration = Duration::from_secs(5);
+const SHARE: u32 = 5;
 
 /// Starts what sends on. What would come back to this process is not sent, and said: the variables that name a
 /// collector are often meant for the programs of a machine, whose collector this is.
-pub(super) fn start(config: &Config, addresses: &Addresses, clock: &Clock) -> Result<ConfiguredExport, Failure> {
+pub(super) fn start(
+    config: &Config,
+    variables: &BTreeMap<String, String>,
+    addresses: &Addresses,
+    clock: &Clock,
+) -> Result<ConfiguredExport, Failure> {
     let mut config = config.clone();
     let own: Vec<SocketAddr> = [addresses.otlp_grpc, addresses.otlp_http].into_iter().flatten().collect();
     let places = [&mut config.otlp.endpoint, &mut config.otlp.traces_endpoint, &mut config.metrics.push_endpoint];
     for place in places.into_iter().filter(|place| is_own(place, &own)) {
-        output::note(&format!("warning: nothing is sent on to {place}: that is this server itself"));
+        log::warn(&format!("nothing is sent on to {place}: that is this server itself"));
         "off".clone_into(place);
     }
-    let variables: BTreeMap<String, String> = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect();
-    ConfiguredExport::start(&config, &variables, clock).map_err(|error| refused(&error))
+    ConfiguredExport::start(&config, variables, clock).map_err(|error| refused(&error))
 }
 
 /// Whether a URL leads to one of these addresses of this machine.
@@ -71,16 +75,23 @@ pub(super) fn welcome(plan: &ExportPlan) -> String {
     traces.chain(metrics).collect()
 }
 
+/// What of the time for the end is kept for the last push of metrics.
+pub(super) fn reserve(export: &ConfiguredExport, deadline: Duration) -> Duration {
+    export.metrics().map_or(Duration::ZERO, |_| (deadline / SHARE).min(LAST_PUSH))
+}
+
 /// Pushes the last values, after everything was decided, and says what was sent and what was not; whether all was.
-pub(super) async fn end(export: ConfiguredExport) -> bool {
+pub(super) async fn end(export: ConfiguredExport, left: Duration) -> bool {
     let traces = export.traces().cloned();
-    let is_pushed = tokio::task::spawn_blocking(move || export.stop(LAST_PUSH)).await.unwrap_or(false);
+    let wait = left.min(LAST_PUSH);
+    let is_pushed = tokio::task::spawn_blocking(move || export.stop(wait)).await.unwrap_or(false);
     let status = traces.map(|traces| traces.status());
     if let Some(status) = &status {
-        output::note(&format!("otlp: {}", sent(status)));
+        let say = if lost(status) > 0 { log::warn } else { log::info };
+        say(&format!("otlp: {}", sent(status)));
     }
     if !is_pushed {
-        output::note("the last metrics were not pushed");
+        log::warn("the last metrics were not pushed");
     }
     is_pushed && status.as_ref().is_none_or(|status| lost(status) == 0)
 }

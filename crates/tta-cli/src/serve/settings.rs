@@ -1,9 +1,12 @@
 //! From the configuration and the arguments to addresses, tokens and certificates.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use tta::host::ConfigSource;
+use tta::otlp::export::ExportPlan;
 use tta::server::{Addresses, CheckedSettings, RunningServices, ServerError, ServerSettings, TlsFiles, TokenSource};
 use tta::telemetry::config::Config;
 use tta::telemetry::receive::ReceiveLimits;
@@ -43,8 +46,17 @@ pub(super) fn receive_limits(config: &Config) -> ReceiveLimits {
     }
 }
 
-/// Everything that is wrong is said at once.
-pub(super) fn read(config: &Config) -> Result<(CheckedSettings, Addresses), Failure> {
+/// The environment, as far as it is text.
+pub(crate) fn variables() -> BTreeMap<String, String> {
+    let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+    std::env::vars_os().filter_map(text).collect()
+}
+
+/// Everything that is wrong is said at once, what would only be met when it is sent on among it.
+pub(crate) fn read(
+    config: &Config,
+    variables: &BTreeMap<String, String>,
+) -> Result<(CheckedSettings, Addresses), Failure> {
     let server = &config.server;
     let mut wrong = Vec::new();
     // The configuration accepts nothing else than addresses and `off`.
@@ -70,6 +82,9 @@ pub(super) fn read(config: &Config) -> Result<(CheckedSettings, Addresses), Fail
     if let Ok(checked) = &checked {
         let others = [metrics, otlp_grpc, otlp_http].into_iter().flatten();
         wrong.extend(others.filter_map(|address| checked.at(address).err()).map(|error| said(&error)));
+    }
+    if let Err(problems) = ExportPlan::of_config(config, variables) {
+        wrong.extend(problems.0.iter().map(ToString::to_string));
     }
     match (checked, main) {
         (Ok(checked), Some(main)) if wrong.is_empty() => {

@@ -202,7 +202,7 @@ fn another_machine_is_served_without_tokens_only_when_it_is_insecure_on_purpose(
         variables.extend(file.is_none().then_some(("TTA_SERVER__INSECURE", "true")));
         let serving = Serving::start(&tree, file, &variables, 4);
         let (_, said) = serving.end();
-        assert!(said.starts_with("warning: insecure: whoever reaches 0.0.0.0:"), "{said}");
+        assert!(said.contains(" WARN tta: insecure: whoever reaches 0.0.0.0:"), "{said}");
     }
 }
 

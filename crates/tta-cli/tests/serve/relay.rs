@@ -65,9 +65,25 @@ fn a_collector_that_is_away_is_degraded_health_and_said_at_the_end() {
         assert!(page.lines().any(|known| known == line), "{line} is not in\n{page}");
     }
     let (ended, _) = serve.end();
+    assert!(ended.err.contains("otlp is degraded: "), "who reads the log alone: {}", ended.err);
     assert_eq!(ended.status.code(), Some(1));
     let said = "otlp: 0 spans sent, 1 lost (retries exhausted); the last failure: ";
     assert!(ended.err.contains(said) && !ended.err.contains("was flushed"), "{}", ended.err);
+}
+
+#[test]
+fn the_end_takes_no_longer_than_it_may_when_nobody_takes_anything() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", silent.local_addr().unwrap());
+    let toml = format!("[otlp]\nendpoint = \"{url}\"\n[metrics]\npush = \"otlp\"\n");
+    let serve = relay(&toml).with(&["--deadline", "1"]).start();
+    serve.send(&request("shop", &[Span { trace_id: 0xb6, span_id: 1, parent: 0 }]));
+    serve.trace(&format!("{:032x}", 0xb6), 1);
+    let (ended, _) = serve.end();
+    assert_eq!(ended.status.code(), Some(1));
+    for said in ["otlp: 0 spans sent, 1 lost (", "the last metrics were not pushed"] {
+        assert!(ended.err.contains(said), "{said} is not in {}", ended.err);
+    }
 }
 
 #[test]
@@ -76,9 +92,9 @@ fn headers_that_cannot_be_fetched_keep_it_from_starting_and_show_no_secret() {
         relay("[otlp]\nendpoint = \"http://127.0.0.1:1\"\nheaders = { authorization = \"env:NOT_SET\" }\n").fails();
     assert_eq!(ended.status.code(), Some(2));
     assert!(
-        ended.err.starts_with(
-            "error: cannot send on: `otlp.headers.authorization` is the variable NOT_SET, which is not set"
-        ),
+        ended
+            .err
+            .starts_with("error: cannot serve: `otlp.headers.authorization` is the variable NOT_SET, which is not set"),
         "{}",
         ended.err
     );
@@ -102,7 +118,7 @@ fn nothing_is_sent_on_to_itself() {
     assert!(full_health(&serve.main)["health"]["details"]["components"]["otlp"].is_null());
     let (ended, _) = serve.end();
     assert_eq!(ended.status.code(), Some(0));
-    let warning = format!("warning: nothing is sent on to http://localhost:{}: that is this server itself", own.port());
+    let warning = format!("nothing is sent on to http://localhost:{}: that is this server itself", own.port());
     assert!(ended.err.contains(&warning), "{}", ended.err);
 }
 

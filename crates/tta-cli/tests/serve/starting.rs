@@ -229,7 +229,7 @@ fn others_than_this_machine_are_not_served_without_a_token_unless_it_is_insisted
     let port = serve.main.rsplit(':').next().unwrap();
     assert_eq!(get(&format!("127.0.0.1:{port}"), "/api/v1/traces").status, 200);
     let (ended, _) = serve.end();
-    assert!(ended.err.starts_with("warning: "), "{}", ended.err);
+    assert!(ended.err.starts_with("insecure: "), "{}", ended.err);
 }
 
 #[test]
@@ -239,7 +239,7 @@ fn every_address_that_is_exposed_is_said() {
         assert!(ended.status.code() == Some(2) && ended.err.contains("cannot serve at 0.0.0.0:0"), "{}", ended.err);
         let serve = Settings::new().with(&[argument, "0.0.0.0:0", "--insecure"]).start();
         let (ended, _) = serve.end();
-        let warnings = ended.err.lines().filter(|line| line.starts_with("warning: insecure: ")).count();
+        let warnings = ended.err.lines().filter(|line| line.starts_with("insecure: ")).count();
         assert_eq!(warnings, 1, "{argument}: {}", ended.err);
     }
 }
@@ -257,4 +257,38 @@ fn two_serve_beside_each_other_and_keep_their_traces_apart() {
         serve.trace(&format!("{:032x}", ids[0]), 1);
         assert_eq!(get(&serve.main, &format!("/api/v1/traces/{:032x}", ids[1])).status, 404);
     }
+}
+
+#[test]
+fn log_lines_are_as_the_configuration_says() {
+    let loud = Settings::new().set("LOGGING__FORMAT", "json").set("LOGGING__LEVEL", "info");
+    let (ended, _) = loud.with(&["--address", "0.0.0.0:0", "--insecure"]).start().end();
+    let lines: Vec<serde_json::Value> =
+        ended.err.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}"))).collect();
+    let said: Vec<(&str, &str)> =
+        lines.iter().map(|line| (line["level"].as_str().unwrap(), line["message"].as_str().unwrap())).collect();
+    assert!(said[0].0 == "WARN" && said[0].1.starts_with("insecure: "), "{said:?}");
+    assert!(said[1..].iter().any(|(level, message)| *level == "INFO" && message.starts_with("ending")), "{said:?}");
+    assert!(lines[0]["timestamp"].as_str().unwrap().starts_with("20"));
+    // The preset of production: warnings alone.
+    let quiet = Settings::new().set("ENVIRONMENT", "production");
+    let (ended, _) = quiet.start().end();
+    assert_eq!((ended.status.code(), ended.err.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn a_file_that_is_right_is_told_that_it_would_not_do_here() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("tta.toml");
+    std::fs::write(&file, "[server.tokens]\nread = [\"file:not-there\"]\n").unwrap();
+    let check = std::process::Command::new(env!("CARGO_BIN_EXE_tta"))
+        .args(["config", "check", "tta.toml"])
+        .current_dir(directory.path())
+        .output()
+        .unwrap();
+    let err = String::from_utf8(check.stderr).unwrap();
+    assert_eq!((check.status.code(), String::from_utf8(check.stdout).unwrap().as_str()), (Some(0), "tta.toml: ok\n"));
+    let want =
+        "warning: here `tta serve` would not start with it: cannot serve: the read token in not-there is not readable";
+    assert!(err.starts_with(want), "{err}");
 }

@@ -8,7 +8,7 @@ use axum::routing::get;
 use http::Request;
 use serde_json::{Value as Json, json};
 use tower_service::Service;
-use tta_server::Services;
+use tta_server::{OtlpReceiver, Services};
 use tta_telemetry::config::Preset;
 use tta_telemetry::store::{
     LiveFeed, MemoryTraceStore, Operation, StoreError, StoreStatus, StoredTrace, TagNames, TagScope, TagValues,
@@ -216,4 +216,21 @@ async fn an_engine_that_records_nothing_has_its_store_all_the_same() {
     assert_eq!(json(&app, "/api/v1/traces").await["traces"], json!([]));
     let health = telemetry.health();
     assert!(health.component("trace-store").is_some(), "{health:?}");
+}
+
+#[tokio::test]
+async fn senders_find_their_place_below_the_path_where_there_is_a_receiver() {
+    let telemetry = Telemetry::builder().trace_store(MemoryTraceStore::new("shop")).build().unwrap();
+    let receiver = OtlpReceiver::new(&telemetry).unwrap();
+    let send = |router: Router| async move {
+        let body = r#"{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"4bf92f3577b34da6a3ce929d0e0e4736",
+            "spanId":"00f067aa0ba902b7","name":"checkout"}]}]}]}"#;
+        let request = Request::post("/internal/v1/traces").header("content-type", "application/json");
+        router.clone().call(request.body(Body::from(body)).unwrap()).await.unwrap().status().as_u16()
+    };
+    let with = Services::new(&telemetry).otlp(receiver.clone()).router();
+    assert_eq!(send(Router::new().nest("/internal", with)).await, 200);
+    assert_eq!(receiver.status().spans, 1);
+    let without = Services::new(&telemetry).router();
+    assert_eq!(send(Router::new().nest("/internal", without)).await, 404);
 }

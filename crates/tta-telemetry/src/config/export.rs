@@ -132,23 +132,19 @@ pub(super) fn read_headers(
 ) {
     let Some(entries) = value.as_object().filter(|entries| entries.len() <= MOST_HEADERS) else {
         // Somebody may have put a secret here: it is not repeated.
-        return report.wrong(path, &json!("something else"), HEADERS);
+        return report.wrong_unseen(path, HEADERS);
     };
     for (name, value) in entries {
         let path = format!("{path}.{name}");
         if !is_header_name(name) {
-            report.wrong(&path, &json!("a header"), "a name of HTTP: letters, digits and !#$%&'*+-.^_`|~");
+            report.wrong_unseen(&path, "a name of HTTP: letters, digits and !#$%&'*+-.^_`|~");
         } else if value.is_null() {
             into.remove(name);
             into.extend(base.get(name).map(|source| (name.clone(), source.clone())));
         } else if let Some(source) = value.as_str().filter(|source| is_source(source)) {
             into.insert(name.clone(), source.to_owned());
         } else {
-            report.wrong(
-                &path,
-                &json!("something else"),
-                "`env:NAME`, `file:PATH`, or `text:VALUE` for what is no secret",
-            );
+            report.wrong_unseen(&path, "`env:NAME`, `file:PATH`, or `text:VALUE` for what is no secret");
         }
     }
 }

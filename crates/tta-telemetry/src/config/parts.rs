@@ -118,6 +118,11 @@ pub(super) fn budget(
     checked.ok().map(|()| builder)
 }
 
+/// What is wrong with the period of a budget.
+pub(super) fn check_period(text: &str) -> Option<(String, &'static str)> {
+    period(text).is_none().then(|| (format!("`{text}`"), PERIODS))
+}
+
 fn period(text: &str) -> Option<BudgetPeriod> {
     let length = |seconds: &str| {
         let seconds = seconds.parse().ok().filter(|seconds| (1..=LONGEST_SECONDS).contains(seconds));

@@ -49,7 +49,15 @@ pub(super) struct Report<'a> {
 
 impl Report<'_> {
     pub(super) fn wrong(&mut self, path: &str, given: &Value, accepted: impl Into<String>) {
+        if given.is_null() {
+            return self.problems.push(ConfigProblem::value(self.source, path, "missing", accepted));
+        }
         self.problems.push(ConfigProblem::value(self.source, path, &given.to_string(), accepted));
+    }
+
+    /// What is given may be a secret: it is not repeated.
+    pub(super) fn wrong_unseen(&mut self, path: &str, accepted: impl Into<String>) {
+        self.problems.push(ConfigProblem::value(self.source, path, "something else (not shown)", accepted));
     }
 
     /// A problem that was found elsewhere, with what was said here.
@@ -405,11 +413,18 @@ fn read_budgets(config: &mut Config, value: &Value, report: &mut Report<'_>) {
         BudgetConfig { limit_usd: 0.0, period: "forever".to_owned(), policy: BudgetPolicy::Warn, degrade_at: 0.8 };
     let tables = (&mut config.cost.budgets, &report.base.cost.budgets);
     read_table("cost.budgets", value, tables, report, |path, value, [known, base], report| {
-        let budget = report.fields(path, value, known.unwrap_or(&new), base.unwrap_or(&new), BUDGET)?;
-        if value.get("limit_usd").is_none() && known.is_none() {
+        let read = report.fields(path, value, known.unwrap_or(&new), base.unwrap_or(&new), BUDGET);
+        let is_limited = value.get("limit_usd").is_some() || known.is_some();
+        if !is_limited {
             report.wrong(&format!("{path}.limit_usd"), &Value::Null, "a number above 0");
-            return None;
         }
+        let Some(budget) = read.filter(|_| is_limited) else {
+            // What else is wrong is told at once.
+            if let Some((given, accepted)) = value.get("period").and_then(Value::as_str).and_then(parts::check_period) {
+                report.add(ConfigProblem::value("", &format!("{path}.period"), &given, accepted));
+            }
+            return None;
+        };
         let name = path.strip_prefix("cost.budgets.").unwrap_or(path);
         let built = parts::budget(&budget, name, |key, given, accepted| {
             report.add(ConfigProblem::value("", &format!("{path}{key}"), given, accepted));

@@ -92,7 +92,7 @@ pub(super) fn read_tokens(config: &mut Config, value: &Value, report: &mut Repor
         match texts {
             Some(texts) => *into = texts,
             // Somebody may have put a token here: it is not repeated.
-            None => report.wrong(&format!("{PATH}.{scope}"), &json!("something else"), TOKENS),
+            None => report.wrong_unseen(&format!("{PATH}.{scope}"), TOKENS),
         }
     }
     if report.problems.len() == before {

@@ -109,7 +109,7 @@ fn a_budget_that_cannot_be_is_refused_with_what_can() {
         Preset::Development.config().patched("patch", &patch).unwrap_err().to_string()
     };
     for (budget, want) in [
-        (json!({}), "`cost.budgets.llm.limit_usd` is null, accepted is a number above 0"),
+        (json!({}), "`cost.budgets.llm.limit_usd` is missing, accepted is a number above 0"),
         (json!({ "limit_usd": 0 }), "limit_usd` is 0, accepted is a number above 0 and at most"),
         (
             json!({ "limit_usd": 1e-12 }),
@@ -121,6 +121,8 @@ fn a_budget_that_cannot_be_is_refused_with_what_can() {
         ),
         (json!({ "limit_usd": 1, "period": "every 0" }), "period` is `every 0`"),
         (json!({ "limit_usd": 1, "period": "rolling 1e3" }), "period` is `rolling 1e3`"),
+        (json!({ "limit_usd": "20", "policy": "deny", "period": "week" }), "period` is `week`, accepted is forever"),
+        (json!({ "policy": "deny" }), "`cost.budgets.llm.limit_usd` is missing"),
         (json!({ "limit_usd": 1, "policy": "deny" }), "policy` is \"deny\", accepted is warn or degrade or reject"),
         (json!({ "limit_usd": 1, "degrade_at": 1.5 }), "degrade_at` is 1.5"),
         (json!({ "limit_us": 1 }), "did you mean `limit_usd`?"),

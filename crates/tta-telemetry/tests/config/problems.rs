@@ -46,7 +46,7 @@ target = 0.5
         "tta.toml:3: `service_name` is \"\", accepted is a text of 1 to 200 bytes",
         "tta.toml:18: `slo.a.tagret` is not a field; did you mean `target`?",
         "tta.toml:16: `slo.a.target` is 1, accepted is a number above 0 and at most 0.999999999",
-        "tta.toml:19: `slo.b.primitive` is null, accepted is the name of a primitive or workflow",
+        "tta.toml:19: `slo.b.primitive` is missing, accepted is the name of a primitive or workflow",
         "tta.toml:5: `tracing.batch_size` is 0, accepted is a whole number from 1 to 1000000",
         "tta.toml:10: `tracing.sampling.always_sample_errors` is \"yes\", accepted is true or false",
         "tta.toml:11: `tracing.sampling.colour` is not a field",

@@ -159,7 +159,7 @@ impl Serve {
             |line: &str| line.ends_with("is sent the traces that are kept") || line.ends_with("is pushed the metrics");
         assert!(out.lines().all(is_relay), "said after it was welcome: {out}");
         let directory = std::mem::replace(&mut self.directory, tempfile::tempdir().unwrap());
-        (Ended { status, err }, directory)
+        (Ended { status, err: messages(&err) }, directory)
     }
 
     /// Asks it to end, and waits.
@@ -182,6 +182,15 @@ impl Drop for Serve {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Log lines without their time, level and target; other lines as they are.
+fn messages(err: &str) -> String {
+    let message = |line: &str| match line.split_once(" tta: ") {
+        Some((start, message)) if start.starts_with("20") => format!("{message}\n"),
+        _ => format!("{line}\n"),
+    };
+    err.lines().map(message).collect()
 }
 
 /// The traces of a file, one on each line.

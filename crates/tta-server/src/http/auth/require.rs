@@ -53,12 +53,12 @@ impl Require {
         match self.tokens.access(given, scope) {
             Access::Granted(caller) => Ok(Some(caller)),
             Access::Unknown => {
-                let detail = format!("the token is not known here; accepted is one of scope {scope} or admin");
+                let detail = format!("the token is not known here; accepted is one of scope {}", accepted(scope));
                 let challenge = "Bearer realm=\"tta\", error=\"invalid_token\"";
                 Err(refused(StatusCode::UNAUTHORIZED, detail, challenge))
             }
             Access::TooLittle => {
-                let detail = format!("the token is for something else; accepted is one of scope {scope} or admin");
+                let detail = format!("the token is for something else; accepted is one of scope {}", accepted(scope));
                 let challenge = match scope {
                     Scope::Read => "Bearer realm=\"tta\", error=\"insufficient_scope\", scope=\"read\"",
                     Scope::Write => "Bearer realm=\"tta\", error=\"insufficient_scope\", scope=\"write\"",
@@ -68,6 +68,11 @@ impl Require {
             }
         }
     }
+}
+
+/// Scopes that include this one.
+fn accepted(scope: Scope) -> String {
+    if scope == Scope::Admin { scope.to_string() } else { format!("{scope} or {}", Scope::Admin) }
 }
 
 /// The token of a request, if there is one and only one.
