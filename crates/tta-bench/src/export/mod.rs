@@ -37,7 +37,7 @@ const CASES: &[Case] = &[
         name: "tta, healthy",
         about: "`OtlpSink::export`, which encodes the batch and puts it in the queue; the collector is \
             `tta serve`. On an engine it is called by the sink's own thread: no workflow waits for it. \
-            While the queue is full and the collector takes what it gets, it waits for room, at most 50 ms.",
+            While the queue is full and the collector takes what it gets, it waits for room, at most 20 ms.",
         run: |plan| load::measure(&mut ours::Ours::start(State::Healthy)?, plan),
     },
     Case {
