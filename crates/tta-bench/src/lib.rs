@@ -26,6 +26,7 @@ mod driver;
 mod durations;
 mod export;
 mod gate;
+mod group;
 mod ingest;
 mod jobs;
 mod machine;
@@ -61,6 +62,7 @@ pub use measurement::{AllocationCount, Measurement, Plan};
 pub use workload::{Attributes, KEYS};
 
 use arguments::Arguments;
+use group::GroupCase as _;
 use serde::Serialize;
 use std::fmt::Debug;
 use std::io::Write as _;
@@ -78,17 +80,17 @@ pub fn main(count: Option<fn() -> AllocationCount>) -> anyhow::Result<()> {
         return driver::drive(&arguments);
     };
     let plan = Plan { bursts: arguments.bursts(), count };
-    if let Some(case) = redis::find(name) {
+    if let Some(case) = redis::Case::find(name) {
         print(&arguments, name, &case.run(&plan)?)
-    } else if let Some(case) = ingest::find(name) {
+    } else if let Some(case) = ingest::Case::find(name) {
         print(&arguments, name, &case.run(&plan)?)
-    } else if let Some(case) = export::find(name) {
+    } else if let Some(case) = export::Case::find(name) {
         print(&arguments, name, &case.run(&plan)?)
-    } else if let Some(case) = push::find(name) {
+    } else if let Some(case) = push::Case::find(name) {
         print(&arguments, name, &case.run(&plan)?)
     } else if let Some(delay) = receiver::find(name) {
         receiver::serve(delay)
-    } else if let Some(case) = scrape::find(name) {
+    } else if let Some(case) = scrape::Case::find(name) {
         print(&arguments, name, &case.run(&plan)?)
     } else if name == scrape::MEMORY {
         print(&arguments, name, &scrape::memory(&plan)?)

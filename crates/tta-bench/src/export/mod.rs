@@ -12,9 +12,9 @@ mod section;
 mod spans;
 
 use crate::arguments::Arguments;
-use crate::driver;
+use crate::group::{GroupCase, middle_of};
 use crate::ingest;
-use crate::measurement::{Plan, median};
+use crate::measurement::Plan;
 use collector::State;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -92,82 +92,29 @@ pub(crate) struct Reading {
 /// One row for each case that was wanted.
 pub(crate) struct Outcome(Vec<(Case, Reading)>);
 
-impl Case {
-    pub(crate) fn full_name(&self) -> String {
-        format!("export/{}", self.name)
+impl GroupCase for Case {
+    const GROUP: &'static str = "export";
+    const CASES: &'static [Self] = CASES;
+    type Reading = Reading;
+
+    fn name(&self) -> &'static str {
+        self.name
     }
 
-    /// Measures it in this process.
-    pub(crate) fn run(&self, plan: &Plan) -> anyhow::Result<Reading> {
+    fn run(&self, plan: &Plan) -> anyhow::Result<Reading> {
         (self.run)(plan)
     }
 }
 
-pub(crate) fn find(name: &str) -> Option<Case> {
-    CASES.iter().find(|case| case.full_name() == name).copied()
-}
-
 /// All wanted cases in turn, round by round; nothing if none is wanted.
 pub(crate) fn measure(arguments: &Arguments, runner: &Path) -> anyhow::Result<Option<Outcome>> {
-    let cases: Vec<Case> = CASES.iter().filter(|case| arguments.wants(&case.full_name())).copied().collect();
+    let cases = Case::wanted(arguments);
     if cases.is_empty() {
         return Ok(None);
     }
     ingest::build_server(runner)?;
-    let names: Vec<String> = cases.iter().map(Case::full_name).collect();
-    let readings = driver::take_turns::<Reading>(arguments, runner, &names)?;
-    let rows = cases.into_iter().zip(readings).map(|(case, readings)| (case, Reading::middle(&readings)));
-    Ok(Some(Outcome(rows.collect())))
+    let rows = Case::take_turns(cases, arguments, runner)?;
+    Ok(Some(Outcome(rows)))
 }
 
-impl Reading {
-    /// Each figure's median.
-    fn middle(readings: &[Self]) -> Self {
-        let middle = |figure: fn(&Self) -> f64| median(readings.iter().map(figure));
-        let optional = |figure: fn(&Self) -> Option<f64>| {
-            let figures: Vec<f64> = readings.iter().filter_map(figure).collect();
-            (!figures.is_empty()).then(|| median(figures))
-        };
-        Self {
-            hand_p50_us: middle(|reading| reading.hand_p50_us),
-            hand_p99_us: middle(|reading| reading.hand_p99_us),
-            full_p99_us: middle(|reading| reading.full_p99_us),
-            taken_p50_ms: optional(|reading| reading.taken_p50_ms),
-            taken_p99_ms: optional(|reading| reading.taken_p99_ms),
-            per_second: middle(|reading| reading.per_second),
-            lost_percent: middle(|reading| reading.lost_percent),
-            cpu_us: middle(|reading| reading.cpu_us),
-            memory_mib: middle(|reading| reading.memory_mib),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn cases_are_found_by_their_full_names() {
-        for case in CASES {
-            assert_eq!(find(&case.full_name()).unwrap().name, case.name);
-        }
-        assert!(find("export/").is_none());
-    }
-
-    #[test]
-    fn the_rounds_of_a_case_are_summed_up_figure_by_figure() {
-        let reading = |hand_p99_us, taken_p99_ms, memory_mib| Reading {
-            hand_p50_us: 1.0,
-            hand_p99_us,
-            full_p99_us: 2.0,
-            taken_p50_ms: taken_p99_ms,
-            taken_p99_ms,
-            per_second: 3.0,
-            lost_percent: 0.0,
-            cpu_us: 4.0,
-            memory_mib,
-        };
-        let readings = [reading(3.0, Some(7.0), 1.0), reading(1.0, None, 3.0), reading(2.0, Some(8.0), 2.0)];
-        assert_eq!(Reading::middle(&readings), reading(2.0, Some(7.5), 2.0));
-    }
-}
+middle_of!(Reading { hand_p50_us, hand_p99_us, full_p99_us, per_second, lost_percent, cpu_us, memory_mib } some { taken_p50_ms, taken_p99_ms });

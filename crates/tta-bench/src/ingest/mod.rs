@@ -11,8 +11,8 @@ mod section;
 pub(crate) mod wire;
 
 use crate::arguments::Arguments;
-use crate::driver;
-use crate::measurement::{Plan, median};
+use crate::group::{GroupCase, middle_of};
+use crate::measurement::Plan;
 use anyhow::Context as _;
 use process::Server;
 use serde::{Deserialize, Serialize};
@@ -100,24 +100,23 @@ pub(crate) struct Outcome {
     skipped: Option<String>,
 }
 
-impl Case {
-    pub(crate) fn full_name(&self) -> String {
-        format!("ingest/{}", self.name)
+impl GroupCase for Case {
+    const GROUP: &'static str = "ingest";
+    const CASES: &'static [Self] = CASES;
+    type Reading = Reading;
+
+    fn name(&self) -> &'static str {
+        self.name
     }
 
-    /// Measures it in this process.
-    pub(crate) fn run(&self, plan: &Plan) -> anyhow::Result<Reading> {
+    fn run(&self, plan: &Plan) -> anyhow::Result<Reading> {
         (self.run)(plan)
     }
 }
 
-pub(crate) fn find(name: &str) -> Option<Case> {
-    CASES.iter().find(|case| case.full_name() == name).copied()
-}
-
 /// All wanted cases in turn, round by round; nothing if none is wanted.
 pub(crate) fn measure(arguments: &Arguments, runner: &Path) -> anyhow::Result<Option<Outcome>> {
-    let mut cases: Vec<Case> = CASES.iter().filter(|case| arguments.wants(&case.full_name())).copied().collect();
+    let mut cases = Case::wanted(arguments);
     if cases.is_empty() {
         return Ok(None);
     }
@@ -128,10 +127,8 @@ pub(crate) fn measure(arguments: &Arguments, runner: &Path) -> anyhow::Result<Op
         writeln!(std::io::stderr().lock(), "ingest: peers skipped: {reason}").ok();
         cases.retain(|case| !case.is_peer);
     }
-    let names: Vec<String> = cases.iter().map(Case::full_name).collect();
-    let readings = driver::take_turns::<Reading>(arguments, runner, &names)?;
-    let rows = cases.into_iter().zip(readings).map(|(case, readings)| (case, Reading::middle(&readings)));
-    Ok(Some(Outcome { rows: rows.collect(), skipped }))
+    let rows = Case::take_turns(cases, arguments, runner)?;
+    Ok(Some(Outcome { rows, skipped }))
 }
 
 /// Under cargo the server is built if it is missing or older than its source; otherwise it is taken
@@ -167,52 +164,4 @@ fn install() -> anyhow::Result<()> {
     process::rotel_program().map(drop).context("rotel's package has no program for this machine")
 }
 
-impl Reading {
-    /// Each figure's median.
-    fn middle(readings: &[Self]) -> Self {
-        let middle = |figure: fn(&Self) -> f64| median(readings.iter().map(figure));
-        let optional = |figure: fn(&Self) -> Option<f64>| {
-            let figures: Vec<f64> = readings.iter().filter_map(figure).collect();
-            (!figures.is_empty()).then(|| median(figures))
-        };
-        Self {
-            per_second: middle(|reading| reading.per_second),
-            server_cpu: middle(|reading| reading.server_cpu),
-            sender_cpu: middle(|reading| reading.sender_cpu),
-            peak_mib: middle(|reading| reading.peak_mib),
-            refused_percent: middle(|reading| reading.refused_percent),
-            health_p99_ms: optional(|reading| reading.health_p99_ms),
-            metrics_p99_ms: optional(|reading| reading.metrics_p99_ms),
-            sampling_p99_ms: optional(|reading| reading.sampling_p99_ms),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn cases_are_found_by_their_full_names() {
-        for case in CASES {
-            assert_eq!(find(&case.full_name()).unwrap().name, case.name);
-        }
-        assert!(find("ingest/").is_none());
-    }
-
-    #[test]
-    fn the_rounds_of_a_case_are_summed_up_figure_by_figure() {
-        let reading = |per_second, peak_mib, health_p99_ms| Reading {
-            per_second,
-            server_cpu: 1.5,
-            sender_cpu: 0.5,
-            peak_mib,
-            refused_percent: 0.0,
-            health_p99_ms,
-            metrics_p99_ms: None,
-            sampling_p99_ms: None,
-        };
-        let readings = [reading(3.0, 7.0, Some(1.0)), reading(1.0, 9.0, None), reading(2.0, 8.0, Some(2.0))];
-        assert_eq!(Reading::middle(&readings), reading(2.0, 8.0, Some(1.5)));
-    }
-}
+middle_of!(Reading { per_second, server_cpu, sender_cpu, peak_mib, refused_percent } some { health_p99_ms, metrics_p99_ms, sampling_p99_ms });

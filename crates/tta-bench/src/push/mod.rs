@@ -10,8 +10,8 @@ mod sdk;
 mod section;
 
 use crate::arguments::Arguments;
-use crate::driver;
-use crate::measurement::{Plan, median};
+use crate::group::{GroupCase, middle_of};
+use crate::measurement::Plan;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use tta_otlp::export::PushFormat;
@@ -93,58 +93,30 @@ pub(crate) struct Outcome {
     has_prometheus: bool,
 }
 
-impl Case {
-    pub(crate) fn full_name(&self) -> String {
-        format!("push/{}", self.name)
+impl GroupCase for Case {
+    const GROUP: &'static str = "push";
+    const CASES: &'static [Self] = CASES;
+    type Reading = Reading;
+
+    fn name(&self) -> &'static str {
+        self.name
     }
 
-    /// Measures it in this process.
-    pub(crate) fn run(&self, plan: &Plan) -> anyhow::Result<Reading> {
+    fn run(&self, plan: &Plan) -> anyhow::Result<Reading> {
         (self.run)(plan)
     }
 }
 
-pub(crate) fn find(name: &str) -> Option<Case> {
-    CASES.iter().find(|case| case.full_name() == name).copied()
-}
-
 /// All wanted cases in turn, round by round; nothing if none is wanted.
 pub(crate) fn measure(arguments: &Arguments, runner: &Path) -> anyhow::Result<Option<Outcome>> {
-    let mut cases: Vec<Case> = CASES.iter().filter(|case| arguments.wants(&case.full_name())).copied().collect();
+    let mut cases = Case::wanted(arguments);
     if cases.is_empty() {
         return Ok(None);
     }
     let has_prometheus = prometheus::version().is_some();
     cases.retain(|case| has_prometheus || !case.needs_prometheus);
-    let names: Vec<String> = cases.iter().map(Case::full_name).collect();
-    let readings = driver::take_turns::<Reading>(arguments, runner, &names)?;
-    let rows = cases.into_iter().zip(readings).map(|(case, readings)| (case, Reading::middle(&readings)));
-    Ok(Some(Outcome { rows: rows.collect(), has_prometheus }))
+    let rows = Case::take_turns(cases, arguments, runner)?;
+    Ok(Some(Outcome { rows, has_prometheus }))
 }
 
-impl Reading {
-    /// Each figure's median.
-    fn middle(readings: &[Self]) -> Self {
-        let middle = |figure: fn(&Self) -> f64| median(readings.iter().map(figure));
-        Self {
-            p50_ms: middle(|reading| reading.p50_ms),
-            p99_ms: middle(|reading| reading.p99_ms),
-            series: middle(|reading| reading.series),
-            per_second: middle(|reading| reading.per_second),
-            cpu_us: middle(|reading| reading.cpu_us),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn cases_are_found_by_their_full_names() {
-        for case in CASES {
-            assert_eq!(find(&case.full_name()).unwrap().name, case.name);
-        }
-        assert!(find("push/").is_none());
-    }
-}
+middle_of!(Reading { p50_ms, p99_ms, series, per_second, cpu_us });

@@ -11,8 +11,8 @@ mod section;
 mod server;
 
 use crate::arguments::Arguments;
-use crate::driver;
-use crate::measurement::{Plan, median};
+use crate::group::{GroupCase, middle_of};
+use crate::measurement::Plan;
 use server::Server;
 use std::io::Write as _;
 use std::path::Path;
@@ -65,24 +65,23 @@ pub(crate) enum Outcome {
     Measured(Vec<(Case, Reading)>),
 }
 
-impl Case {
-    pub(crate) fn full_name(&self) -> String {
-        format!("redis/{}", self.name)
+impl GroupCase for Case {
+    const GROUP: &'static str = "redis";
+    const CASES: &'static [Self] = CASES;
+    type Reading = Reading;
+
+    fn name(&self) -> &'static str {
+        self.name
     }
 
-    /// Measures it in this process.
-    pub(crate) fn run(&self, plan: &Plan) -> anyhow::Result<Reading> {
+    fn run(&self, plan: &Plan) -> anyhow::Result<Reading> {
         (self.run)(&Server::start()?, plan)
     }
 }
 
-pub(crate) fn find(name: &str) -> Option<Case> {
-    CASES.iter().find(|case| case.full_name() == name).copied()
-}
-
 /// All wanted cases in turn, round by round; nothing if none is wanted.
 pub(crate) fn measure(arguments: &Arguments, runner: &Path) -> anyhow::Result<Option<Outcome>> {
-    let cases: Vec<Case> = CASES.iter().filter(|case| arguments.wants(&case.full_name())).copied().collect();
+    let cases = Case::wanted(arguments);
     if cases.is_empty() {
         return Ok(None);
     }
@@ -90,34 +89,10 @@ pub(crate) fn measure(arguments: &Arguments, runner: &Path) -> anyhow::Result<Op
         writeln!(std::io::stderr().lock(), "redis: skipped, `{}` is not installed", server::PROGRAM).ok();
         return Ok(Some(Outcome::Skipped));
     }
-    let mut rounds = Vec::new();
-    for _ in 0..arguments.rounds() {
-        let mut round = Vec::new();
-        for case in &cases {
-            let name = case.full_name();
-            writeln!(std::io::stderr().lock(), "{name}").ok();
-            round.push(driver::run_case::<Reading>(arguments, runner, &name)?);
-        }
-        rounds.push(round);
-    }
-    let readings = cases.into_iter().enumerate().map(|(index, case)| {
-        let of_case = rounds.iter().filter_map(|round| round.get(index));
-        (case, Reading::middle(&of_case.copied().collect::<Vec<_>>()))
-    });
-    Ok(Some(Outcome::Measured(readings.collect())))
+    Ok(Some(Outcome::Measured(Case::take_turns(cases, arguments, runner)?)))
 }
 
-impl Reading {
-    /// Each figure's median.
-    fn middle(readings: &[Self]) -> Self {
-        let middle = |figure: fn(&Self) -> f64| median(readings.iter().map(figure));
-        Self {
-            p50_us: middle(|reading| reading.p50_us),
-            p99_us: middle(|reading| reading.p99_us),
-            per_second: middle(|reading| reading.per_second),
-        }
-    }
-}
+middle_of!(Reading { p50_us, p99_us, per_second });
 
 #[cfg(test)]
 mod tests {
@@ -135,20 +110,5 @@ mod tests {
             assert!(0.0 < reading.p50_us && reading.p50_us <= reading.p99_us, "{}: {reading:?}", case.name);
             assert!(reading.per_second > 0.0, "{}: {reading:?}", case.name);
         }
-    }
-
-    #[test]
-    fn cases_are_found_by_their_full_names() {
-        for case in CASES {
-            assert_eq!(find(&case.full_name()).unwrap().name, case.name);
-        }
-        assert!(find("redis/").is_none());
-    }
-
-    #[test]
-    fn the_rounds_of_a_case_are_summed_up_figure_by_figure() {
-        let readings = [(1.0, 9.0, 5.0), (3.0, 7.0, 6.0), (2.0, 8.0, 4.0)]
-            .map(|(p50_us, p99_us, per_second)| Reading { p50_us, p99_us, per_second });
-        assert_eq!(Reading::middle(&readings), Reading { p50_us: 2.0, p99_us: 8.0, per_second: 5.0 });
     }
 }

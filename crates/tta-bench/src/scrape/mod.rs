@@ -8,7 +8,8 @@ mod timing;
 
 use crate::arguments::Arguments;
 use crate::driver::{self, Runners};
-use crate::measurement::{Plan, median};
+use crate::group::{GroupCase, Middle as _, middle_of};
+use crate::measurement::Plan;
 use std::io::Write as _;
 
 pub(crate) use memory::{Memory, measure as memory};
@@ -71,24 +72,23 @@ pub(crate) struct Outcome {
     memory: Vec<Memory>,
 }
 
-impl Case {
-    pub(crate) fn full_name(&self) -> String {
-        format!("scrape/{}", self.name)
+impl GroupCase for Case {
+    const GROUP: &'static str = "scrape";
+    const CASES: &'static [Self] = CASES;
+    type Reading = Reading;
+
+    fn name(&self) -> &'static str {
+        self.name
     }
 
-    /// Measures it in this process.
-    pub(crate) fn run(&self, plan: &Plan) -> anyhow::Result<Reading> {
+    fn run(&self, plan: &Plan) -> anyhow::Result<Reading> {
         (self.run)(plan)
     }
 }
 
-pub(crate) fn find(name: &str) -> Option<Case> {
-    CASES.iter().find(|case| case.full_name() == name).copied()
-}
-
 /// All wanted cases in turn, round by round; nothing if none is wanted.
 pub(crate) fn measure(arguments: &Arguments, runners: &Runners) -> anyhow::Result<Option<Outcome>> {
-    let cases: Vec<Case> = CASES.iter().filter(|case| arguments.wants(&case.full_name())).copied().collect();
+    let cases = Case::wanted(arguments);
     let memory =
         if arguments.wants(MEMORY) { driver::run_case(arguments, &runners.counting, MEMORY)? } else { Vec::new() };
     if cases.is_empty() && memory.is_empty() {
@@ -112,19 +112,7 @@ pub(crate) fn measure(arguments: &Arguments, runners: &Runners) -> anyhow::Resul
     Ok(Some(Outcome { timed: timed.collect(), memory }))
 }
 
-impl Reading {
-    /// Each figure's median.
-    fn middle(readings: &[Self]) -> Self {
-        let middle = |figure: fn(&Self) -> f64| median(readings.iter().map(figure));
-        Self {
-            p50_us: middle(|reading| reading.p50_us),
-            p99_us: middle(|reading| reading.p99_us),
-            p999_us: middle(|reading| reading.p999_us),
-            longest_us: middle(|reading| reading.longest_us),
-            series: middle(|reading| reading.series),
-        }
-    }
-}
+middle_of!(Reading { p50_us, p99_us, p999_us, longest_us, series });
 
 #[cfg(test)]
 mod tests {
@@ -135,12 +123,10 @@ mod tests {
     #[test]
     fn every_case_reads_more_than_a_thousand_series() {
         for case in CASES {
-            assert_eq!(find(&case.full_name()).unwrap().name, case.name);
             let reading = case.run(&Plan { bursts: 1, count: None }).unwrap();
             assert!(reading.series >= 1_000.0, "{}: {reading:?}", case.name);
             assert!(0.0 < reading.p50_us && reading.p50_us <= reading.p999_us, "{}: {reading:?}", case.name);
         }
-        assert!(find("scrape/").is_none());
     }
 
     #[cfg(feature = "record")]
