@@ -28,10 +28,15 @@ pub(super) fn start(
     let own: Vec<SocketAddr> = [addresses.otlp_grpc, addresses.otlp_http].into_iter().flatten().collect();
     let places = [&mut config.otlp.endpoint, &mut config.otlp.traces_endpoint, &mut config.metrics.push_endpoint];
     for place in places.into_iter().filter(|place| is_own(place, &own)) {
-        log::warn(&format!("nothing is sent on to {place}: that is this server itself"));
+        log::warn(&format!("nothing is sent on to {}: that is this server itself", shown(place)));
         "off".clone_into(place);
     }
     ConfiguredExport::start(&config, variables, clock).map_err(|error| refused(&error))
+}
+
+/// A URL without its query, in which some collectors want a token.
+fn shown(url: &str) -> &str {
+    url.split(['?', '#']).next().unwrap_or_default()
 }
 
 /// Whether a URL leads to one of these addresses of this machine.
@@ -69,7 +74,7 @@ pub(super) fn info(config: &Config, plan: &ExportPlan) -> ExportInfo {
 
 /// Where things go; nothing where they stay.
 pub(super) fn welcome(plan: &ExportPlan) -> String {
-    let line = |export: &ExportSettings, what: &str| format!("  {:<36}  {what}\n", export.endpoint.url());
+    let line = |export: &ExportSettings, what: &str| format!("  {:<36}  {what}\n", shown(export.endpoint.url()));
     let traces = plan.traces.iter().map(|traces| line(traces, "is sent the traces that are kept"));
     let metrics = plan.metrics.iter().map(|metrics| line(&metrics.export, "is pushed the metrics"));
     traces.chain(metrics).collect()
@@ -116,7 +121,19 @@ fn sent(status: &OtlpStatus) -> String {
 
 #[cfg(test)]
 mod tests {
+    use tta::otlp::export::Endpoint;
+
     use super::*;
+
+    #[test]
+    fn a_token_in_a_query_is_not_shown() {
+        let endpoint = Endpoint::Exact("https://c.example/v1/traces?api_key=hunter2".to_owned());
+        let traces = Some(ExportSettings { endpoint, ..ExportSettings::default() });
+        let mut plan = ExportPlan::default();
+        plan.traces = traces;
+        let text = welcome(&plan);
+        assert!(text.contains("https://c.example/v1/traces ") && !text.contains("hunter2"), "{text}");
+    }
 
     #[test]
     fn ones_own_address_is_known_by_name_number_and_whatever_stands_for_all() {
